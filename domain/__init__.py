@@ -1,0 +1,1 @@
+"""Values, units, ids, errors and protocols: what every other package talks in."""

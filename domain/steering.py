@@ -1,0 +1,94 @@
+"""What nodes, coordinator and operators say to each other over links."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.report import NodeReport
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
+    """A node is alive. `sent_ns` is on the node's own clock and comes back in the grant."""
+
+    sent_ns: int
+    config_hash: str
+    build: str
+    incarnation: int
+    report: NodeReport
+
+
+class Grant(msgspec.Struct, frozen=True, tag="grant"):
+    """The coordinator's answer to a heartbeat: a lease that runs from the heartbeat's own sending.
+
+    Halts are part of every grant, so a node that missed the command learns it from the next one.
+    """
+
+    sent_ns: int
+    epoch: int
+    ttl_ns: int
+    budget_atoms: int
+    halted: bool
+    halt_command_id: int
+    halt_reason: str
+
+
+class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
+    """The coordinator refuses a lease, or an operator's request."""
+
+    reason: str
+
+
+class Leave(msgspec.Struct, frozen=True, tag="leave"):
+    """A node stopped cleanly; this is its last word."""
+
+    report: NodeReport
+
+
+class HaltRequest(msgspec.Struct, frozen=True, tag="halt"):
+    """An operator halts a region, or all where `region` is None."""
+
+    region: str | None
+    reason: str
+
+
+class ResumeRequest(msgspec.Struct, frozen=True, tag="resume"):
+    """An operator resumes a region, or all."""
+
+    region: str | None
+
+
+class StatusRequest(msgspec.Struct, frozen=True, tag="status?"):
+    """An operator asks for everything."""
+
+
+class MemberStatus(msgspec.Struct, frozen=True):
+    """One node as the coordinator knows it. Health is `ok`, `late`, `lost` or `left`."""
+
+    node: str
+    region: str
+    health: str
+    last_seen_ago_s: float
+    epoch: int
+    halted: bool
+    halt_confirmed: bool
+    report: NodeReport | None
+
+
+class SwarmStatus(msgspec.Struct, frozen=True, tag="status"):
+    """Everything the coordinator knows."""
+
+    ts_ns: int
+    halted: bool
+    halted_regions: tuple[str, ...]
+    members: tuple[MemberStatus, ...]
+    exposure_quote: float
+    pnl_quote: float
+    positions: dict[str, int]
+    journal_events: int
+    journal_hash: str
+
+
+FromNode = Heartbeat | Leave
+FromOperator = HaltRequest | ResumeRequest | StatusRequest
+FromCoordinator = Grant | Refusal | SwarmStatus
+Steering = Heartbeat | Leave | HaltRequest | ResumeRequest | StatusRequest | Grant | Refusal | SwarmStatus
