@@ -8,7 +8,7 @@ import msgspec
 
 
 class Urgency(IntEnum):
-    """How a target position is reached: resting at the touch, at the touch but willing to cross, or taking."""
+    """How a target is reached: resting at the touch, improving the touch, or taking."""
 
     PASSIVE = 0
     NORMAL = 1

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Lifecycle(IntEnum):
-    """WARMING fills its rings, STANDBY waits for a lease, ACTIVE trades, REDUCE_ONLY shrinks, HALTED waits for a human."""
+    """WARMING fills rings, STANDBY waits for a lease, REDUCE_ONLY shrinks, HALTED waits for a human."""
 
     WARMING = 0
     STANDBY = 1
