@@ -1,0 +1,134 @@
+"""The journal's records: one byte of kind, then msgpack. One way to write and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from agents.replay import ACTION, GENESIS, INPUT, MARK, Core, Replay, Replayer, Snapshot, recovered
+from domain.actions import (
+    Alarm,
+    CancelOrder,
+    FetchAccount,
+    FetchBook,
+    LifecycleChanged,
+    QueryOrder,
+    ReserveIds,
+)
+from domain.events import Event
+from domain.order import ApprovedOrder, OrderIntent, RefusedOrder
+from domain.protocols import Store
+
+# A second or two of replay at most, and a snapshot every few seconds at most.
+SNAPSHOT_EVERY = 20_000
+
+
+class RecordedSend(msgspec.Struct, frozen=True, array_like=True, tag=60):
+    """A sent order as it stands in the journal: reading one back makes no approval."""
+
+    client_id: int
+    approved: tuple[OrderIntent, int, int]
+
+
+RecordedAction = (
+    RecordedSend
+    | CancelOrder
+    | QueryOrder
+    | FetchAccount
+    | FetchBook
+    | ReserveIds
+    | Alarm
+    | LifecycleChanged
+    | RefusedOrder
+)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, ApprovedOrder):
+        return (value.intent, value.epoch, value.approved_ts_ns)
+    raise NotImplementedError(f"{type(value).__name__} has no place in a journal")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+_events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+_actions: msgspec.msgpack.Decoder[RecordedAction] = msgspec.msgpack.Decoder(RecordedAction)
+
+
+def encode_event(event: object) -> bytes:
+    """Write what entered a core."""
+    return INPUT + _encoder.encode(event)
+
+
+def encode_action(action: object) -> bytes:
+    """Write what left a core."""
+    return ACTION + _encoder.encode(action)
+
+
+def encode_mark(kind: str, **facts: object) -> bytes:
+    """Write what is neither: a genesis, a build."""
+    return MARK + _encoder.encode({"kind": kind, **facts})
+
+
+def decode(record: bytes) -> Event | RecordedAction | dict[str, Any]:
+    """Read a node's record; a mark comes back as a dictionary."""
+    kind, body = record[:1], record[1:]
+    if kind == INPUT:
+        return _events.decode(body)
+    if kind == ACTION:
+        return _actions.decode(body)
+    assert kind == MARK, f"a record of kind {kind!r}"
+    mark: dict[str, Any] = msgspec.msgpack.decode(body)
+    return mark
+
+
+class Recorder:
+    """Step a core and journal what goes in and what comes out, in that order."""
+
+    def __init__(
+        self, core: Core, store: Store, genesis: bytes, snapshot_every: int = SNAPSHOT_EVERY
+    ) -> None:
+        self.core, self.store, self.genesis = core, store, genesis
+        self.snapshot_every, self._since_snapshot = snapshot_every, 0
+
+    def step(self, event: object) -> Sequence[Any]:
+        """Record an event, decide, record what was decided, and give it."""
+        append = self.store.append
+        append(encode_event(event))
+        actions = self.core.step(event)
+        for action in actions:
+            append(encode_action(action))
+        self._since_snapshot += 1
+        return actions
+
+    def commit(self) -> None:
+        """Make everything durable, and keep a snapshot where one is due."""
+        self.store.commit()
+        if self._since_snapshot >= self.snapshot_every:
+            self.keep_snapshot()
+
+    def keep_snapshot(self) -> None:
+        """Keep the state, so that the next start replays from here."""
+        self.store.snapshot(Snapshot.write(self.genesis, self.core.state()))
+        self._since_snapshot = 0
+
+
+def encode_genesis(**facts: object) -> bytes:
+    """Write the mark that says what a core is made from."""
+    return encode_mark(GENESIS, **facts)
+
+
+def started(
+    store: Store, make: Callable[[bytes], Core], genesis: bytes, where: str
+) -> tuple[Recorder, Replay]:
+    """Start a core on its journal, empty or not: starting and recovering are one path.
+
+    A genesis other than the recorded one (a changed config) is marked, and takes the state over.
+    """
+    replayer = Replayer(make, decode, encode_action)
+    found = recovered(store, replayer, where)
+    if replayer.genesis != genesis[1:]:
+        replayer.take(store.append(genesis), genesis)
+    assert replayer.core is not None
+    return Recorder(replayer.core, store, replayer.genesis), found
