@@ -1,0 +1,85 @@
+"""How one venue account is reached, and the two locks in front of real money."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.errors import ConfigError, ExitCode, SwarmError
+
+LIVE_WORD = "real-money"
+_REAL_HOSTS = ("binance.com", "binance.us", "binance.vision", "binance.je", "tokocrypto.com")
+
+
+class VenueConfig(BaseModel):
+    """State a venue's addresses, account and time-outs; secrets by environment variable name only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    rest_url: str
+    stream_url: str
+    api_url: str
+    account: str
+    api_key_env: str
+    api_secret_env: str
+    simulated: bool = True
+    live: bool = False
+    maker_fee_ppm: int | None = None
+    taker_fee_ppm: int | None = None
+    connect_timeout_s: float = Field(5.0, gt=0)
+    start_timeout_s: float = Field(10.0, gt=0)
+    request_timeout_s: float = Field(2.0, gt=0)
+    rest_timeout_s: float = Field(5.0, gt=0)
+    ping_idle_s: float = Field(3.0, gt=0)
+    ping_reply_s: float = Field(3.0, gt=0)
+    backoff_min_s: float = Field(0.1, gt=0)
+    backoff_max_s: float = Field(10.0, gt=0)
+    recv_window_ms: int = Field(2_000, ge=1, le=60_000)
+    in_flight_max: int = Field(256, ge=1)
+    snapshot_levels: int = Field(1_000, ge=5, le=5_000)
+    snapshot_concurrency: int = Field(4, ge=1)
+    rest_attempts: int = Field(5, ge=1)
+
+    def credentials(self) -> tuple[str, str]:
+        """Read key and secret from the environment."""
+        return self._secret(self.api_key_env), self._secret(self.api_secret_env)
+
+    def _secret(self, variable: str) -> str:
+        value = os.environ.get(variable, "")
+        if value == "":
+            raise SwarmError(
+                f"environment variable {variable} is not set",
+                where=self.name,
+                mend=f"export {variable} with the account's key before starting",
+                code=ExitCode.WRONG_KEY,
+            )
+        return value
+
+    def check_live(self, live_word: str | None) -> None:
+        """Refuse real money unless the config and the command line both ask for it."""
+        urls = (self.rest_url, self.stream_url, self.api_url)
+        real = [url for url in urls if _is_real(url)]
+        if self.simulated:
+            if real or self.live:
+                other = real[0] if real else "live = true"
+                raise self._refusal(f"config says simulated, but {other} does not")
+            return
+        if not self.live or live_word != LIVE_WORD:
+            raise self._refusal(
+                f"{self.rest_url} is not simulated, and trading there was not asked for twice"
+            )
+        plain = [url for url in urls if urlsplit(url).scheme not in ("https", "wss")]
+        if plain:
+            raise self._refusal(f"{plain[0]} would send keys in the clear")
+
+    def _refusal(self, what: str) -> ConfigError:
+        mend = f"real money needs simulated = false, live = true, https, wss, and {LIVE_WORD} in the call"
+        return ConfigError(what, where=self.name, mend=mend)
+
+
+def _is_real(url: str) -> bool:
+    host = (urlsplit(url).hostname or "").lower().rstrip(".")
+    return any(host == real or host.endswith("." + real) for real in _REAL_HOSTS)

@@ -1,0 +1,202 @@
+"""Market-data bytes to domain events. Nothing here waits, connects or reads a clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+import msgspec
+
+from domain.instrument import Instrument
+from domain.market_events import BookDelta, BookSnapshot, Levels, Tick, Trade
+from domain.order import Side
+from domain.units import Step
+
+MS_NS = 1_000_000
+MEMO_MAX = 65_536
+COUNT_MAX = 1 << 60
+PLAIN = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+Millis = Annotated[int, msgspec.Meta(ge=0, le=1 << 43)]
+Pair = tuple[str, str]
+
+
+class BadFrame(ValueError):
+    """A frame that is not what the venue's documentation promises."""
+
+
+class StepReader(dict[str, int]):
+    """Read decimal strings as exact steps; a memo, because a book repeats the same few thousand strings.
+
+    >>> StepReader(Step.parse("0.01"))["1.25000000"]
+    125
+    """
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def __missing__(self, text: str) -> int:
+        if PLAIN.fullmatch(text) is None:
+            raise BadFrame(f"not a plain decimal number: {text[:40]!r}")
+        count = self.step.count(text)
+        if count > COUNT_MAX:
+            raise BadFrame(f"number out of range: {text[:40]!r}")
+        if len(self) >= MEMO_MAX:
+            self.clear()
+        self[text] = count
+        return count
+
+
+class StepWriter(dict[int, str]):
+    """Write steps as the venue's decimal strings, remembering the ones in use."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def __missing__(self, count: int) -> str:
+        if len(self) >= MEMO_MAX:
+            self.clear()
+        text = self[count] = self.step.text(count)
+        return text
+
+
+class _Combined(msgspec.Struct, gc=False):
+    stream: str
+    data: msgspec.Raw
+
+
+class _Depth(msgspec.Struct, gc=False):
+    E: Millis
+    U: Count
+    u: Count
+    b: list[Pair]
+    a: list[Pair]
+
+
+class _Best(msgspec.Struct, gc=False):
+    u: Count
+    b: str
+    B: str
+    a: str
+    A: str
+    E: Millis = 0
+
+
+class _Print(msgspec.Struct, gc=False):
+    t: Count
+    p: str
+    q: str
+    T: Millis
+    m: bool
+
+
+class _Snapshot(msgspec.Struct, gc=False):
+    lastUpdateId: Count
+    bids: list[Pair]
+    asks: list[Pair]
+
+
+_COMBINED = msgspec.json.Decoder(_Combined)
+_DEPTH = msgspec.json.Decoder(_Depth)
+_BEST = msgspec.json.Decoder(_Best)
+_PRINT = msgspec.json.Decoder(_Print)
+_SNAPSHOT = msgspec.json.Decoder(_Snapshot)
+
+MarketData = Tick | Trade | BookDelta
+_Reader = Callable[[msgspec.Raw, int], MarketData]
+
+
+class MarketReader:
+    """Turn one market's frames into events."""
+
+    __slots__ = ("index", "price", "size")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.index = instrument.index
+        self.price, self.size = StepReader(instrument.tick), StepReader(instrument.lot)
+
+    def levels(self, pairs: Iterable[Pair]) -> Levels:
+        """Convert the venue's pairs of strings."""
+        price, size = self.price, self.size
+        return tuple([(price[ticks], size[lots]) for ticks, lots in pairs])
+
+    def depth(self, data: msgspec.Raw, local_ts_ns: int) -> BookDelta:
+        """Read a depthUpdate."""
+        frame = _DEPTH.decode(data)
+        if frame.u < frame.U:
+            raise BadFrame("a diff that ends before it begins")
+        bids, asks = self.levels(frame.b), self.levels(frame.a)
+        return BookDelta(self.index, frame.E * MS_NS, local_ts_ns, frame.U, frame.u, bids, asks)
+
+    def best(self, data: msgspec.Raw, local_ts_ns: int) -> Tick:
+        """Read a bookTicker; spot gives it no time, so 0 stands for "not told"."""
+        frame, price, size = _BEST.decode(data), self.price, self.size
+        return Tick(
+            self.index,
+            frame.E * MS_NS,
+            local_ts_ns,
+            price[frame.b],
+            size[frame.B],
+            price[frame.a],
+            size[frame.A],
+            frame.u,
+        )
+
+    def print(self, data: msgspec.Raw, local_ts_ns: int) -> Trade:
+        """Read a trade; `m` says that the buyer was the maker."""
+        frame = _PRINT.decode(data)
+        aggressor = Side.SELL if frame.m else Side.BUY
+        price, size = self.price[frame.p], self.size[frame.q]
+        return Trade(self.index, frame.T * MS_NS, local_ts_ns, frame.t, price, size, int(aggressor))
+
+    def snapshot(self, payload: bytes, local_ts_ns: int) -> BookSnapshot:
+        """Read a REST depth snapshot."""
+        frame = _SNAPSHOT.decode(payload)
+        bids, asks = self.levels(frame.bids), self.levels(frame.asks)
+        return BookSnapshot(self.index, 0, local_ts_ns, frame.lastUpdateId, bids, asks)
+
+
+class MarketWire:
+    """Decode a venue's combined stream. A frame that cannot be read is counted and gives nothing."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self.readers: dict[int, MarketReader] = {}
+        self._routes: dict[str, _Reader] = {}
+        self.frames, self.bad_frames, self.last_bad = 0, 0, ""
+        for instrument in instruments:
+            reader = self.readers[instrument.index] = MarketReader(instrument)
+            name = instrument.symbol.lower()
+            self._routes[f"{name}@depth@100ms"] = reader.depth
+            self._routes[f"{name}@bookTicker"] = reader.best
+            self._routes[f"{name}@trade"] = reader.print
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Name the streams to subscribe to."""
+        return tuple(self._routes)
+
+    def decode(self, payload: bytes | memoryview, local_ts_ns: int) -> MarketData | None:
+        """Give the frame's event, `None` for a bad frame."""
+        self.frames += 1
+        try:
+            frame = _COMBINED.decode(payload)
+            return self._routes[frame.stream](frame.data, local_ts_ns)
+        except (KeyError, ValueError, RecursionError) as error:
+            self._bad(error)
+            return None
+
+    def snapshot(self, instrument: int, payload: bytes, local_ts_ns: int) -> BookSnapshot | None:
+        """Give a REST answer's book, `None` when it cannot be read."""
+        try:
+            return self.readers[instrument].snapshot(payload, local_ts_ns)
+        except (ValueError, RecursionError) as error:
+            self._bad(error)
+            return None
+
+    def _bad(self, error: Exception) -> None:
+        self.bad_frames += 1
+        self.last_bad = f"{type(error).__name__}: {error}"[:200]
