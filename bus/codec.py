@@ -1,0 +1,110 @@
+"""Values as bytes: one schema byte, then msgpack of tagged structs. Nothing is ever executed by decoding."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from domain.actions import (
+    Action,
+    Alarm,
+    CancelOrder,
+    FetchAccount,
+    FetchBook,
+    LifecycleChanged,
+    QueryOrder,
+    ReserveIds,
+)
+from domain.errors import ExitCode, SwarmError
+from domain.events import Event
+from domain.order import ApprovedOrder, OrderIntent, RefusedOrder
+from domain.steering import Steering
+
+SCHEMA = 1
+_SCHEMA_BYTE = bytes([SCHEMA])
+
+Sent = TypeVar("Sent")
+Read = TypeVar("Read")
+
+
+class RecordedApproval(msgspec.Struct, frozen=True, array_like=True):
+    """What was approved, read back from bytes: a record, which no gateway takes for an approval."""
+
+    intent: OrderIntent
+    epoch: int
+    approved_ts_ns: int
+
+
+class RecordedSend(msgspec.Struct, frozen=True, array_like=True, tag=60):
+    """A `SendOrder`, read back."""
+
+    client_id: int
+    approved: RecordedApproval
+
+
+RecordedAction = (
+    RecordedSend
+    | CancelOrder
+    | QueryOrder
+    | FetchAccount
+    | FetchBook
+    | ReserveIds
+    | Alarm
+    | LifecycleChanged
+    | RefusedOrder
+)
+
+
+def _encode_approval(value: Any) -> Any:
+    assert isinstance(value, ApprovedOrder), f"{type(value).__name__} has no form in bytes"
+    return [value.intent, value.epoch, value.approved_ts_ns]
+
+
+class Codec(Generic[Sent, Read]):
+    """Write and read one family of values with reused encoders.
+
+    >>> from domain.control_events import Clocked
+    >>> EVENTS.decode(EVENTS.encode(Clocked(7)))
+    Clocked(local_ts_ns=7)
+    """
+
+    __slots__ = ("_decoder", "_encode", "_family")
+
+    def __init__(self, family: str, read: Any) -> None:
+        self._family = family
+        self._encode = msgspec.msgpack.Encoder(enc_hook=_encode_approval).encode
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(read)
+
+    def encode(self, value: Sent, kind: bytes = b"") -> bytes:
+        """Write a value, after the bytes of its journal kind if it has one."""
+        return kind + _SCHEMA_BYTE + self._encode(value)
+
+    def decode(self, content: bytes, offset: int = 0) -> Read:
+        """Read a value back from `offset` on."""
+        if len(content) <= offset or content[offset] != SCHEMA:
+            raise self._unknown_schema(content, offset)
+        try:
+            return self._decoder.decode(memoryview(content)[offset + 1 :])  # type: ignore[no-any-return]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._unreadable(str(error)) from None
+
+    def _unknown_schema(self, content: bytes, offset: int) -> SwarmError:
+        if len(content) <= offset:
+            return self._unreadable("it is empty")
+        if content[offset] > SCHEMA:
+            return self._unreadable(f"its schema {content[offset]} is newer than this build's {SCHEMA}")
+        return self._unreadable(f"schema {content[offset]} was never used")
+
+    def _unreadable(self, why: str) -> SwarmError:
+        return SwarmError(
+            f"the bytes are no {self._family}: {why}",
+            where="codec",
+            mend="run the same build everywhere, one that is not older than what wrote this",
+            code=ExitCode.CONFIG,
+        )
+
+
+EVENTS: Codec[Event, Event] = Codec("event", Event)
+ACTIONS: Codec[Action, RecordedAction] = Codec("action", RecordedAction)
+STEERING: Codec[Steering, Steering] = Codec("steering message", Steering)
