@@ -1,0 +1,39 @@
+"""One market inside the exchange: its book, its counters and what its integers are worth."""
+
+from __future__ import annotations
+
+from domain.instrument import Instrument
+from sim.exchange.config import ExchangeConfig
+from sim.exchange.engine import Engine
+
+
+class Market:
+    """Keep what every order of a market needs at hand."""
+
+    __slots__ = (
+        "base",
+        "engine",
+        "instrument",
+        "last_ticks",
+        "lot_atoms",
+        "quote",
+        "tick_lot_atoms",
+        "trade_id",
+        "update_id",
+    )
+
+    def __init__(self, config: ExchangeConfig, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.base = config.assets.index(instrument.base)
+        self.quote = config.assets.index(instrument.quote)
+        self.lot_atoms, self.tick_lot_atoms = instrument.lot_atoms, instrument.tick_lot_atoms
+        self.engine = Engine(config.engine_orders_max)
+        # The last trade's and update's id; prices before the first trade are valued at the start price.
+        self.trade_id, self.update_id = 0, 0
+        self.last_ticks = instrument.tick.count(config.markets[instrument.index].start_price)
+
+    def locks(self, side: int, price_ticks: int, size_lots: int) -> tuple[int, int]:
+        """Give (asset, atoms) that an order of this size at this price may need."""
+        if side > 0:
+            return self.quote, price_ticks * size_lots * self.tick_lot_atoms
+        return self.base, size_lots * self.lot_atoms

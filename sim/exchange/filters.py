@@ -1,0 +1,45 @@
+"""What an order must satisfy before it reaches the book."""
+
+from __future__ import annotations
+
+import re
+
+from domain.order import TimeInForce
+from sim.exchange.accounts import Accounts
+from sim.exchange.config import NOTIONAL_ATOMS_MAX
+from sim.exchange.exchange_market import Market
+from sim.exchange.messages import ExchangeErrorKind, PlaceOrder
+from sim.exchange.orders import Orders
+
+# Binance spot: `^[\.A-Z\:/a-z0-9_-]{1,36}$` (REST API, new order).
+_CLIENT_TEXT = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+_MARKET = int(TimeInForce.MARKET)
+
+
+def check_order(
+    order: PlaceOrder, market: Market, accounts: Accounts, orders: Orders
+) -> ExchangeErrorKind | None:
+    """Give the first reason to refuse an order, in the order in which Binance looks."""
+    assert order.side in {1, -1} and 0 <= order.tif <= _MARKET
+    instrument, size, price = market.instrument, order.size_lots, order.price_ticks
+    at_market = order.tif == _MARKET
+    if (price != 0) if at_market else (price <= 0):
+        return ExchangeErrorKind.PRICE_FILTER
+    if not instrument.size_lots_min <= size <= instrument.size_lots_max:
+        return ExchangeErrorKind.LOT_SIZE
+    valued = market.last_ticks if at_market else price
+    notional = valued * size * market.tick_lot_atoms
+    if not instrument.notional_atoms_min <= notional <= NOTIONAL_ATOMS_MAX:
+        return ExchangeErrorKind.NOTIONAL
+    if order.client_text:
+        if _CLIENT_TEXT.fullmatch(order.client_text) is None:
+            return ExchangeErrorKind.BAD_CLIENT_ID
+        if orders.text_taken(order.account, order.client_text):
+            return ExchangeErrorKind.DUPLICATE_CLIENT_ID
+    if len(orders.open[orders.slot(order.account, order.instrument)]) >= orders.open_max[order.account]:
+        return ExchangeErrorKind.TOO_MANY_ORDERS
+    if at_market and order.side > 0:
+        # Binance refuses a market buy that cannot be paid at the best price; a deeper one stops short.
+        notional = market.engine.ask_ticks * size * market.tick_lot_atoms
+    asset, amount = (market.quote, notional) if order.side > 0 else (market.base, size * market.lot_atoms)
+    return None if accounts.affords(order.account, asset, amount) else ExchangeErrorKind.BALANCE
