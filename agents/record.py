@@ -105,6 +105,10 @@ class Recorder:
     def commit(self) -> None:
         """Make everything durable, and keep a snapshot where one is due."""
         self.store.commit()
+        self.keep_snapshot_if_due()
+
+    def keep_snapshot_if_due(self) -> None:
+        """Keep a snapshot where enough has happened since the last one; call it where `step` is called."""
         if self._since_snapshot >= self.snapshot_every:
             self.keep_snapshot()
 
@@ -120,7 +124,11 @@ def encode_genesis(**facts: object) -> bytes:
 
 
 def started(
-    store: Store, make: Callable[[bytes], Core], genesis: bytes, where: str
+    store: Store,
+    make: Callable[[bytes], Core],
+    genesis: bytes,
+    where: str,
+    snapshot_every: int = SNAPSHOT_EVERY,
 ) -> tuple[Recorder, Replay]:
     """Start a core on its journal, empty or not: starting and recovering are one path.
 
@@ -131,4 +139,4 @@ def started(
     if replayer.genesis != genesis[1:]:
         replayer.take(store.append(genesis), genesis)
     assert replayer.core is not None
-    return Recorder(replayer.core, store, replayer.genesis), found
+    return Recorder(replayer.core, store, replayer.genesis, snapshot_every), found
