@@ -44,7 +44,18 @@ class Engine:
         budget: int = k.UNLIMITED,
     ) -> list[int]:
         """Place an order. `budget` bounds Σ price × lots of what is taken."""
-        end = k.place(self._state, order_id, account, side, tif, price_ticks, size_lots, self_trade, budget)
+        # An enum in a kernel call would compile the kernel anew.
+        end = k.place(
+            self._state,
+            order_id,
+            account,
+            int(side),
+            int(tif),
+            price_ticks,
+            size_lots,
+            int(self_trade),
+            budget,
+        )
         rows: list[int] = self._view[self._events : end].tolist()
         if rows[0] == k.FULL and self._grew():
             return self.place(order_id, account, side, tif, price_ticks, size_lots, self_trade, budget)

@@ -277,7 +277,7 @@ def place_at(
     keys, slots = state[KEYS + other], state[SLOTS + other]
     # A key of the other side is -side × price, so `side × price of the level` is minus the key.
     crosses = count > 0 and (tif == MARKET or -state[keys + count - 1] <= side * price)
-    may_rest = tif == GTC or tif == POST  # noqa: PLR1714, SIM109 - a set or tuple costs more in a kernel
+    may_rest = tif == GTC or tif == POST  # noqa: PLR1714 - a set or tuple costs more in a kernel
     refusal = 0
     if find_order(state, order_id) >= 0:
         refusal = DUPLICATE_ID
@@ -431,7 +431,7 @@ def depth_of(state: State, which: int, out: NDArray[np.int64]) -> int:
     """Write (price, size) of up to `len(out)` best levels; give how many."""
     side = 1 - 2 * which
     count = state[COUNTS + which]
-    shown = min(count, len(out))
+    shown = int(min(count, len(out)))
     for i in range(shown):
         position = count - 1 - i
         out[i, 0] = side * state[state[KEYS + which] + position]

@@ -323,6 +323,12 @@ def _changed(order: PlacedOrder, status: int, lots: int, notional_atoms: int, no
 
 def _depth_change(now_ns: int, market: Market, levels: list[tuple[int, int, int]]) -> DepthChange:
     market.update_id += 1
+    if len(levels) == 1:
+        side, price, size = levels[0]
+        level = ((price, size),)
+        if side > 0:
+            return DepthChange(now_ns, market.instrument.index, market.update_id, level, ())
+        return DepthChange(now_ns, market.instrument.index, market.update_id, (), level)
     latest = {(side, price): size for side, price, size in levels}
     bids = tuple((price, size) for (side, price), size in latest.items() if side > 0)
     asks = tuple((price, size) for (side, price), size in latest.items() if side < 0)

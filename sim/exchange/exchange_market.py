@@ -15,6 +15,9 @@ class Market:
         "engine",
         "instrument",
         "last_ticks",
+        "notional_atoms_min",
+        "size_lots_max",
+        "size_lots_min",
         "lot_atoms",
         "quote",
         "tick_lot_atoms",
@@ -27,6 +30,8 @@ class Market:
         self.base = config.assets.index(instrument.base)
         self.quote = config.assets.index(instrument.quote)
         self.lot_atoms, self.tick_lot_atoms = instrument.lot_atoms, instrument.tick_lot_atoms
+        self.size_lots_min, self.size_lots_max = instrument.size_lots_min, instrument.size_lots_max
+        self.notional_atoms_min = instrument.notional_atoms_min
         self.engine = Engine(config.engine_orders_max)
         # The last trade's and update's id; prices before the first trade are valued at the start price.
         self.trade_id, self.update_id = 0, 0

@@ -29,7 +29,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     price_ticks: int
     size_lots: int
     client_text: str = ""
-    self_trade: int = SelfTradePrevention.EXPIRE_MAKER
+    self_trade: int = int(SelfTradePrevention.EXPIRE_MAKER)
 
 
 class CancelPlaced(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
@@ -100,7 +100,7 @@ class OrderStatusKind(IntEnum):
     EXPIRED_IN_MATCH = 5
 
 
-class PlacedOrder(msgspec.Struct, array_like=True):
+class PlacedOrder(msgspec.Struct, array_like=True, gc=False):
     """An order as the exchange keeps it; kept after its end so that it can be asked for."""
 
     order_id: int
@@ -119,7 +119,7 @@ class PlacedOrder(msgspec.Struct, array_like=True):
     self_trade: int
 
 
-class Execution(msgspec.Struct, frozen=True, array_like=True, tag=11):
+class Execution(msgspec.Struct, frozen=True, array_like=True, tag=11, gc=False):
     """Tell an account about one of its orders. Trade fields are 0 unless `kind` is TRADE."""
 
     kind: int
@@ -145,7 +145,7 @@ class PublicTrade(msgspec.Struct, frozen=True, array_like=True, tag=12, gc=False
     buyer_is_maker: bool
 
 
-class DepthChange(msgspec.Struct, frozen=True, array_like=True, tag=13):
+class DepthChange(msgspec.Struct, frozen=True, array_like=True, tag=13, gc=False):
     """Tell everybody which levels now have which size; update ids are contiguous per instrument.
 
     One command that changed any level makes one `DepthChange` with one new update id.
@@ -158,7 +158,7 @@ class DepthChange(msgspec.Struct, frozen=True, array_like=True, tag=13):
     asks: Levels
 
 
-class AccountTrade(msgspec.Struct, frozen=True, array_like=True, tag=14):
+class AccountTrade(msgspec.Struct, frozen=True, array_like=True, tag=14, gc=False):
     """One side of a trade, as `myTrades` lists it."""
 
     trade_id: int
