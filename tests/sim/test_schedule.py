@@ -14,7 +14,7 @@ from sim.wan import Path, WanConfig
 
 @given(st.lists(st.integers(0, 20), max_size=40), st.integers(0, 20))
 def test_what_is_due_happens_by_time_and_then_by_turn(times: list[int], until_ns: int) -> None:
-    schedule, seen = Schedule(0), []
+    schedule, seen = Schedule(0), list[tuple[int, int]]()
     for number, time in enumerate(times):
         schedule.put(time, seen.append, (time, number))
     expected = sorted((time, number) for number, time in enumerate(times) if time < until_ns)
@@ -23,7 +23,7 @@ def test_what_is_due_happens_by_time_and_then_by_turn(times: list[int], until_ns
 
 
 def test_what_happens_may_put_in_more() -> None:
-    schedule, seen = Schedule(5), []
+    schedule, seen = Schedule(5), list[tuple[int, int]]()
 
     def again(left: int) -> None:
         seen.append((schedule.now_ns, left))

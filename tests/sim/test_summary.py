@@ -1,0 +1,138 @@
+"""The summary sums up, and finds every way in which a venue and we can differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.lifecycle import Lifecycle
+from domain.report import AgentReport, NodeReport, OrderCounts
+from hw.latency import LatencyHistogram
+from sim.summary import JournalFacts, VenueTruth, summarise
+
+TRUTH = VenueTruth("tokyo-x", {"BTC": 20_000_000_000, "USDT": 5}, ("m001-00001-00000001",))
+
+
+def agent(number: int, fills: int = 2, pnl_quote: float = 1.5) -> AgentReport:
+    """Build an agent's report."""
+    orders = OrderCounts(10, 8, 2, 8, 3, 1)
+    return AgentReport(
+        number,
+        f"a{number}",
+        "maker",
+        "tokyo-x",
+        "BTCUSDT",
+        Lifecycle.ACTIVE,
+        orders,
+        fills,
+        1,
+        3,
+        "0.3",
+        pnl_quote,
+        9.0,
+    )
+
+
+def report(node: str = "tokyo-1", **changes: Any) -> NodeReport:
+    """Build a node's report that agrees with `TRUTH`."""
+    seen = LatencyHistogram()
+    seen.record(20_000)
+    whole = NodeReport(
+        node=node,
+        region=node.split("-", maxsplit=1)[0],
+        ts_ns=1,
+        epoch=1,
+        halted=False,
+        halt_command_id=0,
+        stopping=True,
+        flat_of_orders=True,
+        ticks=100,
+        agents=(agent(1), agent(2)),
+        balances={"tokyo-x": dict(TRUTH.balances)},
+        open_order_ids={"tokyo-x": TRUTH.open_order_ids},
+        tick_to_order_counts=seen.counts(),
+        journal_events=7,
+        journal_hash="ab",
+        stale_books=0,
+        reconciled=True,
+    )
+    return msgspec.structs.replace(whole, **changes)
+
+
+JOURNALS = [JournalFacts("b", 4, True, "bb"), JournalFacts("a", 3, True, "aa")]
+
+
+def test_a_run_is_summed_up() -> None:
+    other = report("nyc-1", balances={"nyc-x": {}}, open_order_ids={}, agents=(agent(3),))
+    truths = [TRUTH, VenueTruth("nyc-x", {"BTC": 0}, ())]
+    summary = summarise([report(), other], truths, {"tokyo-1": 2, "venue": 1}, JOURNALS, 60.0)
+    assert summary.positions_match and summary.mismatches == ()
+    assert (summary.agents, summary.ticks, summary.fills, summary.pnl_quote) == (3, 200, 6, 4.5)
+    assert summary.orders == OrderCounts(30, 24, 6, 24, 9, 3)
+    assert (summary.restarts, summary.regions["tokyo"].restarts, summary.regions["nyc"].restarts) == (3, 2, 0)
+    assert summary.regions["tokyo"].fills == 4 and summary.regions["nyc"].orders.sent == 8
+    assert summary.journal.events == 7 and summary.journal.verified
+    assert summary.tick_to_order_us.p50 == pytest.approx(20, rel=0.02)
+
+
+def test_the_hash_does_not_depend_on_the_order_of_journals_but_on_each_head() -> None:
+    def hash_of(journals: list[JournalFacts]) -> str:
+        return summarise([], [], {}, journals, 1.0).journal.hash
+
+    assert hash_of(JOURNALS) == hash_of(JOURNALS[::-1])
+    assert hash_of(JOURNALS) != hash_of([JOURNALS[0], JournalFacts("a", 3, True, "ac")])
+
+
+@pytest.mark.parametrize(
+    "journals", [[], [*JOURNALS, JournalFacts("c", 1, False, "")]], ids=["none", "broken"]
+)
+def test_journals_are_verified_only_when_all_are(journals: list[JournalFacts]) -> None:
+    assert not summarise([report()], [TRUTH], {}, journals, 1.0).journal.verified
+
+
+@pytest.mark.parametrize(
+    ("ours", "truths", "line"),
+    [
+        (report(reconciled=False), [TRUTH], "tokyo-1: the account was not reconciled at the end"),
+        (report(unexplained=("BTC off by 1",)), [TRUTH], "tokyo-1: BTC off by 1"),
+        (report(), [], "tokyo-1: tokyo-x did not tell its balances"),
+        (
+            report(balances={"tokyo-x": {"BTC": 10_000_000_000, "USDT": 5}}),
+            [TRUTH],
+            "tokyo-1: tokyo-x holds 2.0000000000 BTC, we count 1.0000000000",
+        ),
+        (
+            report(balances={"tokyo-x": {**TRUTH.balances, "ETH": 1}}),
+            [TRUTH],
+            "tokyo-1: tokyo-x holds 0.0000000000 ETH, we count 0.0000000001",
+        ),
+        (report(open_order_ids={}), [TRUTH], "tokyo-1: tokyo-x has m001-00001-00000001 open, we do not"),
+        (
+            report(),
+            [VenueTruth("tokyo-x", TRUTH.balances, ())],
+            "tokyo-1: we have m001-00001-00000001 open, tokyo-x does not",
+        ),
+        (report(), [TRUTH, VenueTruth("nyc-x", {}, ())], "nyc-x: no node reported on this account"),
+    ],
+)
+def test_each_difference_is_a_line(ours: NodeReport, truths: list[VenueTruth], line: str) -> None:
+    summary = summarise([ours], truths, {}, JOURNALS, 1.0)
+    assert not summary.positions_match and summary.mismatches == (line,)
+
+
+def test_an_account_with_two_owners_is_a_mismatch() -> None:
+    summary = summarise([report(), report("tokyo-2")], [TRUTH], {}, JOURNALS, 1.0)
+    assert summary.mismatches == ("tokyo-x: tokyo-1 and tokyo-2 both report on this account",)
+
+
+def test_a_mismatch_is_its_own_regions() -> None:
+    other = report("nyc-1", balances={"nyc-x": {"BTC": 1}}, open_order_ids={})
+    summary = summarise([report(), other], [TRUTH, VenueTruth("nyc-x", {}, ())], {}, JOURNALS, 1.0)
+    assert summary.regions["tokyo"].positions_match and not summary.regions["nyc"].positions_match
+
+
+def test_where_nothing_was_measured_there_is_no_latency() -> None:
+    latency = summarise([report(tick_to_order_counts={})], [TRUTH], {}, JOURNALS, 1.0).tick_to_order_us
+    assert latency.p50 is None and latency.p99 is None
