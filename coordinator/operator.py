@@ -1,0 +1,121 @@
+"""The operator's end: ask, halt and resume, and wait until every region said that it obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from bus.codec import STEERING
+from bus.keys import COORDINATOR, OPERATOR, load_keys, load_public
+from bus.link_client import LinkClient
+from bus.link_config import LinkConfig
+from coordinator.run_file import coordinator_address, not_running
+from domain.errors import ExitCode, SwarmError
+from domain.steering import (
+    FromOperator,
+    HaltRequest,
+    MemberStatus,
+    Refusal,
+    ResumeRequest,
+    StatusRequest,
+    SwarmStatus,
+)
+from hw.clock import monotonic_ns
+
+POLL_S = 0.01
+
+
+@dataclass
+class Halted:
+    """How long each concerned region took to have no open orders, and which did not say so in time."""
+
+    confirmed_ms: dict[str, float] = field(default_factory=dict)
+    unconfirmed: list[str] = field(default_factory=list)
+
+
+class Operator:
+    """Talk to a coordinator under the operator's key. Use as an async context manager."""
+
+    def __init__(self, state: Path, address: str | None = None, timeout_s: float = 5.0) -> None:
+        self.address = address or coordinator_address(state)
+        self._timeout_s = timeout_s
+        self._link = LinkClient(
+            self.address, load_keys(state, OPERATOR), load_public(state, COORDINATOR), config=LinkConfig()
+        )
+
+    async def __aenter__(self) -> Self:
+        """Connect; nobody there is NOT_RUNNING."""
+        await self._link.__aenter__()
+        try:
+            await self._link.connected(min(self._timeout_s, 2.0))
+        except SwarmError as error:
+            await self._link.__aexit__()
+            if error.code is ExitCode.TIMED_OUT:
+                raise not_running(self.address) from error
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up."""
+        await self._link.__aexit__()
+
+    async def status(self) -> SwarmStatus:
+        """Ask for everything."""
+        return await self._ask(StatusRequest())
+
+    async def resume(self, region: str | None) -> SwarmStatus:
+        """Lift a halt."""
+        return await self._ask(ResumeRequest(region))
+
+    async def halt(self, region: str | None, reason: str) -> Halted:
+        """Halt, and wait until each concerned region confirmed that it has no open orders."""
+        began_ns = monotonic_ns()
+        status = await self._ask(HaltRequest(region, reason))
+        halted = Halted()
+        while True:
+            elapsed_ms = (monotonic_ns() - began_ns) / 1e6
+            concerned = _concerned(status, region)
+            for name, members in concerned.items():
+                if name not in halted.confirmed_ms and all(member.halt_confirmed for member in members):
+                    halted.confirmed_ms[name] = elapsed_ms
+            halted.unconfirmed = [name for name in concerned if name not in halted.confirmed_ms]
+            if not halted.unconfirmed or elapsed_ms >= self._timeout_s * 1000:
+                return halted
+            await asyncio.sleep(POLL_S)
+            status = await self.status()
+
+    async def _ask(self, request: FromOperator) -> SwarmStatus:
+        self._link.send(STEERING.encode(request))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._answer()
+        except TimeoutError as error:
+            raise SwarmError(
+                f"no answer within {self._timeout_s:g} s",
+                where=self.address,
+                mend="see whether the coordinator is overloaded or stopped; asking again is safe",
+                code=ExitCode.TIMED_OUT,
+                retryable=True,
+            ) from error
+        if isinstance(answer, Refusal):
+            raise SwarmError(answer.reason, where="coordinator", mend="see `swarm status`", code=ExitCode.USAGE)
+        return answer
+
+    async def _answer(self) -> SwarmStatus | Refusal:
+        while messages := await self._link.receive():
+            for message in messages:
+                answer = STEERING.decode(message)
+                if isinstance(answer, SwarmStatus | Refusal):
+                    return answer
+        raise not_running(self.address)
+
+
+def _concerned(status: SwarmStatus, region: str | None) -> dict[str, list[MemberStatus]]:
+    """Group by region the nodes that a halt must reach; one that left has said its last word."""
+    concerned: dict[str, list[MemberStatus]] = {}
+    for member in status.members:
+        if region in (None, member.region) and member.health != "left":
+            concerned.setdefault(member.region, []).append(member)
+    return dict(sorted(concerned.items()))
