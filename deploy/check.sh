@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Everything that must hold before a commit lands; `make test` and CI both call this.
+set -euo pipefail
+bin=${1:-.venv}/bin
+
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+"$bin/mypy" .
+rm -f .coverage .coverage.*
+# The kernels are compiled once, before two workers would both do it.
+"$bin/swarm" kernels
+"$bin/coverage" run -m pytest -m "not soak" "${@:2}"
+"$bin/coverage" combine -q
+"$bin/coverage" report
