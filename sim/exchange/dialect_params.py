@@ -1,0 +1,97 @@
+"""Parameters of a request, read with the dialect's own complaints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from domain.instrument import Instrument
+from domain.units import Step
+from sim.exchange.dialect_errors import (
+    CLIENT_ID_RANGE,
+    NUMBER_RANGE,
+    DialectError,
+    illegal,
+    invalid_symbol,
+    missing,
+)
+
+STEPS_MAX = 1 << 53
+
+_NUMBER = re.compile(NUMBER_RANGE)
+_INTEGER_RANGE = "^[0-9]{1,20}$"
+_INTEGER = re.compile(_INTEGER_RANGE)
+_CLIENT_ID = re.compile(CLIENT_ID_RANGE)
+
+
+class Params:
+    """What the client sent, as strings; reading a bad one raises the refusal."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str) -> str | None:
+        """Give a parameter, `None` where absent; an empty one is refused."""
+        value = self._values.get(name)
+        if value is not None and value == "":
+            raise DialectError(-1105, f"Parameter '{name}' was empty.")
+        return value
+
+    def need(self, name: str) -> str:
+        """Give a parameter that must be there."""
+        value = self._values.get(name)
+        if value is None or value == "":
+            raise missing(name)
+        return value
+
+    def integer(self, name: str) -> int | None:
+        """Give a whole number, `None` where absent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if _INTEGER.fullmatch(value) is None:
+            raise illegal(name, _INTEGER_RANGE)
+        return int(value)
+
+    def limit(self, default: int, most: int) -> int:
+        """Give `limit`, cut to what is allowed."""
+        value = self.integer("limit")
+        if value is None:
+            return default
+        if value == 0:
+            raise missing("limit")
+        return min(value, most)
+
+    def steps(self, name: str, step: Step, filter_name: str) -> int:
+        """Give a decimal as a whole number of steps above zero."""
+        value = self.need(name)
+        if _NUMBER.fullmatch(value) is None:
+            raise illegal(name, NUMBER_RANGE)
+        try:
+            count = step.count(value)
+        except ValueError:
+            count = 0
+        if not 0 < count <= STEPS_MAX:
+            raise DialectError(-1013, f"Filter failure: {filter_name}")
+        return count
+
+    def client_id(self, name: str) -> str:
+        """Give a client order id, "" where absent."""
+        value = self.text(name)
+        if value is None:
+            return ""
+        if _CLIENT_ID.fullmatch(value) is None:
+            raise illegal(name, CLIENT_ID_RANGE)
+        return value
+
+    def market(self, markets: Mapping[str, Instrument]) -> Instrument:
+        """Give the market of `symbol`."""
+        market = markets.get(self.need("symbol"))
+        if market is None:
+            raise invalid_symbol()
+        return market
+
+    def refuse(self, name: str) -> None:
+        """Refuse a parameter that has no place here."""
+        if name in self._values:
+            raise DialectError(-1106, f"Parameter '{name}' sent when not required.")

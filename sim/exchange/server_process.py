@@ -1,0 +1,106 @@
+"""Start and end the venue process: config, keys and ports first, then journals, then sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from domain.draws import stream_seed
+from hw.clock import SystemClock
+from sim.exchange.config import ExchangeConfig, load_exchanges
+from sim.exchange.exchange import Exchange
+from sim.exchange.server import Stand, bind, serve
+from sim.exchange.server_record import ExchangeRecord
+from sim.exchange.server_venue import Venue, read_keys
+from sim.market.config import FlowConfig, price_config
+from sim.market.prices import PriceProcess
+from sim.market.view import anchor, crowd
+
+
+@dataclass(frozen=True)
+class VenueSettings:
+    """Say how to run the venue process."""
+
+    state: Path
+    config: Path
+    port_base: int | None = None
+    seed: int = 1
+    speed: float = 1.0
+
+
+def run_venue(settings: VenueSettings) -> int:
+    """Run until SIGTERM or SIGINT."""
+    configs = load_exchanges(settings.config)
+    keys = [read_keys(config, os.environ) for config in configs]
+    with ExitStack() as held:
+        sockets = bind(_ports(configs, settings.port_base))
+        for one in sockets:
+            held.callback(one.close)
+        opened = [_opened(config, settings.state, held) for config in configs]
+        clock = SystemClock(max(record.last_ns for record, _ in opened))
+        venues = [
+            Venue(config, exchange, record, clock, key)
+            for config, (record, exchange), key in zip(configs, opened, keys, strict=True)
+        ]
+        stands = _stands(settings, venues, sockets)
+        # Everything alive now stays: later collections need not look at it.
+        gc.collect()
+        gc.freeze()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(stands))
+        for venue in venues:
+            venue.close()
+    return 0
+
+
+def _opened(config: ExchangeConfig, state: Path, held: ExitStack) -> tuple[ExchangeRecord, Exchange]:
+    record, exchange = ExchangeRecord.open(config, state)
+    held.callback(record.journal.close)
+    return record, exchange
+
+
+def _ports(configs: Sequence[ExchangeConfig], base: int | None) -> list[tuple[str, int]]:
+    return [
+        (config.name, config.port if base is None else base + place) for place, config in enumerate(configs)
+    ]
+
+
+def _stands(
+    settings: VenueSettings, venues: Sequence[Venue], sockets: Sequence[socket.socket]
+) -> list[Stand]:
+    configs = [venue.config for venue in venues]
+    # A restarted market goes on from its books with new draws, not with those it had before.
+    seed = stream_seed(settings.seed, "after", max(venue.commands for venue in venues))
+    prices = PriceProcess(
+        price_config(configs, settings.speed), seed, tuple(config.name for config in configs)
+    )
+    anchor(prices, [venue.exchange for venue in venues])
+    flow = FlowConfig().faster(settings.speed)
+    return [
+        Stand(venue, port, crowd(flow, venue.config, prices, seed))
+        for venue, port in zip(venues, sockets, strict=True)
+    ]
+
+
+async def _run(stands: Sequence[Stand]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop.set)
+    await serve(stands, lambda: _say_ready(stands), stop)
+
+
+def _say_ready(stands: Sequence[Stand]) -> None:
+    named = " ".join(f"{stand.venue.config.name} {stand.url}" for stand in stands)
+    sys.stdout.write(f"venue ready {named}\n")
+    sys.stdout.flush()

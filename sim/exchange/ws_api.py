@@ -1,0 +1,155 @@
+"""The WebSocket API door: signed requests and, on the same connection, the account's own events."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import count
+
+import msgspec
+from aiohttp import web
+
+from sim.exchange import sign
+from sim.exchange.dialect_calls import WS_CALLS, unknown_method
+from sim.exchange.dialect_errors import DialectError
+from sim.exchange.dialect_market import RATE_LIMITS
+from sim.exchange.dialect_params import Params
+from sim.exchange.server_venue import Venue
+from sim.exchange.stream_connection import Connection
+
+SUBSCRIBE = "userDataStream.subscribe.signature"
+UNSUBSCRIBE = "userDataStream.unsubscribe"
+SUBSCRIPTIONS_MAX = 16
+
+_encode = msgspec.json.Encoder().encode
+_LIMITS = [{**one, "count": 1} for one in RATE_LIMITS[:1]]
+
+
+class WsApiDoor:
+    """Serve the WebSocket API of one exchange."""
+
+    def __init__(self, venue: Venue, connections: dict[Connection, None]) -> None:
+        self._venue, self._connections = venue, connections
+
+    def add(self, app: web.Application) -> None:
+        """Add the route."""
+        app.router.add_get("/ws-api/v3", self._serve)
+
+    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        connection = Connection(request, combined=False)
+        session = WsApiSession(self._venue, connection)
+        self._connections[connection] = None
+        try:
+            return await connection.serve(session.take)
+        finally:
+            session.leave()
+            del self._connections[connection]
+
+
+class _Subscription:
+    """Wrap an account's events as the WebSocket API does."""
+
+    def __init__(self, connection: Connection, number: int, account: int) -> None:
+        self._connection, self._head = connection, b'{"subscriptionId":%d,"event":' % number
+        self.account = account
+
+    def user_event(self, payload: bytes) -> None:
+        self._connection.send(self._head + payload + b"}")
+
+
+class WsApiSession:
+    """Answer one client's requests in the order in which they came."""
+
+    def __init__(self, venue: Venue, connection: Connection) -> None:
+        self._venue, self._connection = venue, connection
+        self._numbers = count()
+        self._subscriptions: dict[int, _Subscription] = {}
+
+    def leave(self) -> None:
+        """Drop every subscription."""
+        for one in self._subscriptions.values():
+            self._venue.users.unsubscribe(one.account, one)
+        self._subscriptions.clear()
+
+    def take(self, text: str) -> None:
+        """Take one request; its answer is sent when it is durable."""
+        number: object = None
+        try:
+            number, method, params = _read(text)
+            self._start(number, method, params)
+        except DialectError as refused:
+            self._answer(number, refused)
+
+    def _start(self, number: object, method: str, values: dict[str, str]) -> None:
+        call = WS_CALLS.get(method)
+        params, account = Params(values), -1
+        if method == SUBSCRIBE or (call is not None and call.signed):
+            account = self._signed(values)
+        if call is not None and call.direct:
+            self._answer(number, call.run(self._venue, params, account))
+        elif call is not None:
+            work = partial(call.run, self._venue, params, account)
+            self._venue.submit(work, partial(self._answer, number))
+        elif method == SUBSCRIBE:
+            self._venue.submit(_nothing, lambda _: self._subscribe(number, account))
+        elif method == UNSUBSCRIBE:
+            self._unsubscribe(params.integer("subscriptionId"))
+            self._answer(number, {})
+        else:
+            raise unknown_method(method)
+
+    def _signed(self, values: dict[str, str]) -> int:
+        owner = sign.key_owner(self._venue.keys, values.get("apiKey"))
+        return sign.check_signature(owner, Params(values), sign.ws_payload(values), self._venue.now_ms())
+
+    def _subscribe(self, number: object, account: int) -> None:
+        """Begin after everything that was queued before, and before anything queued later."""
+        if self._connection.closed:
+            return
+        if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
+            self._answer(number, DialectError(-1034, "Too many subscriptions on this connection."))
+            return
+        place = next(self._numbers)
+        self._subscriptions[place] = _Subscription(self._connection, place, account)
+        self._answer(number, {"subscriptionId": place})
+        self._venue.users.subscribe(account, self._subscriptions[place])
+
+    def _unsubscribe(self, place: int | None) -> None:
+        for number in list(self._subscriptions) if place is None else [place]:
+            one = self._subscriptions.pop(number, None)
+            if one is None:
+                raise DialectError(-1130, "Data sent for parameter 'subscriptionId' is not valid.")
+            self._venue.users.unsubscribe(one.account, one)
+
+    def _answer(self, number: object, result: object) -> None:
+        if isinstance(result, DialectError):
+            body = {"id": number, "status": result.http, "error": result.body(), "rateLimits": _LIMITS}
+        else:
+            body = {"id": number, "status": 200, "result": result, "rateLimits": _LIMITS}
+        self._connection.send(_encode(body))
+
+
+def _nothing() -> None:
+    return None
+
+
+def _read(text: str) -> tuple[object, str, dict[str, str]]:
+    try:
+        # Numbers with a fraction stay text, so that a signature is checked over what was sent.
+        message = json.loads(text, parse_float=str)
+    except (ValueError, RecursionError):
+        raise DialectError(-1135, "Invalid JSON Request") from None
+    if not isinstance(message, dict):
+        raise DialectError(-1135, "Invalid JSON Request")
+    number, method, params = message.get("id"), message.get("method"), message.get("params", {})
+    if number is not None and not isinstance(number, int | str):
+        raise DialectError(-1135, "Invalid JSON Request: 'id' must be an integer, a string or null")
+    if not isinstance(method, str) or not isinstance(params, dict):
+        raise DialectError(-1135, "Invalid JSON Request: 'method' must be a string, 'params' an object")
+    return number, method, {name: _text(value) for name, value in params.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
