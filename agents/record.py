@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from agents.replay import ACTION, GENESIS, INPUT, MARK, Core, Replay, Replayer, Snapshot, recovered
+from agents.config import RegionConfig
+from agents.node import Node
+from agents.replay import ACTION, GENESIS, INPUT, MARK, Core, Make, Replay, Replayer, Snapshot, recovered
 from domain.actions import (
     Alarm,
     CancelOrder,
@@ -18,6 +20,7 @@ from domain.actions import (
     ReserveIds,
 )
 from domain.events import Event
+from domain.instrument import Instrument
 from domain.order import ApprovedOrder, OrderIntent, RefusedOrder
 from domain.protocols import Store
 
@@ -83,6 +86,14 @@ def decode(record: bytes) -> Event | RecordedAction | dict[str, Any]:
     return mark
 
 
+class NodeGenesis(msgspec.Struct, frozen=True):
+    """What a node is made from."""
+
+    kind: str
+    config: dict[str, Any]
+    instruments: tuple[Instrument, ...]
+
+
 class Recorder:
     """Step a core and journal what goes in and what comes out, in that order."""
 
@@ -114,7 +125,7 @@ class Recorder:
 
     def keep_snapshot(self) -> None:
         """Keep the state, so that the next start replays from here."""
-        self.store.snapshot(Snapshot.write(self.genesis, self.core.state()))
+        self.store.snapshot(Snapshot.write(self.genesis, self.core.snapshot()))
         self._since_snapshot = 0
 
 
@@ -125,7 +136,7 @@ def encode_genesis(**facts: object) -> bytes:
 
 def started(
     store: Store,
-    make: Callable[[bytes], Core],
+    make: Make,
     genesis: bytes,
     where: str,
     snapshot_every: int = SNAPSHOT_EVERY,
@@ -140,3 +151,16 @@ def started(
         replayer.take(store.append(genesis), genesis)
     assert replayer.core is not None
     return Recorder(replayer.core, store, replayer.genesis, snapshot_every), found
+
+
+def make_node(genesis: bytes, state: bytes | None) -> Node:
+    """Make a node from its genesis mark's body, and from a snapshot where there is one."""
+    mark = msgspec.msgpack.decode(genesis, type=NodeGenesis)
+    config = RegionConfig.model_validate(mark.config)
+    return Node(config, mark.instruments) if state is None else Node.restore(config, mark.instruments, state)
+
+
+def recover(store: Store, config: RegionConfig, instruments: Iterable[Instrument]) -> tuple[Recorder, Replay]:
+    """Start a node on its journal, empty or not, and say what was replayed."""
+    genesis = encode_genesis(config=config.model_dump(mode="json"), instruments=tuple(instruments))
+    return started(store, make_node, genesis, config.node, config.journal.snapshot_events)

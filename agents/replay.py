@@ -22,13 +22,13 @@ class Core(Protocol):
         """Take an event, give actions."""
         ...
 
-    def state(self) -> bytes:
+    def snapshot(self) -> bytes:
         """Give all that a restart needs."""
         ...
 
-    def restore(self, state: bytes) -> None:
-        """Take back what `state` gave."""
-        ...
+
+# Makes a core from a genesis mark's body, and from a snapshot where there is one.
+Make = Callable[[bytes, bytes | None], Core]
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -63,12 +63,12 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
 class Replayer:
     """Step a core over records and compare each action with the recorded one.
 
-    `make` builds a core from a genesis mark's body; a later genesis (a changed config) hands the state over.
+    A later genesis (a changed config) takes the state over.
     """
 
     def __init__(
         self,
-        make: Callable[[bytes], Core],
+        make: Make,
         read_event: Callable[[bytes], Any],
         write_action: Callable[[object], bytes],
     ) -> None:
@@ -86,8 +86,7 @@ class Replayer:
         sequence, body = snapshot
         kept = msgspec.msgpack.decode(body, type=Snapshot)
         self.genesis, self.from_sequence = kept.genesis, sequence + 1
-        self.core = self.make(kept.genesis)
-        self.core.restore(kept.state)
+        self.core = self.make(kept.genesis, kept.state)
 
     def take(self, sequence: int, record: bytes) -> None:
         """Take the next record."""
@@ -125,9 +124,7 @@ class Replayer:
         if msgspec.msgpack.decode(body).get("kind") != GENESIS:
             return
         older, self.genesis = self.core, body
-        self.core = self.make(body)
-        if older is not None:
-            self.core.restore(older.state())
+        self.core = self.make(body, None if older is None else older.snapshot())
 
     def result(self) -> Replay:
         """Say what was found. Actions derived after the last record were lost with the torn tail."""

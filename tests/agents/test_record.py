@@ -27,20 +27,17 @@ from tests.agents.test_replay import Shelf
 class Canceller:
     """Cancels the order whose number is the time, times what its genesis says."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, state: bytes | None) -> None:
         self.factor = int(msgspec.msgpack.decode(body)["factor"])
-        self.steps = 0
+        self.steps: int = 0 if state is None else msgspec.msgpack.decode(state)
 
     def step(self, event: Event) -> list[CancelOrder]:
         assert isinstance(event, Clocked)
         self.steps += 1
         return [CancelOrder(event.local_ts_ns * self.factor, self.steps)]
 
-    def state(self) -> bytes:
+    def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(self.steps)
-
-    def restore(self, state: bytes) -> None:
-        self.steps = msgspec.msgpack.decode(state)
 
 
 def start(shelf: Shelf, factor: int = 1) -> Recorder:

@@ -15,18 +15,16 @@ from domain.errors import ExitCode, SwarmError
 class Adder:
     """A core small enough to check by hand: it tells its sum at every step, twice when it is even."""
 
-    def __init__(self, factor: int) -> None:
-        self.factor, self.sum = factor, 0
+    def __init__(self, body: bytes, state: bytes | None) -> None:
+        self.factor = int(msgspec.msgpack.decode(body)["factor"])
+        self.sum = 0 if state is None else json.loads(state)
 
     def step(self, event: int) -> list[int]:
         self.sum += event * self.factor
         return [self.sum] * (2 if self.sum % 2 == 0 else 1)
 
-    def state(self) -> bytes:
+    def snapshot(self) -> bytes:
         return json.dumps(self.sum).encode()
-
-    def restore(self, state: bytes) -> None:
-        self.sum = json.loads(state)
 
 
 class Shelf:
@@ -71,7 +69,7 @@ def msgpack(value: object) -> bytes:
 
 def replayer() -> Replayer:
     return Replayer(
-        lambda body: Adder(msgspec.msgpack.decode(body)["factor"]),
+        Adder,
         lambda record: int(record[1:]),
         lambda action: f"A{action}".encode(),
     )
@@ -130,7 +128,7 @@ def test_recovery_begins_at_the_newest_snapshot() -> None:
     first = replayer()
     recovered(shelf, first, "node-x")
     assert first.core is not None
-    shelf.snapshot(Snapshot.write(first.genesis, first.core.state()))
+    shelf.snapshot(Snapshot.write(first.genesis, first.core.snapshot()))
     shelf.records[:6] = [b"?"] * 6
     shelf.records.extend(GOOD[6:])
     found = recovered(shelf, replayer(), "node-x")
