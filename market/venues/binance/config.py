@@ -19,9 +19,9 @@ class VenueConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    rest_url: str
-    stream_url: str
-    api_url: str
+    rest_url: str = Field(pattern=r"^https?://[^/\s]+")
+    stream_url: str = Field(pattern=r"^wss?://[^/\s]+")
+    api_url: str = Field(pattern=r"^wss?://[^/\s]+")
     account: str
     api_key_env: str
     api_secret_env: str

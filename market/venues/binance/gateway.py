@@ -1,0 +1,266 @@
+"""Orders over the WebSocket API: answers and user events share one connection, so their order holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from domain.errors import SwarmError
+from domain.events import Event
+from domain.instrument import Instrument
+from domain.order import ApprovedOrder
+from domain.order_events import (
+    FateUnknown,
+    Fill,
+    OrderAcked,
+    OrderClosed,
+    OrderEvent,
+    OrderLinkLost,
+    OrderLinkUp,
+    OrderNotFound,
+    OrderRefusedByVenue,
+)
+from domain.protocols import Clock
+from market.venues.binance.account import AccountReader
+from market.venues.binance.backoff import Backoff
+from market.venues.binance.config import VenueConfig
+from market.venues.binance.in_flight import InFlight, Request, SendQueue
+from market.venues.binance.link import LinkBroken, VenueLink
+from market.venues.binance.replies import WRONG_KEY_CODES, Answer, OrderReader, RequestKind, StreamEnded
+from market.venues.binance.rest import RestClient, wrong_key
+from market.venues.binance.signing import OrderWire
+from market.venues.binance.wire import MS_NS, BadFrame
+
+# Ours, not the venue's: its codes are negative.
+NOT_SENT = 1
+SWEEP_S = 0.05
+REMEMBERED_MAX = 8_192
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class OrderGateway:
+    """Carry orders to a Binance-like venue; satisfies `domain.protocols.Gateway`.
+
+    Whatever cannot be told for sure (no answer within `request_timeout_s`, a lost connection, a limiter, a
+    venue's own trouble) becomes `FateUnknown`. What was never written to the socket is refused as such.
+    """
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        instruments: Sequence[Instrument],
+        credentials: tuple[str, str],
+        rest: RestClient,
+        clock: Clock,
+        deliver: Callable[[Event], None],
+    ) -> None:
+        self._config, self._rest, self._clock, self._deliver = config, rest, clock, deliver
+        self._wire = OrderWire(instruments, *credentials, config.recv_window_ms)
+        self._reader = OrderReader(instruments)
+        self._account = AccountReader(rest, instruments, self._reader)
+        self._in_flight, self._queue = InFlight(config.in_flight_max), SendQueue()
+        self._timeout_ns = int(config.request_timeout_s * 1e9)
+        self._window_ns = (config.recv_window_ms + 1_000) * MS_NS
+        self._started_ns = clock.now_ns()
+        self._sent_ns: dict[int, int] = {}
+        self._told: dict[tuple[int, str], None] = {}
+        self._owners: dict[tuple[int, int], int] = {}
+        self._ask_again: list[tuple[int, int, int]] = []
+        self._subscribed: asyncio.Future[Answer] | None = None
+        self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
+        self.bad_frames, self.stray_answers, self.accounts_failed, self.last_bad = 0, 0, 0, ""
+        self.link = VenueLink(
+            "orders",
+            config.api_url,
+            config,
+            on_open=self._opened,
+            on_frame=self._frame,
+            on_lost=self._lost,
+            on_resume=self._flush,
+        )
+
+    def send(self, client_id: int, approved: ApprovedOrder) -> None:
+        """Sign and write a new order now."""
+        intent = approved.intent
+        if not self._room(RequestKind.PLACE):
+            why = "in-flight table is full" if self.link.up.is_set() else "order link is down"
+            refused = OrderRefusedByVenue(client_id, self._clock.now_ns(), NOT_SENT, f"not sent: {why}")
+            self._soon(refused)
+            return
+        request_id = self._add(RequestKind.PLACE, client_id, intent.instrument)
+        _remember(self._sent_ns, client_id, self._clock.now_ns())
+        frame = self._wire.place(request_id, client_id, intent, self._rest.timestamp_ms())
+        self._write(RequestKind.PLACE, frame)
+
+    def cancel(self, client_id: int, instrument: int) -> None:
+        """Sign and write a cancel now, ahead of anything that waits."""
+        if not self._room(RequestKind.CANCEL):
+            self._soon(FateUnknown(client_id, self._clock.now_ns(), "cancel not sent"))
+            return
+        request_id = self._add(RequestKind.CANCEL, client_id, instrument)
+        frame = self._wire.cancel(request_id, client_id, instrument, self._rest.timestamp_ms())
+        self._write(RequestKind.CANCEL, frame)
+
+    def query(self, client_id: int, instrument: int) -> None:
+        """Ask for an order's fate; without a connection nothing is asked, and the core asks again in time."""
+        if not self._room(RequestKind.QUERY):
+            return
+        request_id = self._add(RequestKind.QUERY, client_id, instrument)
+        frame = self._wire.status(request_id, client_id, instrument, self._rest.timestamp_ms())
+        self._write(RequestKind.QUERY, frame)
+
+    def fetch_account(self, since_trade_ids: tuple[tuple[int, int], ...]) -> None:
+        """Ask for the account; a later ask replaces one that has not begun."""
+        if self._account_wanted.full():
+            self._account_wanted.get_nowait()
+        self._account_wanted.put_nowait(since_trade_ids)
+
+    async def run(self) -> None:
+        """Keep the connection up, watch the deadlines and fetch the account."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run())
+            tasks.create_task(self._sweep())
+            tasks.create_task(self._fetch_accounts())
+
+    def _room(self, kind: RequestKind) -> bool:
+        return self.link.up.is_set() and not self._in_flight.full(kind)
+
+    def _add(self, kind: RequestKind, client_id: int, instrument: int) -> int:
+        deadline_ns = self._clock.now_ns() + self._timeout_ns
+        return self._in_flight.add(Request(kind, client_id, instrument, deadline_ns))
+
+    def _write(self, kind: RequestKind, frame: bytes) -> None:
+        if self.link.paused:
+            self._queue.put(kind, frame)
+        else:
+            self.link.send(frame)
+
+    def _flush(self) -> None:
+        while not self.link.paused and (frame := self._queue.pop()) is not None:
+            self.link.send(frame)
+
+    def _soon(self, event: OrderEvent) -> None:
+        # Not now: the core may be in the middle of the step that made us send.
+        asyncio.get_running_loop().call_soon(self._deliver, event)
+
+    async def _opened(self) -> None:
+        self._subscribed = asyncio.get_running_loop().create_future()
+        request_id = self._add(RequestKind.SUBSCRIBE, 0, 0)
+        self.link.send(self._wire.subscribe(request_id, self._rest.timestamp_ms()))
+        async with asyncio.timeout(self._config.request_timeout_s):
+            answer = await self._subscribed
+        if answer.status != 200:
+            code, text = (answer.error.code, answer.error.msg) if answer.error else (0, "")
+            if code in WRONG_KEY_CODES:
+                raise wrong_key(self._config, f"{code} {text[:100]}")
+            raise LinkBroken(f"user events refused: {answer.status} {code} {text[:100]}")
+
+    def _frame(self, payload: bytes) -> None:
+        now_ns = self._clock.now_ns()
+        try:
+            answer = self._reader.frame(payload)
+            if answer.event is not None:
+                event = self._reader.event(answer.event, now_ns)
+                if event is not None:
+                    self._tell(event)
+            else:
+                self._answered(answer, now_ns)
+        except (BadFrame, StreamEnded) as error:
+            # It may have been a fill: only a new connection and its reconciliation can tell.
+            self.bad_frames += 1
+            self.last_bad = f"{error}"[:200]
+            raise LinkBroken(f"unusable frame: {self.last_bad}") from error
+
+    def _answered(self, answer: Answer, now_ns: int) -> None:
+        request = self._in_flight.take(answer.id)
+        if request is None:
+            self.stray_answers += 1
+        elif request.kind == RequestKind.SUBSCRIBE:
+            self._confirm(answer, now_ns)
+        else:
+            self._settle(request, answer, now_ns)
+
+    def _confirm(self, answer: Answer, now_ns: int) -> None:
+        assert self._subscribed is not None
+        if not self._subscribed.done():
+            self._subscribed.set_result(answer)
+            if answer.status == 200:
+                self.link.up.set()
+                self._deliver(OrderLinkUp(self._config.name, now_ns))
+
+    def _settle(self, request: Request, answer: Answer, now_ns: int) -> None:
+        client_id, instrument = request.client_id, request.instrument
+        try:
+            event = self._reader.answered(request.kind, client_id, instrument, answer, now_ns)
+        except BadFrame:
+            self._deliver(FateUnknown(client_id, now_ns, "the answer could not be read"))
+            raise
+        if isinstance(event, OrderAcked):
+            if event.venue_order_id == 0:
+                self.query(client_id, instrument)
+            else:
+                _remember(self._owners, (instrument, event.venue_order_id), client_id)
+        if isinstance(event, OrderNotFound):
+            sent_ns = self._sent_ns.get(client_id, self._started_ns)
+            if now_ns < sent_ns + self._window_ns:
+                # The submit may still be on its way; after its window the venue itself would refuse it.
+                self._ask_again.append((sent_ns + self._window_ns, client_id, instrument))
+                return
+        self._tell(event)
+
+    def _tell(self, event: OrderEvent) -> None:
+        """Deliver an event, once, though both the answer and the user stream may tell it."""
+        if isinstance(event, OrderAcked | OrderClosed):
+            key = (event.client_id, type(event).__name__)
+            if key in self._told:
+                return
+            _remember(self._told, key, None)
+        elif isinstance(event, Fill):
+            _remember(self._owners, (event.instrument, event.venue_order_id), event.client_id)
+        self._deliver(event)
+
+    def _lost(self, reason: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._queue.clear()
+        self._ask_again.clear()
+        for request in self._in_flight.clear():
+            if request.kind in (RequestKind.PLACE, RequestKind.CANCEL):
+                self._deliver(FateUnknown(request.client_id, now_ns, f"link lost: {reason}"))
+        self._deliver(OrderLinkLost(self._config.name, now_ns, reason))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now_ns = self._clock.now_ns()
+            for request in self._in_flight.overdue(now_ns):
+                if request.kind in (RequestKind.PLACE, RequestKind.CANCEL):
+                    self._deliver(FateUnknown(request.client_id, now_ns, "no answer in time"))
+            due = [ask for ask in self._ask_again if ask[0] <= now_ns]
+            self._ask_again = [ask for ask in self._ask_again if ask[0] > now_ns]
+            for _, client_id, instrument in due:
+                self.query(client_id, instrument)
+
+    async def _fetch_accounts(self) -> None:
+        backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._rest.draws)
+        while True:
+            since = await self._account_wanted.get()
+            while True:
+                try:
+                    snapshot = await self._account.snapshot(since, self._clock.now_ns, self._owners)
+                    break
+                except SwarmError:
+                    self.accounts_failed += 1
+                await asyncio.sleep(backoff.next_s())
+                if not self._account_wanted.empty():
+                    since = self._account_wanted.get_nowait()
+            backoff.reset()
+            self._deliver(snapshot)
+
+
+def _remember(table: dict[Key, Value], key: Key, value: Value) -> None:
+    table[key] = value
+    if len(table) > REMEMBERED_MAX:
+        del table[next(iter(table))]
