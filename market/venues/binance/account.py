@@ -1,4 +1,4 @@
-"""The account as the venue has it: balances, open orders and trades, read until they agree with each other."""
+"""The account as the venue has it: balances, open orders and trades, read until they agree."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class AccountReader:
         now_ns: Callable[[], int],
         owners: dict[tuple[int, int], int],
     ) -> AccountSnapshot:
-        """Read everything. Balances are read before and after: equal ones say that nothing moved meanwhile."""
+        """Read everything. Balances are read before and after: equal ones say that nothing moved."""
         before = await self.balances()
         fills: list[Fill] = []
         since = dict(since_trade_ids)

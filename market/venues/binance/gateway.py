@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -28,13 +29,14 @@ from market.venues.binance.config import VenueConfig
 from market.venues.binance.in_flight import InFlight, Request, SendQueue
 from market.venues.binance.link import LinkBroken, VenueLink
 from market.venues.binance.replies import WRONG_KEY_CODES, Answer, OrderReader, RequestKind, StreamEnded
-from market.venues.binance.rest import RestClient, wrong_key
+from market.venues.binance.rest import RestClient, TryAgain, wrong_key
 from market.venues.binance.signing import OrderWire
 from market.venues.binance.wire import MS_NS, BadFrame
 
 # Ours, not the venue's: its codes are negative.
 NOT_SENT = 1
 SWEEP_S = 0.05
+TIME_SYNC_S = 60.0
 REMEMBERED_MAX = 8_192
 
 Key = TypeVar("Key")
@@ -124,6 +126,7 @@ class OrderGateway:
             tasks.create_task(self.link.run())
             tasks.create_task(self._sweep())
             tasks.create_task(self._fetch_accounts())
+            tasks.create_task(self._keep_time())
 
     def _room(self, kind: RequestKind) -> bool:
         return self.link.up.is_set() and not self._in_flight.full(kind)
@@ -147,6 +150,10 @@ class OrderGateway:
         asyncio.get_running_loop().call_soon(self._deliver, event)
 
     async def _opened(self) -> None:
+        try:
+            await self._rest.sync_time()
+        except TryAgain as error:
+            raise LinkBroken(f"no time from the venue: {error}") from None
         self._subscribed = asyncio.get_running_loop().create_future()
         request_id = self._add(RequestKind.SUBSCRIBE, 0, 0)
         self.link.send(self._wire.subscribe(request_id, self._rest.timestamp_ms()))
@@ -242,6 +249,12 @@ class OrderGateway:
             self._ask_again = [ask for ask in self._ask_again if ask[0] > now_ns]
             for _, client_id, instrument in due:
                 self.query(client_id, instrument)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(TIME_SYNC_S)
+            with contextlib.suppress(TryAgain, SwarmError):
+                await self._rest.sync_time()
 
     async def _fetch_accounts(self) -> None:
         backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._rest.draws)

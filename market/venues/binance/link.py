@@ -108,6 +108,8 @@ class VenueLink:
         if frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect(False)
             return
+        if self._broken != "":
+            return
         try:
             # Binance never splits a message; half of one is a bad frame, and an empty one counts as such.
             self._on_frame(frame.get_payload_as_bytes() if frame.fin else b"")

@@ -27,7 +27,7 @@ class _Time(msgspec.Struct):
     serverTime: int
 
 
-class _Again(Exception):
+class TryAgain(Exception):
     """This attempt failed in a way that another one may mend."""
 
     def __init__(self, why: str, wait_s: float | None = None) -> None:
@@ -71,7 +71,7 @@ class RestClient:
         for attempt in range(config.rest_attempts):
             try:
                 return await self._once(path, parameters or {}, sign)
-            except _Again as error:
+            except TryAgain as error:
                 why = str(error)
                 wait_s = backoff.next_s() if error.wait_s is None else error.wait_s
             if attempt + 1 < config.rest_attempts:
@@ -105,7 +105,7 @@ class RestClient:
                     return body
                 return await self._refused(path, response.status, response.headers.get("Retry-After"), body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _Again(_one_line(error)) from None
+            raise TryAgain(_one_line(error)) from None
 
     async def _refused(self, path: str, status: int, retry_after: str | None, body: bytes) -> bytes:
         try:
@@ -117,9 +117,9 @@ class RestClient:
             raise wrong_key(self.config, text)
         if error.code == OUTSIDE_WINDOW:
             await self.sync_time()
-            raise _Again(text, 0.0)
+            raise TryAgain(text, 0.0)
         if status >= 500 or status in LIMIT_STATUSES or error.code in UNKNOWN_FATE_CODES:
-            raise _Again(text, _retry_after_s(retry_after))
+            raise TryAgain(text, _retry_after_s(retry_after))
         raise SwarmError(
             f"venue {self.config.name} refused {path}: {text}",
             where=self.config.rest_url,
@@ -135,7 +135,7 @@ class RestClient:
         try:
             self.time_offset_ms = msgspec.json.decode(body, type=_Time).serverTime - middle_ms
         except ValueError:
-            raise _Again("the venue's time cannot be read") from None
+            raise TryAgain("the venue's time cannot be read") from None
 
     async def wait_up(self) -> None:
         """Wait for the venue to answer, at most `start_timeout_s`."""
@@ -146,7 +146,7 @@ class RestClient:
                 while True:
                     try:
                         return await self.sync_time()
-                    except _Again as error:
+                    except TryAgain as error:
                         why = str(error)
                     await asyncio.sleep(backoff.next_s())
         except TimeoutError:

@@ -15,7 +15,6 @@ from hw.clock import SystemClock
 from market.venues.binance.account import AccountReader, AccountTruth
 from market.venues.binance.config import VenueConfig
 from market.venues.binance.gateway import OrderGateway
-from market.venues.binance.link import LinkBroken
 from market.venues.binance.replies import OrderReader
 from market.venues.binance.rest import RestClient
 from market.venues.binance.stream import MarketStream
@@ -87,6 +86,10 @@ class BinanceVenue:
         try:
             # The group wants to hear of a cancellation only; other errors are the caller's own.
             await self._group.__aexit__(*((kind, error, trace) if cancelled else (None, None, None)))
+        except BaseExceptionGroup:
+            if self._failed is not None and self._failed.done() and not self._failed.cancelled():
+                await self._failed
+            raise
         finally:
             await self.rest.__aexit__(None, None, None)
 
@@ -111,7 +114,6 @@ class BinanceVenue:
             self._core(event)
         except Exception as error:
             self._failed.set_exception(error)
-            raise LinkBroken("the core failed") from error
 
     async def _watch(self) -> None:
         assert self._failed is not None
