@@ -125,7 +125,7 @@ class Recorder:
 
     def keep_snapshot(self) -> None:
         """Keep the state, so that the next start replays from here."""
-        self.store.snapshot(Snapshot.write(self.genesis, self.core.snapshot()))
+        self.store.snapshot(Snapshot.write(self.genesis, self.core.state()))
         self._since_snapshot = 0
 
 
@@ -153,11 +153,10 @@ def started(
     return Recorder(replayer.core, store, replayer.genesis, snapshot_every), found
 
 
-def make_node(genesis: bytes, state: bytes | None) -> Node:
-    """Make a node from its genesis mark's body, and from a snapshot where there is one."""
+def make_node(genesis: bytes) -> Node:
+    """Make a node from its genesis mark's body."""
     mark = msgspec.msgpack.decode(genesis, type=NodeGenesis)
-    config = RegionConfig.model_validate(mark.config)
-    return Node(config, mark.instruments) if state is None else Node.restore(config, mark.instruments, state)
+    return Node(RegionConfig.model_validate(mark.config), mark.instruments)
 
 
 def recover(store: Store, config: RegionConfig, instruments: Iterable[Instrument]) -> tuple[Recorder, Replay]:

@@ -22,13 +22,17 @@ class Core(Protocol):
         """Take an event, give actions."""
         ...
 
-    def snapshot(self) -> bytes:
+    def state(self) -> bytes:
         """Give all that a restart needs."""
         ...
 
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave; only a new core can."""
+        ...
 
-# Makes a core from a genesis mark's body, and from a snapshot where there is one.
-Make = Callable[[bytes, bytes | None], Core]
+
+# Makes a core from a genesis mark's body.
+Make = Callable[[bytes], Core]
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -86,7 +90,8 @@ class Replayer:
         sequence, body = snapshot
         kept = msgspec.msgpack.decode(body, type=Snapshot)
         self.genesis, self.from_sequence = kept.genesis, sequence + 1
-        self.core = self.make(kept.genesis, kept.state)
+        self.core = self.make(kept.genesis)
+        self.core.restore(kept.state)
 
     def take(self, sequence: int, record: bytes) -> None:
         """Take the next record."""
@@ -124,7 +129,9 @@ class Replayer:
         if msgspec.msgpack.decode(body).get("kind") != GENESIS:
             return
         older, self.genesis = self.core, body
-        self.core = self.make(body, None if older is None else older.snapshot())
+        self.core = self.make(body)
+        if older is not None:
+            self.core.restore(older.state())
 
     def result(self) -> Replay:
         """Say what was found. Actions derived after the last record were lost with the torn tail."""

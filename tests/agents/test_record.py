@@ -27,17 +27,20 @@ from tests.agents.test_replay import Shelf
 class Canceller:
     """Cancels the order whose number is the time, times what its genesis says."""
 
-    def __init__(self, body: bytes, state: bytes | None) -> None:
+    def __init__(self, body: bytes) -> None:
         self.factor = int(msgspec.msgpack.decode(body)["factor"])
-        self.steps: int = 0 if state is None else msgspec.msgpack.decode(state)
+        self.steps = 0
 
     def step(self, event: Event) -> list[CancelOrder]:
         assert isinstance(event, Clocked)
         self.steps += 1
         return [CancelOrder(event.local_ts_ns * self.factor, self.steps)]
 
-    def snapshot(self) -> bytes:
+    def state(self) -> bytes:
         return msgspec.msgpack.encode(self.steps)
+
+    def restore(self, state: bytes) -> None:
+        self.steps = msgspec.msgpack.decode(state)
 
 
 def start(shelf: Shelf, factor: int = 1) -> Recorder:

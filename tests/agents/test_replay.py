@@ -15,16 +15,18 @@ from domain.errors import ExitCode, SwarmError
 class Adder:
     """A core small enough to check by hand: it tells its sum at every step, twice when it is even."""
 
-    def __init__(self, body: bytes, state: bytes | None) -> None:
-        self.factor = int(msgspec.msgpack.decode(body)["factor"])
-        self.sum = 0 if state is None else json.loads(state)
+    def __init__(self, body: bytes) -> None:
+        self.factor, self.sum = int(msgspec.msgpack.decode(body)["factor"]), 0
 
     def step(self, event: int) -> list[int]:
         self.sum += event * self.factor
         return [self.sum] * (2 if self.sum % 2 == 0 else 1)
 
-    def snapshot(self) -> bytes:
+    def state(self) -> bytes:
         return json.dumps(self.sum).encode()
+
+    def restore(self, state: bytes) -> None:
+        self.sum = json.loads(state)
 
 
 class Shelf:
@@ -128,7 +130,7 @@ def test_recovery_begins_at_the_newest_snapshot() -> None:
     first = replayer()
     recovered(shelf, first, "node-x")
     assert first.core is not None
-    shelf.snapshot(Snapshot.write(first.genesis, first.core.snapshot()))
+    shelf.snapshot(Snapshot.write(first.genesis, first.core.state()))
     shelf.records[:6] = [b"?"] * 6
     shelf.records.extend(GOOD[6:])
     found = recovered(shelf, replayer(), "node-x")
