@@ -91,6 +91,7 @@ class RefusalReason(IntEnum):
     BAD_PRICE = 17
     IDS_EXHAUSTED = 18
     UNEXPLAINED = 19
+    DUPLICATE_STORM = 20
 
 
 class RefusedOrder(msgspec.Struct, frozen=True, array_like=True, tag=101, gc=False):

@@ -1,0 +1,105 @@
+"""One venue account: balances that our fills explain, and what is left unexplained."""
+
+from __future__ import annotations
+
+from domain.instrument import Instrument
+from domain.order_events import AccountSnapshot, Fill
+from risk.exposure import Wallet
+
+RETRY_NS = 250_000_000
+UNEXPLAINED_MAX = 256
+
+
+class Account:
+    """Expect opening balances plus every fill; compare with the venue's own figures.
+
+    `activity` counts what makes a snapshot incomparable: fills, sends and ends since it was asked for.
+    """
+
+    __slots__ = (
+        "activity",
+        "asked_activity",
+        "asked_ns",
+        "difference",
+        "fetch_due_ns",
+        "link_up",
+        "matched",
+        "opened",
+        "ready",
+        "unexplained",
+        "venue",
+        "wallets",
+    )
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+        self.wallets: dict[str, Wallet] = {}
+        self.opened = self.link_up = self.ready = self.matched = False
+        self.activity = self.asked_activity = 0
+        self.asked_ns = self.fetch_due_ns = 0
+        self.difference: dict[str, int] = {}
+        self.unexplained: dict[str, tuple[int, ...]] = {}
+
+    def wallet(self, asset: str) -> Wallet:
+        """Give an asset's wallet."""
+        wallet = self.wallets.get(asset)
+        if wallet is None:
+            wallet = self.wallets[asset] = Wallet()
+        return wallet
+
+    def fold(self, fill: Fill, instrument: Instrument) -> None:
+        """Add a fill to the balances that we expect."""
+        wallets = self.wallets
+        signed_lots = fill.side * fill.size_lots
+        wallets[instrument.base].total_atoms += signed_lots * instrument.lot_atoms
+        wallets[instrument.quote].total_atoms -= fill.price_ticks * signed_lots * instrument.tick_lot_atoms
+        if fill.fee_atoms != 0:
+            self.wallet(fill.fee_asset).total_atoms -= fill.fee_atoms
+        self.activity += 1
+
+    def want_fetch(self, at_ns: int) -> None:
+        """Ask for an account snapshot no later than this."""
+        if self.fetch_due_ns == 0 or at_ns < self.fetch_due_ns:
+            self.fetch_due_ns = max(at_ns, 1)
+
+    def due(self, now_ns: int, timeout_ns: int) -> bool:
+        """Tell whether to ask now; one question at a time, asked again when its answer is overdue."""
+        if not self.link_up:
+            return False
+        if self.asked_ns > 0:
+            return now_ns - self.asked_ns >= timeout_ns
+        return 0 < self.fetch_due_ns <= now_ns
+
+    def asked(self, now_ns: int) -> None:
+        """Take note that a snapshot was asked for."""
+        self.asked_ns, self.fetch_due_ns = max(now_ns, 1), 0
+        self.asked_activity = self.activity
+
+    def unexplain(self, key: str, instruments: tuple[int, ...]) -> bool:
+        """Note something unexplained that blocks new risk on instruments; tell whether it is news."""
+        if key in self.unexplained or len(self.unexplained) >= UNEXPLAINED_MAX:
+            return False
+        self.unexplained[key] = instruments
+        return True
+
+    def open_with(self, event: AccountSnapshot) -> None:
+        """Take the first snapshot ever as the opening balances."""
+        for asset in sorted(event.balances):
+            free, locked = event.balances[asset]
+            self.wallet(asset).total_atoms = free + locked
+        self.opened = True
+
+    def compare(self, event: AccountSnapshot) -> dict[str, int]:
+        """Give, per asset, by how much the venue's figure differs from what we expect."""
+        difference = {}
+        for asset in sorted({*event.balances, *self.wallets}):
+            free, locked = event.balances.get(asset, (0, 0))
+            expected = self.wallets[asset].total_atoms if asset in self.wallets else 0
+            if free + locked != expected:
+                difference[asset] = free + locked - expected
+        return difference
+
+    def acknowledge(self) -> None:
+        """Let a human's resume stand for the trades that nobody else explains."""
+        for key in [key for key in self.unexplained if key.startswith("trade ")]:
+            del self.unexplained[key]

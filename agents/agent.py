@@ -1,0 +1,60 @@
+"""One agent: a strategy on one market, with its own orders, position and life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.desire import Desire
+from domain.lifecycle import Lifecycle
+from domain.position import Position
+from domain.protocols import Strategy
+from risk.exposure import AgentRisk
+
+if TYPE_CHECKING:
+    from agents.config import AgentConfig
+    from agents.market import Market
+    from agents.order import Order
+    from agents.view import AgentView
+
+
+class Agent:
+    """Hold everything of one agent; `shard` is its number everywhere."""
+
+    __slots__ = (
+        "approved",
+        "config",
+        "desire",
+        "filled",
+        "hold_buy_ns",
+        "hold_sell_ns",
+        "id_base",
+        "instrument",
+        "intended",
+        "lifecycle",
+        "market",
+        "orders",
+        "position",
+        "refused",
+        "reserve_at",
+        "reserved_upto",
+        "risk",
+        "sequence",
+        "shard",
+        "strategy",
+        "unknown",
+        "view",
+        "warm_left",
+    )
+
+    def __init__(self, config: AgentConfig, market: Market, strategy: Strategy, view: AgentView) -> None:
+        self.config, self.market, self.strategy, self.view = config, market, strategy, view
+        self.shard, self.instrument = config.shard, market.instrument.index
+        self.risk = AgentRisk.of(config.limits)
+        self.position = Position()
+        self.orders: dict[int, Order] = {}
+        self.desire: Desire | None = None
+        self.lifecycle = int(Lifecycle.WARMING)
+        self.warm_left = config.warm_ticks
+        self.id_base = self.sequence = self.reserve_at = self.reserved_upto = 0
+        self.hold_buy_ns = self.hold_sell_ns = 0
+        self.intended = self.approved = self.refused = self.filled = self.unknown = 0

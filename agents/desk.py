@@ -1,0 +1,464 @@
+"""The order desk: gives ids, sends what the gate approved, and follows every order to its end."""
+
+from __future__ import annotations
+
+from agents.account import Account
+from agents.agent import Agent
+from agents.config import DeskConfig
+from agents.market import Market
+from agents.order import (
+    CANCELLED,
+    EXPIRED,
+    FILLED,
+    NO_END,
+    OPEN,
+    PARTIALLY_FILLED,
+    PENDING_CANCEL,
+    PENDING_NEW,
+    REJECTED,
+    UNKNOWN,
+    Order,
+    legal,
+    move,
+)
+from domain.actions import Action, Alarm, CancelOrder, QueryOrder, ReserveIds, SendOrder
+from domain.ids import SEQUENCE_MAX, client_id, client_id_parts, client_id_text
+from domain.order import OrderIntent, RefusalReason, RefusedOrder
+from domain.order_events import (
+    CancelRefused,
+    FateUnknown,
+    Fill,
+    OpenOrder,
+    OrderAcked,
+    OrderClosed,
+    OrderNotFound,
+    OrderRefusedByVenue,
+    OrderStatus,
+)
+from risk.exposure import PRICE_MAX, release, reserve
+from risk.gate import Gate
+
+Actions = list[Action]
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1_000_000_000)
+
+
+class Desk:
+    """Keep all orders of a node. Everything that follows from an event is appended to `out`."""
+
+    __slots__ = (
+        "agents",
+        "alarms",
+        "cancel_timeout_ns",
+        "closed",
+        "closed_max",
+        "config",
+        "fills",
+        "gate",
+        "hold_ns",
+        "ids_block",
+        "markets",
+        "now_ns",
+        "query_ns",
+        "query_ns_max",
+        "requote_ppm",
+        "submit_timeout_ns",
+        "submit_window_ns",
+        "take_bps",
+        "working",
+    )
+
+    def __init__(self, config: DeskConfig, gate: Gate, markets: dict[int, Market]) -> None:
+        self.config, self.gate, self.markets = config, gate, markets
+        self.agents: dict[int, Agent] = {}
+        self.working: dict[int, Order] = {}
+        self.closed: dict[int, Order] = {}
+        self.alarms: list[str] = []
+        self.now_ns = self.fills = 0
+        self.submit_timeout_ns = _ns(config.submit_timeout_s)
+        self.submit_window_ns = _ns(config.submit_window_s)
+        self.cancel_timeout_ns = _ns(config.cancel_timeout_s)
+        self.query_ns, self.query_ns_max = _ns(config.query_backoff_s), _ns(config.query_backoff_max_s)
+        self.hold_ns, self.ids_block = _ns(config.refusal_hold_s), config.ids_block
+        self.closed_max = config.closed_orders_max
+        self.requote_ppm, self.take_bps = config.requote_ppm, config.take_bps
+
+    # Sending
+
+    def submit(
+        self, agent: Agent, side: int, tif: int, price_ticks: int, size_lots: int, out: Actions
+    ) -> bool:
+        """Put one intent through the gate and send it; tell whether it went."""
+        now_ns = self.now_ns
+        if now_ns < (agent.hold_buy_ns if side > 0 else agent.hold_sell_ns):
+            return False
+        intent = OrderIntent(agent.shard, agent.instrument, side, tif, price_ticks, size_lots)
+        agent.intended += 1
+        sequence = agent.sequence
+        if sequence >= agent.reserve_at and not self._reserve_ids(agent, intent, out):
+            return False
+        market = agent.market.risk
+        verdict = self.gate.check(intent, agent.risk, market, now_ns)
+        if type(verdict) is RefusedOrder:
+            self._refused(agent, verdict, out)
+            return False
+        agent.sequence = sequence + 1
+        agent.approved += 1
+        number = agent.id_base | sequence
+        order = Order(
+            number,
+            agent.shard,
+            agent.instrument,
+            side,
+            tif,
+            price_ticks,
+            size_lots,
+            size_lots,
+            now_ns,
+            now_ns,
+        )
+        self.working[number] = agent.orders[number] = order
+        if side > 0:
+            market.own_bids[number] = price_ticks
+            market.own_bid_top = max(market.own_bid_top, price_ticks)
+        else:
+            market.own_asks[number] = price_ticks
+            market.own_ask_floor = min(market.own_ask_floor, price_ticks)
+        out.append(SendOrder(number, verdict))  # type: ignore[arg-type]
+        return True
+
+    def _refused(self, agent: Agent, verdict: RefusedOrder, out: Actions) -> None:
+        agent.refused += 1
+        out.append(verdict)
+        self.hold(agent, verdict.intent.side, self.hold_ns)
+
+    def hold(self, agent: Agent, side: int, hold_ns: int) -> None:
+        """Send nothing more on a side for a while: asking again at once would get the same answer."""
+        if side > 0:
+            agent.hold_buy_ns = self.now_ns + hold_ns
+        else:
+            agent.hold_sell_ns = self.now_ns + hold_ns
+
+    def begin_epoch(self, agent: Agent, epoch: int) -> None:
+        """Give ids of a new epoch from now on."""
+        agent.id_base = client_id(agent.shard, epoch, 0)
+        agent.sequence = agent.reserve_at = agent.reserved_upto = 0
+
+    def _reserve_ids(self, agent: Agent, intent: OrderIntent, out: Actions) -> bool:
+        if agent.sequence > SEQUENCE_MAX:
+            reason = int(RefusalReason.IDS_EXHAUSTED)
+            self._refused(agent, RefusedOrder(intent, reason, agent.sequence, SEQUENCE_MAX), out)
+            return False
+        epoch = self.gate.epoch
+        if epoch > 0:
+            upto = max(agent.reserved_upto, agent.sequence) + self.ids_block
+            agent.reserved_upto = min(upto, SEQUENCE_MAX + 1)
+            agent.reserve_at = min(agent.reserved_upto - self.ids_block // 2, SEQUENCE_MAX + 1)
+            if agent.reserved_upto > SEQUENCE_MAX:
+                agent.reserve_at = SEQUENCE_MAX + 1
+            out.append(ReserveIds(agent.shard, epoch, agent.reserved_upto))
+        return True
+
+    def cancel(self, order: Order, out: Actions) -> None:
+        """Cancel an order, at once where its standing is known, else as soon as it is."""
+        if order.state in (OPEN, PARTIALLY_FILLED):
+            agent = self.agents[order.agent]
+            self._to(order, agent, PENDING_CANCEL)
+            order.cancel_wanted = True
+            self.gate.count_cancel(agent.risk, self.now_ns)
+            out.append(CancelOrder(order.client_id, order.instrument))
+        elif order.state != PENDING_CANCEL:
+            order.cancel_wanted = True
+
+    def cancel_all(self, out: Actions) -> None:
+        """Cancel everything that stands."""
+        for order in self.working.values():
+            self.cancel(order, out)
+
+    # What the venue says
+
+    def acked(self, event: OrderAcked, out: Actions) -> None:
+        """The venue holds the order."""
+        order = self.working.get(event.client_id)
+        if order is None:
+            return
+        order.venue_order_id = event.venue_order_id
+        if order.state == PENDING_NEW or (order.state == UNKNOWN and order.end_state == NO_END):
+            self._stands(order, out)
+
+    def _stands(self, order: Order, out: Actions) -> None:
+        self._to(order, self.agents[order.agent], OPEN if order.filled_lots == 0 else PARTIALLY_FILLED)
+        order.queries = order.not_found_ns = 0
+        if order.cancel_wanted:
+            self.cancel(order, out)
+
+    def refused_by_venue(self, event: OrderRefusedByVenue, out: Actions) -> None:
+        """The venue said no. A duplicate id says that the order is there already: its fate is asked for."""
+        order = self.working.get(event.client_id)
+        if order is None:
+            return
+        agent = self.agents[order.agent]
+        if "duplicate" in event.text.lower() or order.filled_lots > 0 or not legal(order.state, REJECTED):
+            self.doubt(order, 0)
+            return
+        self._end(order, agent, REJECTED)
+        self.hold(agent, order.side, 2 * self.hold_ns)
+
+    def filled(self, event: Fill, out: Actions) -> bool:
+        """Count a fill once; tell whether it was new."""
+        market = self.markets.get(event.instrument)
+        if market is None or not market.trades.take(event.trade_id):
+            return False
+        self.fills += 1
+        account = market.account
+        account.fold(event, market.instrument)
+        order = self.working.get(event.client_id)
+        if order is None:
+            self._stray_fill(event, market, out)
+            return True
+        agent = self.agents[order.agent]
+        self._to_position(agent, event, market)
+        size = event.size_lots
+        order.filled_lots += size
+        order.venue_order_id = event.venue_order_id
+        counted = size if size <= order.open_lots else order.open_lots
+        if counted > 0:
+            order.open_lots -= counted
+            release(agent.risk, market.risk, order.side, order.price_ticks, counted)
+        if order.filled_lots >= order.size_lots:
+            if order.filled_lots > order.size_lots:
+                self.alarm("overfilled", f"{client_id_text(order.client_id)} by {order.filled_lots}", out)
+            self._end(order, agent, FILLED)
+        elif order.end_state != NO_END:
+            self._close(order, agent, order.end_state, order.end_filled_lots, out)
+        elif order.state in (PENDING_NEW, OPEN):
+            self._to(order, agent, PARTIALLY_FILLED)
+            if order.cancel_wanted:
+                self.cancel(order, out)
+        return True
+
+    def _to_position(self, agent: Agent, event: Fill, market: Market) -> None:
+        agent.position = position = agent.position.fold(event, market.instrument)
+        agent.risk.position_lots = position.net_lots
+
+    def _stray_fill(self, event: Fill, market: Market, out: Actions) -> None:
+        """Attribute a fill whose order is over or was sent by an earlier life; else it is not ours."""
+        order = self.closed.get(event.client_id)
+        agent = self.agents.get(client_id_parts(event.client_id)[0]) if event.client_id > 0 else None
+        if agent is None or agent.instrument != event.instrument:
+            market.account.unexplain(
+                f"trade {market.instrument.symbol} {event.trade_id}", (event.instrument,)
+            )
+            self.alarm("trade-not-ours", f"{market.instrument.key} trade {event.trade_id}", out)
+            return
+        self._to_position(agent, event, market)
+        if order is not None:
+            order.filled_lots += event.size_lots
+            self.alarm("fill-after-end", client_id_text(event.client_id), out)
+
+    def closed_by_venue(self, event: OrderClosed, out: Actions) -> None:
+        """The order is over; fills that it still owes are waited for."""
+        order = self.working.get(event.client_id)
+        if order is not None:
+            self._close(order, self.agents[order.agent], event.state, event.filled_lots, out)
+
+    def _close(self, order: Order, agent: Agent, state: int, filled_lots: int, out: Actions) -> None:
+        if filled_lots > order.filled_lots:
+            order.end_state, order.end_filled_lots = state, filled_lots
+            surplus = order.open_lots - (filled_lots - order.filled_lots)
+            if surplus > 0:
+                order.open_lots -= surplus
+                release(agent.risk, agent.market.risk, order.side, order.price_ticks, surplus)
+            agent.market.account.want_fetch(self.now_ns)
+            return
+        if filled_lots < order.filled_lots:
+            self.alarm("venue-total-below-fills", client_id_text(order.client_id), out)
+        if order.filled_lots >= order.size_lots:
+            state = FILLED
+        elif (state == REJECTED and not legal(order.state, REJECTED)) or state == FILLED:
+            state = EXPIRED
+        self._end(order, agent, state)
+
+    def cancel_refused(self, event: CancelRefused, out: Actions) -> None:
+        """The cancel met an order that is over or not known: ask which."""
+        order = self.working.get(event.client_id)
+        if order is not None and order.state == PENDING_CANCEL:
+            self.doubt(order, 0)
+
+    def fate_unknown(self, event: FateUnknown, out: Actions) -> None:
+        """A submit or a cancel got no clear answer."""
+        order = self.working.get(event.client_id)
+        if order is not None and order.in_flight:
+            self.doubt(order, 0)
+
+    def doubt(self, order: Order, wait_ns: int) -> None:
+        """Take an order for unknown, to be asked for."""
+        if order.state != UNKNOWN:
+            self._to(order, self.agents[order.agent], UNKNOWN)
+            order.queries, order.next_query_ns = 0, self.now_ns + wait_ns
+
+    def status(self, event: OrderStatus, out: Actions) -> None:
+        """The venue answered a query."""
+        order = self.working.get(event.client_id)
+        if order is None:
+            return
+        order.venue_order_id, order.not_found_ns = event.venue_order_id, 0
+        agent = self.agents[order.agent]
+        if event.state >= FILLED:
+            self._close(order, agent, event.state, event.filled_lots, out)
+            return
+        if event.filled_lots > order.filled_lots:
+            agent.market.account.want_fetch(self.now_ns)
+        if order.state in (UNKNOWN, PENDING_NEW) and order.end_state == NO_END:
+            self._stands(order, out)
+
+    def not_found(self, event: OrderNotFound, out: Actions) -> None:
+        """The venue does not know the id: proof only with a later account snapshot that shows no trade."""
+        order = self.working.get(event.client_id)
+        if order is None or self.now_ns - order.sent_ns < self.submit_window_ns:
+            return
+        if order.state != UNKNOWN:
+            self.doubt(order, 0)
+        if order.not_found_ns == 0:
+            order.not_found_ns = self.now_ns
+        self.agents[order.agent].market.account.want_fetch(self.now_ns)
+
+    # Time and truth
+
+    def watch(self, out: Actions) -> None:
+        """Doubt what has waited too long, and ask for what is unknown."""
+        now_ns = self.now_ns
+        for order in self.working.values():
+            if order.state == PENDING_NEW:
+                if now_ns - order.changed_ns >= self.submit_timeout_ns:
+                    self.doubt(order, 0)
+            elif order.state == PENDING_CANCEL and now_ns - order.changed_ns >= self.cancel_timeout_ns:
+                self.doubt(order, 0)
+            if order.state == UNKNOWN and now_ns >= order.next_query_ns:
+                self._ask(order, out)
+            elif order.cancel_wanted and order.state in (OPEN, PARTIALLY_FILLED):
+                self.cancel(order, out)
+
+    def _ask(self, order: Order, out: Actions) -> None:
+        account = self.markets[order.instrument].account
+        if not account.link_up:
+            return
+        wait_ns = min(self.query_ns << min(order.queries, 10), self.query_ns_max)
+        order.queries, order.next_query_ns = order.queries + 1, self.now_ns + wait_ns
+        if order.end_state != NO_END or order.not_found_ns > 0:
+            account.want_fetch(self.now_ns)
+        out.append(QueryOrder(order.client_id, order.instrument))
+
+    def listed_open(self, listed: OpenOrder, out: Actions) -> None:
+        """An account snapshot lists one of our orders as open: adopt it, if only to cancel it."""
+        order = self.working.get(listed.client_id)
+        if order is None:
+            order = self._adopt(listed)
+            order.cancel_wanted = True
+        order.venue_order_id, order.not_found_ns = listed.venue_order_id, 0
+        if order.state in (UNKNOWN, PENDING_NEW) and order.end_state == NO_END:
+            self._stands(order, out)
+
+    def _adopt(self, listed: OpenOrder) -> Order:
+        agent = self.agents[client_id_parts(listed.client_id)[0]]
+        open_lots = listed.size_lots - listed.filled_lots
+        order = Order(
+            listed.client_id,
+            agent.shard,
+            listed.instrument,
+            listed.side,
+            listed.tif,
+            listed.price_ticks,
+            listed.size_lots,
+            open_lots,
+            self.now_ns,
+            self.now_ns,
+            state=UNKNOWN,
+            filled_lots=listed.filled_lots,
+        )
+        self.count(order)
+        return order
+
+    def count(self, order: Order) -> None:
+        """Count an order that did not come through `submit` (adopted, or from a snapshot)."""
+        agent = self.agents[order.agent]
+        self.working[order.client_id] = agent.orders[order.client_id] = order
+        reserve(
+            agent.risk, agent.market.risk, order.client_id, order.side, order.price_ticks, order.open_lots
+        )
+        if order.in_flight:
+            agent.risk.in_flight += 1
+            self.gate.in_flight += 1
+        agent.unknown += order.state == UNKNOWN
+
+    def unlisted(self, order: Order, asked_ns: int) -> None:
+        """An account snapshot, asked for at `asked_ns`, does not list a working order of ours."""
+        if order.state == UNKNOWN and order.end_state == NO_END:
+            if 0 < order.not_found_ns <= asked_ns:
+                never_stood = order.venue_order_id == 0 and order.filled_lots == 0
+                self._end(order, self.agents[order.agent], REJECTED if never_stood else CANCELLED)
+        elif order.state in (OPEN, PARTIALLY_FILLED) and order.changed_ns < asked_ns:
+            self.doubt(order, 0)
+
+    def started(self) -> None:
+        """Begin again: what stood is unknown until asked for, and is only to be cancelled."""
+        for order in self.working.values():
+            order.cancel_wanted = True
+            self.doubt(order, 0)
+            order.queries, order.next_query_ns = 0, self.now_ns
+
+    def link_up(self, account: Account) -> None:
+        """Ask again at once for what became unknown while the link was down."""
+        for order in self.working.values():
+            if order.state == UNKNOWN and self.markets[order.instrument].account is account:
+                order.queries, order.next_query_ns = 0, self.now_ns
+
+    def link_lost(self, account: Account) -> None:
+        """Doubt whatever was in flight on a link that broke."""
+        for order in self.working.values():
+            if order.in_flight and self.markets[order.instrument].account is account:
+                self.doubt(order, 0)
+
+    def alarm(self, kind: str, text: str, out: Actions) -> None:
+        """Tell the operator, and keep the newest few alarms for reports."""
+        out.append(Alarm(kind, text))
+        self.alarms = [*self.alarms[-15:], f"{kind}: {text}"]
+
+    # Bookkeeping
+
+    def _to(self, order: Order, agent: Agent, state: int) -> None:
+        before = order.state
+        change = move(order, state, self.now_ns)
+        if change:
+            agent.risk.in_flight += change
+            self.gate.in_flight += change
+        if state == UNKNOWN:
+            agent.unknown += 1
+        elif before == UNKNOWN:
+            agent.unknown -= 1
+
+    def _end(self, order: Order, agent: Agent, state: int) -> None:
+        self._to(order, agent, state)
+        market = agent.market.risk
+        if order.open_lots > 0:
+            release(agent.risk, market, order.side, order.price_ticks, order.open_lots)
+            order.open_lots = 0
+        number = order.client_id
+        del self.working[number], agent.orders[number]
+        if order.side > 0:
+            del market.own_bids[number]
+            if not market.own_bids:
+                market.own_bid_top = 0
+        else:
+            del market.own_asks[number]
+            if not market.own_asks:
+                market.own_ask_floor = PRICE_MAX
+        if state == FILLED:
+            agent.filled += 1
+        agent.market.account.activity += 1
+        closed = self.closed
+        closed[number] = order
+        if len(closed) > self.closed_max:
+            del closed[next(iter(closed))]

@@ -1,0 +1,382 @@
+"""A node: the agents of one region as one synchronous value. Events go in, actions come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agents import strategies
+from agents.account import Account
+from agents.agent import Agent
+from agents.config import RegionConfig
+from agents.desk import Actions, Desk
+from agents.mandate import Mandate
+from agents.market import Market
+from agents.quoting import work_quotes
+from agents.reconcile import block, reconcile, since
+from agents.report import node_report
+from agents.state import decode_state, encode_state
+from agents.targeting import work_target
+from agents.view import AgentView
+from domain import control_events as control
+from domain import market_events as told
+from domain import order_events as answers
+from domain.actions import Action, FetchAccount, FetchBook, LifecycleChanged
+from domain.desire import Desire, QuoteSet, TargetPosition, Urgency
+from domain.errors import ConfigError
+from domain.events import Event
+from domain.instrument import Instrument
+from domain.lifecycle import Lifecycle
+from domain.report import NodeReport
+from risk.gate import Gate
+
+_ACTIVE, _REDUCE_ONLY = int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY)
+_TAKE = int(Urgency.TAKE)
+STOP_FETCH_NS = 40_000_000
+
+
+class Node:
+    """Step on events; hold every decision of a region. The same value runs live, in replay and in Mesa."""
+
+    def __init__(self, config: RegionConfig, instruments: tuple[Instrument, ...]) -> None:
+        self.config = config
+        self.gate = Gate(config.limits)
+        self.accounts = {venue.name: Account(venue.name) for venue in config.venues}
+        self.markets = {
+            instrument.index: Market(instrument, self.accounts[instrument.venue])
+            for instrument in sorted(instruments, key=lambda instrument: instrument.index)
+        }
+        self.desk = Desk(config.desk, self.gate, self.markets)
+        self.mandate = Mandate(config.authority)
+        self.ticks = 0
+        for agent_config in config.agents:
+            self._add_agent(agent_config)
+        self._rates = self._find_rates()
+        self._revalue()
+        self._handlers = self._table()
+
+    def _add_agent(self, config: Any) -> None:
+        for market in self.markets.values():
+            instrument = market.instrument
+            if (instrument.venue, instrument.symbol) == (config.venue, config.symbol):
+                strategy = strategies.build(config.strategy, config.parameters, instrument)
+                view = AgentView(self.desk, self.markets)
+                agent = view.agent = Agent(config, market, strategy, view)
+                self.desk.agents[config.shard] = agent
+                market.agents.append(agent)
+                return
+        raise ConfigError(
+            f"agent {config.name} trades {config.symbol}, which {config.venue} does not offer",
+            where=self.config.node,
+            mend="name a symbol of the venue's exchange information",
+        )
+
+    def step(self, event: Event) -> list[Action]:
+        """Take one event and give everything that follows from it."""
+        out: Actions = []
+        desk = self.desk
+        desk.now_ns = max(desk.now_ns, event.local_ts_ns)
+        self._handlers[type(event)](event, out)
+        return out
+
+    def report(self, now_ns: int) -> NodeReport:
+        """Say everything about this node, without changing it."""
+        return node_report(self, now_ns)
+
+    def state(self) -> bytes:
+        """Give the complete state, so that replay can begin here."""
+        return encode_state(self)
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave; only a new node can."""
+        decode_state(self, state)
+
+    # The market
+
+    def _on_tick(self, event: told.Tick, out: Actions) -> None:
+        market = self.markets.get(event.instrument)
+        if market is None:
+            return
+        self.ticks += 1
+        market.touch(event)
+        for agent in market.agents:
+            if agent.warm_left > 0:
+                agent.warm_left -= 1
+                if agent.warm_left == 0:
+                    self._refresh("warm", out)
+            desire = agent.strategy.step(agent.view, event)
+            if desire is not None:
+                agent.desire = desire
+                if agent.lifecycle == _ACTIVE:
+                    self._work(agent, desire, out)
+
+    def _on_trade(self, event: told.Trade, out: Actions) -> None:
+        market = self.markets.get(event.instrument)
+        if market is not None:
+            self._ask(market, event, out)
+
+    def _on_book(self, event: told.BookDelta | told.BookSnapshot, out: Actions) -> None:
+        market = self.markets.get(event.instrument)
+        if market is None:
+            return
+        was_stale = market.risk.stale
+        market.book.apply(event)
+        market.touch_from_book(event.local_ts_ns)
+        if market.risk.stale:
+            if not was_stale:
+                self._pull(market, out)
+            self._fetch_book(market, out)
+
+    def _on_feed_up(self, event: told.FeedUp, out: Actions) -> None:
+        for market in self.markets.values():
+            if market.instrument.venue == event.venue:
+                market.book.feed_up(self.desk.now_ns)
+                market.go_stale()
+                self._pull(market, out)
+                self._fetch_book(market, out)
+
+    def _on_feed_lost(self, event: told.FeedLost, out: Actions) -> None:
+        for market in self.markets.values():
+            if market.instrument.venue == event.venue:
+                market.book.feed_lost()
+                market.go_stale()
+                self._pull(market, out)
+        self.desk.alarm("feed-lost", f"{event.venue}: {event.reason}", out)
+
+    def _pull(self, market: Market, out: Actions) -> None:
+        """Take our orders out of a market that cannot be believed."""
+        for agent in market.agents:
+            self._cancel_orders(agent, out)
+
+    def _fetch_book(self, market: Market, out: Actions) -> None:
+        if market.book.wants_snapshot(self.desk.now_ns):
+            out.append(FetchBook(market.instrument.index))
+
+    # Agents
+
+    def _ask(self, market: Market, event: Event, out: Actions) -> None:
+        for agent in market.agents:
+            desire = agent.strategy.step(agent.view, event)
+            if desire is not None:
+                agent.desire = desire
+                if agent.lifecycle == _ACTIVE:
+                    self._work(agent, desire, out)
+
+    def _work(self, agent: Agent, desire: Desire, out: Actions) -> None:
+        if type(desire) is QuoteSet:
+            work_quotes(self.desk, agent, desire.quotes, out)
+        elif type(desire) is TargetPosition:
+            work_target(self.desk, agent, desire.position_lots, desire.urgency, out)
+
+    def _shrink(self, agent: Agent, out: Actions) -> None:
+        """Move towards flat only: rest at first, take when the lease has been gone for long."""
+        held = agent.position.net_lots
+        urgency = _TAKE if self.mandate.flatten(self.desk.now_ns) else int(Urgency.NORMAL)
+        desire = agent.desire
+        target = 0
+        if urgency != _TAKE and type(desire) is TargetPosition:
+            target = (
+                max(0, min(held, desire.position_lots))
+                if held > 0
+                else min(0, max(held, desire.position_lots))
+            )
+        work_target(self.desk, agent, target, urgency, out)
+
+    def _refresh(self, reason: str, out: Actions) -> None:
+        """Move every agent to the state of life that follows from authority, account and warmth."""
+        for agent in self.desk.agents.values():
+            state = self.mandate.lifecycle(agent, self.gate)
+            if state != agent.lifecycle:
+                agent.lifecycle = state
+                out.append(LifecycleChanged(agent.shard, state, reason))
+                if state == _REDUCE_ONLY:
+                    self._shrink(agent, out)
+                elif state != _ACTIVE:
+                    self._cancel_orders(agent, out)
+
+    def _cancel_orders(self, agent: Agent, out: Actions) -> None:
+        if agent.orders and agent.market.account.link_up:
+            for order in agent.orders.values():
+                self.desk.cancel(order, out)
+
+    # Orders
+
+    def _on_acked(self, event: answers.OrderAcked, out: Actions) -> None:
+        self.desk.acked(event, out)
+
+    def _on_fill(self, event: answers.Fill, out: Actions) -> None:
+        if self.desk.filled(event, out):
+            market = self.markets[event.instrument]
+            if market.trades.full:
+                market.account.want_fetch(self.desk.now_ns)
+            if market.account.unexplained:
+                block(self.desk, market.account)
+            self._ask(market, event, out)
+
+    def _on_account(self, event: answers.AccountSnapshot, out: Actions) -> None:
+        account = self.accounts.get(event.venue)
+        if account is None:
+            return
+        reconcile(self.desk, account, event, self.mandate.reconcile_ns, self.mandate.stopping, out)
+        self._refresh("reconciled", out)
+
+    def _on_link_up(self, event: answers.OrderLinkUp, out: Actions) -> None:
+        account = self.accounts.get(event.venue)
+        if account is None:
+            return
+        account.link_up, account.ready, account.asked_ns = True, False, 0
+        account.want_fetch(self.desk.now_ns)
+        self.desk.link_up(account)
+        self._fetch_accounts(out)
+
+    def _on_link_lost(self, event: answers.OrderLinkLost, out: Actions) -> None:
+        account = self.accounts.get(event.venue)
+        if account is None:
+            return
+        account.link_up = account.ready = False
+        self.desk.link_lost(account)
+        self._refresh("order link lost", out)
+        self.desk.alarm("order-link-lost", f"{event.venue}: {event.reason}", out)
+
+    def _fetch_accounts(self, out: Actions) -> None:
+        for account in self.accounts.values():
+            if account.due(self.desk.now_ns, self.mandate.fetch_timeout_ns):
+                account.asked(self.desk.now_ns)
+                out.append(FetchAccount(account.venue, since(account, self.markets)))
+
+    # Time and authority
+
+    def _on_clock(self, event: control.Clocked, out: Actions) -> None:
+        now_ns = self.desk.now_ns
+        if self.mandate.lapse(self.gate, now_ns):
+            self.desk.alarm("lease-lapsed", f"epoch {self.gate.epoch}", out)
+            self._refresh("lease lapsed", out)
+        self.desk.watch(out)
+        self._fetch_accounts(out)
+        for market in self.markets.values():
+            market.book.watch(now_ns)
+            if market.book.stale:
+                if not market.risk.stale:
+                    market.risk.stale = True
+                    self._pull(market, out)
+                self._fetch_book(market, out)
+        self._revalue()
+        for agent in self.desk.agents.values():
+            if agent.lifecycle == _REDUCE_ONLY:
+                self._shrink(agent, out)
+            elif agent.lifecycle == _ACTIVE and agent.desire is not None:
+                self._work(agent, agent.desire, out)
+
+    def _on_started(self, event: control.NodeStarted, out: Actions) -> None:
+        self.mandate.started(self.gate)
+        for account in self.accounts.values():
+            account.link_up = account.ready = account.matched = False
+            account.asked_ns = account.fetch_due_ns = 0
+        for market in self.markets.values():
+            market.book.restarted()
+            market.go_stale()
+        self.desk.started()
+        for agent in self.desk.agents.values():
+            agent.desire = None
+        self._refresh("started", out)
+
+    def _on_lease(self, event: control.LeaseGranted, out: Actions) -> None:
+        before = self.gate.epoch
+        if not self.mandate.grant(self.gate, event):
+            return
+        if self.gate.epoch != before:
+            for agent in self.desk.agents.values():
+                self._cancel_orders(agent, out)
+                self.desk.begin_epoch(agent, self.gate.epoch)
+        self._refresh("lease", out)
+
+    def _on_revoked(self, event: control.LeaseRevoked, out: Actions) -> None:
+        self.gate.expires_ns = min(self.gate.expires_ns, self.desk.now_ns)
+        if self.mandate.lapse(self.gate, self.desk.now_ns):
+            self._refresh(f"lease revoked: {event.reason}", out)
+
+    def _on_halt(self, event: control.HaltSet, out: Actions) -> None:
+        if not self.mandate.halt(self.gate, event):
+            return
+        if not event.halted:
+            for account in self.accounts.values():
+                account.acknowledge()
+                block(self.desk, account)
+        self._refresh(f"halt: {event.reason}" if event.halted else "resumed", out)
+
+    def _on_stop(self, event: control.StopRequested, out: Actions) -> None:
+        self.mandate.stopping = True
+        for account in self.accounts.values():
+            account.matched, account.difference = False, {}
+            account.fetch_due_ns = 0
+            account.want_fetch(self.desk.now_ns + STOP_FETCH_NS)
+        self._refresh("stopping", out)
+
+    def _on_signal(self, event: control.SignalUpdated, out: Actions) -> None:
+        market = self.markets.get(event.instrument)
+        if market is not None:
+            market.signal_bps = event.expected_bps
+            self._ask(market, event, out)
+
+    def _on_clock_stepped(self, event: control.ClockStepped, out: Actions) -> None:
+        self.desk.alarm("clock-stepped", f"by {event.step_ns} ns", out)
+        for market in self.markets.values():
+            market.book.feed_up(self.desk.now_ns)
+            market.go_stale()
+            self._pull(market, out)
+
+    # Worth
+
+    def _find_rates(self) -> list[tuple[Market, Market]]:
+        """Pair each market quoted in another currency with the one that converts its quote."""
+        reporting = self.config.reporting_currency
+        pairs = []
+        for market in self.markets.values():
+            if market.instrument.quote == reporting:
+                market.risk.rate_num = 1
+                continue
+            wanted = (market.instrument.quote, reporting)
+            through = [m for m in self.markets.values() if (m.instrument.base, m.instrument.quote) == wanted]
+            through.sort(key=lambda m: m.account is not market.account)
+            if through:
+                pairs.append((market, through[0]))
+        return pairs
+
+    def _revalue(self) -> None:
+        for market, through in self._rates:
+            risk, other = market.risk, through.risk
+            if other.bid_ticks > 0 and other.ask_ticks > 0:
+                risk.rate_num = (other.bid_ticks + other.ask_ticks) * other.tick_lot_atoms
+                risk.rate_den = 2 * other.lot_atoms
+        for agent in self.desk.agents.values():
+            self.gate.revalue(agent.risk, agent.market.risk)
+
+    def _table(self) -> dict[type, Callable[[Any, Actions], object]]:
+        desk = self.desk
+        return {
+            told.Tick: self._on_tick,
+            told.Trade: self._on_trade,
+            told.BookDelta: self._on_book,
+            told.BookSnapshot: self._on_book,
+            told.FeedUp: self._on_feed_up,
+            told.FeedLost: self._on_feed_lost,
+            answers.OrderAcked: desk.acked,
+            answers.OrderRefusedByVenue: desk.refused_by_venue,
+            answers.Fill: self._on_fill,
+            answers.OrderClosed: desk.closed_by_venue,
+            answers.CancelRefused: desk.cancel_refused,
+            answers.FateUnknown: desk.fate_unknown,
+            answers.OrderStatus: desk.status,
+            answers.OrderNotFound: desk.not_found,
+            answers.AccountSnapshot: self._on_account,
+            answers.OrderLinkUp: self._on_link_up,
+            answers.OrderLinkLost: self._on_link_lost,
+            control.Clocked: self._on_clock,
+            control.NodeStarted: self._on_started,
+            control.LeaseGranted: self._on_lease,
+            control.LeaseRevoked: self._on_revoked,
+            control.HaltSet: self._on_halt,
+            control.StopRequested: self._on_stop,
+            control.SignalUpdated: self._on_signal,
+            control.ClockStepped: self._on_clock_stepped,
+        }

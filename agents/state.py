@@ -1,0 +1,251 @@
+"""A node's complete state as data: what `state` gives, `restore` takes back, also under a changed config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agents.account import Account
+from agents.agent import Agent
+from agents.market import Market
+from agents.order import Order
+from agents.reconcile import block
+from domain.desire import Desire
+from domain.position import Position
+
+if TYPE_CHECKING:
+    from agents.node import Node
+
+_RISK_FIELDS = (
+    "gross_atoms",
+    "message_due_ns",
+    "last_side",
+    "last_price_ticks",
+    "last_size_lots",
+    "last_repeats",
+    "last_first_ns",
+)
+_AGENT_FIELDS = (
+    "sequence",
+    "id_base",
+    "reserve_at",
+    "reserved_upto",
+    "hold_buy_ns",
+    "hold_sell_ns",
+    "lifecycle",
+    "warm_left",
+    "intended",
+    "approved",
+    "refused",
+    "filled",
+)
+_ACCOUNT_FIELDS = (
+    "opened",
+    "link_up",
+    "ready",
+    "matched",
+    "activity",
+    "asked_activity",
+    "asked_ns",
+    "fetch_due_ns",
+    "difference",
+)
+_MANDATE_FIELDS = (
+    "fence_epoch",
+    "seen_epoch",
+    "lapsed_ns",
+    "halt_command_id",
+    "halt_reason",
+    "stopping",
+)
+_GATE_FIELDS = (
+    "budget_atoms",
+    "epoch",
+    "expires_ns",
+    "gross_atoms",
+    "halted",
+    "message_due_ns",
+    "reduce_only",
+)
+_MARKET_FIELDS = ("bid_ticks", "ask_ticks", "touched_ns", "stale", "rate_num", "rate_den")
+
+Facts = dict[str, int | bool | str | dict[str, int]]
+
+
+class AgentState(msgspec.Struct, array_like=True):
+    """One agent, apart from its orders."""
+
+    shard: int
+    strategy: str
+    strategy_state: bytes
+    position: Position
+    desire: Desire | None
+    risk: Facts
+    facts: Facts
+
+
+class MarketState(msgspec.Struct, array_like=True):
+    """One market; `key` finds it again when the venue's list has changed."""
+
+    index: int
+    key: str
+    book: bytes
+    ring: bytes
+    sequence: int
+    signal_bps: float | None
+    watermark: int
+    above: list[int]
+    risk: Facts
+
+
+class AccountState(msgspec.Struct, array_like=True):
+    """One venue account."""
+
+    venue: str
+    totals: dict[str, int]
+    unexplained: dict[str, tuple[int, ...]]
+    facts: Facts
+
+
+class NodeState(msgspec.Struct, array_like=True):
+    """Everything that decides what a node does next."""
+
+    now_ns: int
+    fills: int
+    ticks: int
+    alarms: list[str]
+    gate: Facts
+    mandate: Facts
+    accounts: list[AccountState]
+    markets: list[MarketState]
+    agents: list[AgentState]
+    working: list[Order]
+    closed: list[Order]
+
+
+_ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(NodeState)
+
+
+def _facts(thing: object, names: tuple[str, ...]) -> Facts:
+    return {name: getattr(thing, name) for name in names}
+
+
+def _take(thing: object, facts: Facts) -> None:
+    for name, fact in facts.items():
+        setattr(thing, name, fact)
+
+
+def encode_state(node: Node) -> bytes:
+    """Write a node down."""
+    desk = node.desk
+    return _ENCODER.encode(
+        NodeState(
+            desk.now_ns,
+            desk.fills,
+            node.ticks,
+            desk.alarms,
+            _facts(node.gate, _GATE_FIELDS),
+            _facts(node.mandate, _MANDATE_FIELDS),
+            [_account_state(account) for account in node.accounts.values()],
+            [_market_state(market) for market in node.markets.values()],
+            [_agent_state(agent) for agent in desk.agents.values()],
+            list(desk.working.values()),
+            list(desk.closed.values()),
+        )
+    )
+
+
+def _account_state(account: Account) -> AccountState:
+    totals = {asset: wallet.total_atoms for asset, wallet in account.wallets.items()}
+    return AccountState(account.venue, totals, account.unexplained, _facts(account, _ACCOUNT_FIELDS))
+
+
+def _market_state(market: Market) -> MarketState:
+    return MarketState(
+        market.instrument.index,
+        market.instrument.key,
+        market.book.state(),
+        market.ring.state(),
+        market.sequence,
+        market.signal_bps,
+        market.trades.watermark,
+        sorted(market.trades.above),
+        _facts(market.risk, _MARKET_FIELDS),
+    )
+
+
+def _agent_state(agent: Agent) -> AgentState:
+    return AgentState(
+        agent.shard,
+        agent.config.strategy,
+        agent.strategy.state(),
+        agent.position,
+        agent.desire,
+        _facts(agent.risk, _RISK_FIELDS),
+        _facts(agent, _AGENT_FIELDS),
+    )
+
+
+def decode_state(node: Node, state: bytes) -> None:
+    """Fill a new node with a state; what the config no longer has is left to reconciliation."""
+    kept = _DECODER.decode(state)
+    desk = node.desk
+    desk.now_ns, desk.fills, node.ticks, desk.alarms = kept.now_ns, kept.fills, kept.ticks, kept.alarms
+    _take(node.gate, kept.gate)
+    _take(node.mandate, kept.mandate)
+    places = _restore_markets(node, kept.markets)
+    for account_state in kept.accounts:
+        if account_state.venue in node.accounts:
+            _restore_account(node.accounts[account_state.venue], account_state, places)
+    for agent_state in kept.agents:
+        agent = desk.agents.get(agent_state.shard)
+        if agent is not None:
+            _restore_agent(agent, agent_state)
+    for order in kept.closed:
+        order.instrument = places.get(order.instrument, -1)
+        desk.closed[order.client_id] = order
+    for order in kept.working:
+        order.instrument = places.get(order.instrument, -1)
+        known = desk.agents.get(order.agent)
+        if known is not None and known.instrument == order.instrument:
+            desk.count(order)
+    for account in node.accounts.values():
+        block(desk, account)
+
+
+def _restore_markets(node: Node, states: list[MarketState]) -> dict[int, int]:
+    """Fill markets by key, and give the new place of each old index."""
+    by_key = {market.instrument.key: market for market in node.markets.values()}
+    places: dict[int, int] = {}
+    for kept in states:
+        market = by_key.get(kept.key)
+        if market is None:
+            continue
+        places[kept.index] = market.instrument.index
+        market.ring.restore(kept.ring)
+        if kept.index == market.instrument.index:
+            market.book.restore(kept.book)
+        market.sequence, market.signal_bps = kept.sequence, kept.signal_bps
+        market.trades.watermark, market.trades.above = kept.watermark, set(kept.above)
+        _take(market.risk, kept.risk)
+    return places
+
+
+def _restore_account(account: Account, kept: AccountState, places: dict[int, int]) -> None:
+    _take(account, kept.facts)
+    for asset, total_atoms in kept.totals.items():
+        account.wallet(asset).total_atoms = total_atoms
+    account.unexplained = {
+        key: tuple(places[index] for index in indices if index in places)
+        for key, indices in kept.unexplained.items()
+    }
+
+
+def _restore_agent(agent: Agent, kept: AgentState) -> None:
+    agent.position, agent.desire = kept.position, kept.desire
+    agent.risk.position_lots = kept.position.net_lots
+    _take(agent.risk, kept.risk)
+    _take(agent, kept.facts)
+    if kept.strategy == agent.config.strategy:
+        agent.strategy.restore(kept.strategy_state)

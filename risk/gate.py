@@ -1,0 +1,188 @@
+"""The pre-trade gate: the only maker of approvals. Integers only, no clock, no way around."""
+
+from __future__ import annotations
+
+from domain.order import (
+    ApprovedOrder,
+    OrderIntent,
+    RefusalReason,
+    RefusedOrder,
+    TimeInForce,
+    claim_seal,
+)
+from risk.exposure import AgentRisk, MarketRisk
+from risk.limits import NodeLimits
+
+_SEAL = claim_seal()
+_MARKET = int(TimeInForce.MARKET)
+_FIGURE_MAX = (1 << 63) - 1
+
+_HALTED = int(RefusalReason.HALTED)
+_NO_LEASE = int(RefusalReason.NO_LEASE)
+_REDUCE_ONLY = int(RefusalReason.REDUCE_ONLY)
+_STALE_MARKET = int(RefusalReason.STALE_MARKET)
+_SIZE_ZERO = int(RefusalReason.SIZE_ZERO)
+_SIZE_MIN = int(RefusalReason.SIZE_MIN)
+_SIZE_MAX = int(RefusalReason.SIZE_MAX)
+_NOTIONAL_MIN = int(RefusalReason.NOTIONAL_MIN)
+_NOTIONAL_MAX = int(RefusalReason.NOTIONAL_MAX)
+_PRICE_COLLAR = int(RefusalReason.PRICE_COLLAR)
+_POSITION = int(RefusalReason.POSITION)
+_IN_FLIGHT = int(RefusalReason.IN_FLIGHT)
+_MESSAGE_RATE = int(RefusalReason.MESSAGE_RATE)
+_BUDGET = int(RefusalReason.BUDGET)
+_SELF_MATCH = int(RefusalReason.SELF_MATCH)
+_BALANCE = int(RefusalReason.BALANCE)
+_BAD_PRICE = int(RefusalReason.BAD_PRICE)
+_UNEXPLAINED = int(RefusalReason.UNEXPLAINED)
+_DUPLICATE_STORM = int(RefusalReason.DUPLICATE_STORM)
+
+
+def _refused(intent: OrderIntent, reason: int, figure: int, limit: int) -> RefusedOrder:
+    return RefusedOrder(
+        intent,
+        reason,
+        max(-_FIGURE_MAX, min(_FIGURE_MAX, figure)),
+        max(-_FIGURE_MAX, min(_FIGURE_MAX, limit)),
+    )
+
+
+class Gate:
+    """Check every intent of a node against its limits, its lease and the markets.
+
+    Message rates are bucketed: `message_due_ns` runs ahead of time by one interval a message, and may
+    be ahead by a burst at most. Cancels push it too, but are never refused.
+    """
+
+    __slots__ = (
+        "budget_atoms",
+        "epoch",
+        "expires_ns",
+        "gross_atoms",
+        "gross_atoms_max",
+        "halted",
+        "in_flight",
+        "in_flight_max",
+        "market_age_ns_max",
+        "message_burst_ns",
+        "message_due_ns",
+        "message_interval_ns",
+        "reduce_only",
+    )
+
+    def __init__(self, limits: NodeLimits) -> None:
+        self.gross_atoms_max = limits.gross_value_atoms_max
+        self.in_flight_max = limits.in_flight_max
+        self.message_interval_ns = 1_000_000_000 // limits.messages_per_s
+        self.message_burst_ns = self.message_interval_ns * limits.messages_burst
+        self.market_age_ns_max = limits.market_age_ms_max * 1_000_000
+        self.halted = self.reduce_only = False
+        self.epoch = self.expires_ns = self.budget_atoms = 0
+        self.gross_atoms = self.in_flight = self.message_due_ns = 0
+
+    def check(
+        self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int
+    ) -> ApprovedOrder | RefusedOrder:
+        """Approve an intent, counting it from now on, or refuse it with the figure and the limit."""
+        side, size, price = intent.side, intent.size_lots, intent.price_ticks
+        if self.halted:
+            return _refused(intent, _HALTED, 1, 0)
+        if size <= 0:
+            return _refused(intent, _SIZE_ZERO, size, 1)
+        if price <= 0 or intent.tif == _MARKET:
+            return _refused(intent, _BAD_PRICE, price, 1)
+        epoch = self.epoch
+        if epoch <= 0:
+            return _refused(intent, _NO_LEASE, 0, 1)
+        position, buy_lots, sell_lots = agent.position_lots, agent.buy_lots, agent.sell_lots
+        if side > 0:
+            buy_lots += size
+            grown, shrinks = position + buy_lots, buy_lots <= -position
+        else:
+            sell_lots += size
+            grown, shrinks = sell_lots - position, sell_lots <= position
+        bid, ask = market.bid_ticks, market.ask_ticks
+        if market.stale or bid <= 0 or ask <= bid or now_ns - market.touched_ns > self.market_age_ns_max:
+            return _refused(intent, _STALE_MARKET, now_ns - market.touched_ns, self.market_age_ns_max)
+        if size < market.size_lots_min:
+            return _refused(intent, _SIZE_MIN, size, market.size_lots_min)
+        if size > market.size_lots_max or size > agent.order_lots_max:
+            return _refused(intent, _SIZE_MAX, size, min(market.size_lots_max, agent.order_lots_max))
+        tick_lot, rate_num, rate_den = market.tick_lot_atoms, market.rate_num, market.rate_den
+        notional = price * size * tick_lot
+        if notional < market.notional_atoms_min:
+            return _refused(intent, _NOTIONAL_MIN, notional, market.notional_atoms_min)
+        if rate_num <= 0:
+            return _refused(intent, _STALE_MARKET, 0, 1)
+        if (value := notional * rate_num // rate_den) > agent.order_value_atoms_max:
+            return _refused(intent, _NOTIONAL_MAX, value, agent.order_value_atoms_max)
+        mid2 = bid + ask
+        away = 2 * price - mid2 if 2 * price > mid2 else mid2 - 2 * price
+        if away * 10_000 > agent.collar_bps * mid2:
+            return _refused(intent, _PRICE_COLLAR, away * 10_000 // mid2, agent.collar_bps)
+        unit_num, unit_den = mid2 * tick_lot * rate_num, 2 * rate_den
+        up, down = position + buy_lots, position - sell_lots
+        worst = max(up, -up, down, -down)
+        gross = worst * unit_num // unit_den
+        total = self.gross_atoms - agent.gross_atoms + gross
+        if not shrinks:
+            if self.reduce_only or intent.reduce_only:
+                room = size - (grown if grown < size else size)
+                return _refused(intent, _REDUCE_ONLY, size, room)
+            if now_ns >= self.expires_ns:
+                return _refused(intent, _NO_LEASE, now_ns, self.expires_ns)
+            if market.blocked:
+                return _refused(intent, _UNEXPLAINED, 1, 0)
+            if (value := grown * unit_num // unit_den) > agent.position_value_atoms_max:
+                return _refused(intent, _POSITION, value, agent.position_value_atoms_max)
+            if total > self.budget_atoms or total > self.gross_atoms_max:
+                return _refused(intent, _BUDGET, total, min(self.budget_atoms, self.gross_atoms_max))
+        if agent.in_flight >= agent.in_flight_max:
+            return _refused(intent, _IN_FLIGHT, agent.in_flight, agent.in_flight_max)
+        if self.in_flight >= self.in_flight_max:
+            return _refused(intent, _IN_FLIGHT, self.in_flight, self.in_flight_max)
+        due, agent_due = self.message_due_ns, agent.message_due_ns
+        due = due if due > now_ns else now_ns
+        agent_due = agent_due if agent_due > now_ns else now_ns
+        due, agent_due = due + self.message_interval_ns, agent_due + agent.message_interval_ns
+        if due - now_ns > self.message_burst_ns:
+            return _refused(intent, _MESSAGE_RATE, due - now_ns, self.message_burst_ns)
+        if agent_due - now_ns > agent.message_burst_ns:
+            return _refused(intent, _MESSAGE_RATE, agent_due - now_ns, agent.message_burst_ns)
+        if side > 0:
+            wallet, need = market.quote, notional
+            if price >= market.own_ask_floor and (crossed := min(market.own_asks.values())) <= price:
+                return _refused(intent, _SELF_MATCH, price, crossed)
+        else:
+            wallet, need = market.base, size * market.lot_atoms
+            if price <= market.own_bid_top and (crossed := max(market.own_bids.values())) >= price:
+                return _refused(intent, _SELF_MATCH, price, crossed)
+        if need > (free := wallet.total_atoms - wallet.reserved_atoms):
+            return _refused(intent, _BALANCE, need, free)
+        if price == agent.last_price_ticks and size == agent.last_size_lots and side == agent.last_side:
+            if now_ns - agent.last_first_ns > agent.duplicate_window_ns:
+                agent.last_first_ns, agent.last_repeats = now_ns, 0
+            elif agent.last_repeats >= agent.duplicate_max:
+                return _refused(intent, _DUPLICATE_STORM, agent.last_repeats + 1, agent.duplicate_max)
+            agent.last_repeats += 1
+        else:
+            agent.last_side, agent.last_price_ticks, agent.last_size_lots = side, price, size
+            agent.last_first_ns, agent.last_repeats = now_ns, 1
+        agent.buy_lots, agent.sell_lots = buy_lots, sell_lots
+        agent.gross_atoms, self.gross_atoms = gross, total
+        agent.in_flight += 1
+        self.in_flight += 1
+        self.message_due_ns, agent.message_due_ns = due, agent_due
+        wallet.reserved_atoms += need
+        return ApprovedOrder(_SEAL, intent, epoch, now_ns)
+
+    def count_cancel(self, agent: AgentRisk, now_ns: int) -> None:
+        """Count a cancel against the message rates; it is never refused."""
+        self.message_due_ns = max(self.message_due_ns, now_ns) + self.message_interval_ns
+        agent.message_due_ns = max(agent.message_due_ns, now_ns) + agent.message_interval_ns
+
+    def revalue(self, agent: AgentRisk, market: MarketRisk) -> None:
+        """Value an agent's worst case at the present mid."""
+        gross = market.value_atoms(agent.worst_lots)
+        self.gross_atoms += gross - agent.gross_atoms
+        agent.gross_atoms = gross
