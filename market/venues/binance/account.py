@@ -32,6 +32,11 @@ class AccountTruth(msgspec.Struct, frozen=True):
     balances: Balances
     open_order_ids: tuple[str, ...]
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """Give free and locked together."""
+        return {asset: free + locked for asset, (free, locked) in self.balances.items()}
+
 
 class _Balance(msgspec.Struct):
     asset: str

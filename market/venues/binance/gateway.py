@@ -28,7 +28,14 @@ from market.venues.binance.backoff import Backoff
 from market.venues.binance.config import VenueConfig
 from market.venues.binance.in_flight import InFlight, Request, SendQueue
 from market.venues.binance.link import LinkBroken, VenueLink
-from market.venues.binance.replies import WRONG_KEY_CODES, Answer, OrderReader, RequestKind, StreamEnded
+from market.venues.binance.replies import (
+    ABSENT,
+    WRONG_KEY_CODES,
+    Answer,
+    OrderReader,
+    RequestKind,
+    StreamEnded,
+)
 from market.venues.binance.rest import RestClient, TryAgain, wrong_key
 from market.venues.binance.signing import OrderWire
 from market.venues.binance.wire import MS_NS, BadFrame
@@ -70,7 +77,7 @@ class OrderGateway:
         self._sent_ns: dict[int, int] = {}
         self._told: dict[tuple[int, str], None] = {}
         self._owners: dict[tuple[int, int], int] = {}
-        self._ask_again: list[tuple[int, int, int]] = []
+        self._ask_again: dict[int, tuple[int, int]] = {}
         self._subscribed: asyncio.Future[Answer] | None = None
         self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
         self.bad_frames, self.stray_answers, self.accounts_failed, self.last_bad = 0, 0, 0, ""
@@ -169,7 +176,7 @@ class OrderGateway:
         now_ns = self._clock.now_ns()
         try:
             answer = self._reader.frame(payload)
-            if answer.event is not None:
+            if answer.event is not ABSENT:
                 event = self._reader.event(answer.event, now_ns)
                 if event is not None:
                     self._tell(event)
@@ -179,7 +186,10 @@ class OrderGateway:
             # It may have been a fill: only a new connection and its reconciliation can tell.
             self.bad_frames += 1
             self.last_bad = f"{error}"[:200]
-            raise LinkBroken(f"unusable frame: {self.last_bad}") from error
+            broken = LinkBroken(f"unusable frame: {self.last_bad}")
+            if self._subscribed is not None and not self._subscribed.done():
+                self._subscribed.set_exception(broken)
+            raise broken from error
 
     def _answered(self, answer: Answer, now_ns: int) -> None:
         request = self._in_flight.take(answer.id)
@@ -214,7 +224,7 @@ class OrderGateway:
             sent_ns = self._sent_ns.get(client_id, self._started_ns)
             if now_ns < sent_ns + self._window_ns:
                 # The submit may still be on its way; after its window the venue itself would refuse it.
-                self._ask_again.append((sent_ns + self._window_ns, client_id, instrument))
+                self._ask_again[client_id] = (sent_ns + self._window_ns, instrument)
                 return
         self._tell(event)
 
@@ -245,10 +255,10 @@ class OrderGateway:
             for request in self._in_flight.overdue(now_ns):
                 if request.kind in (RequestKind.PLACE, RequestKind.CANCEL):
                     self._deliver(FateUnknown(request.client_id, now_ns, "no answer in time"))
-            due = [ask for ask in self._ask_again if ask[0] <= now_ns]
-            self._ask_again = [ask for ask in self._ask_again if ask[0] > now_ns]
-            for _, client_id, instrument in due:
-                self.query(client_id, instrument)
+            for client_id, (due_ns, instrument) in list(self._ask_again.items()):
+                if due_ns <= now_ns:
+                    del self._ask_again[client_id]
+                    self.query(client_id, instrument)
 
     async def _keep_time(self) -> None:
         while True:

@@ -75,12 +75,13 @@ class VenueLink:
                 self._backoff.reset()
                 self.refused = None
                 await transport.wait_disconnected()
-                self.last_reason = self._broken or "the connection was closed"
+                self.last_reason = "the connection was closed"
             except SwarmError as error:
                 self.refused, self.last_reason = error, str(error)
             except (WSError, LinkBroken, OSError, TimeoutError) as error:
                 self.last_reason = f"{type(error).__name__} {error}".strip()[:160]
             finally:
+                self.last_reason = self._broken or self.last_reason
                 self._close()
             if self._mistake is not None:
                 raise self._mistake

@@ -44,6 +44,7 @@ STATES = {
 }
 _TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 _TYPES = {"LIMIT_MAKER": TimeInForce.POST, "MARKET": TimeInForce.MARKET}
+ABSENT = msgspec.Raw()
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 
 
@@ -68,9 +69,9 @@ class Answer(msgspec.Struct):
 
     id: int | str | None = None
     status: int = 0
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = ABSENT
     error: ApiError | None = None
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = ABSENT
 
 
 class _Placed(msgspec.Struct):
@@ -179,7 +180,7 @@ class OrderReader:
         try:
             if answer.status != 200:
                 return self._failed(kind, client_id, answer, local_ts_ns)
-            raw = answer.result or msgspec.Raw(b"null")
+            raw = answer.result
             if kind == RequestKind.PLACE:
                 return OrderAcked(client_id, local_ts_ns, _PLACED.decode(raw).orderId)
             known = _KNOWN.decode(raw)

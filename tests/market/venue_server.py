@@ -1,0 +1,181 @@
+"""A real simulated exchange on an ephemeral port, in the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from domain.events import Event
+from domain.order import ApprovedOrder, OrderIntent, Side, TimeInForce
+from hw.clock import SystemClock
+from market.venues.binance.config import VenueConfig
+from sim.exchange.config import AccountConfig, ExchangeConfig, MarketConfig
+from sim.exchange.exchange import Exchange
+from sim.exchange.messages import Command, PlaceOrder
+from sim.exchange.server import Stand, bind, serve
+from sim.exchange.server_venue import Venue as Served
+from sim.exchange.sign import ApiKey
+
+KEY, SECRET = "k" * 64, "s" * 64
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+class MemoryRecord:
+    """Keep nothing: these exchanges only live as long as the test."""
+
+    def __init__(self) -> None:
+        self.commands = 0
+
+    def append(self, command: Command) -> None:
+        """Count."""
+        self.commands += 1
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+    def keep(self, exchange: Exchange) -> None:
+        """Do nothing."""
+
+    def close(self, exchange: Exchange) -> None:
+        """Do nothing."""
+
+
+def exchange_config() -> ExchangeConfig:
+    """Two markets, our account and a crowd's."""
+    return ExchangeConfig(
+        name="test-x",
+        assets=("BTC", "ETH", "USDT"),
+        maker_fee_ppm=200,
+        taker_fee_ppm=500,
+        markets=(
+            MarketConfig(base="BTC", quote="USDT", tick="0.01", lot="0.00001", size_max="100",
+                         notional_min="5", start_price="60000"),
+            MarketConfig(base="ETH", quote="USDT", tick="0.01", lot="0.0001", size_max="1000",
+                         notional_min="5", start_price="3000"),
+        ),
+        accounts=(
+            AccountConfig(name="ours", balances={"BTC": "10", "ETH": "100", "USDT": "1000000"}),
+            AccountConfig(name="crowd", unlimited=True),
+        ),
+    )  # fmt: skip
+
+
+class Simulated:
+    """One exchange that can be stopped and started again on the same port."""
+
+    def __init__(self) -> None:
+        self.config = exchange_config()
+        self.exchange = Exchange(self.config)
+        self.clock = SystemClock()
+        self.port = 0
+        self.served: Served | None = None
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        keys = {KEY: ApiKey(0, SECRET.encode())}
+        self.served = Served(self.config, self.exchange, MemoryRecord(), self.clock, keys)
+        (socket,) = bind([("test-x", self.port)])
+        self.port = socket.getsockname()[1]
+        self._stop, ready = asyncio.Event(), asyncio.Event()
+        stand = Stand(self.served, socket, None)
+        self._task = asyncio.get_running_loop().create_task(serve([stand], ready.set, self._stop))
+        await ready.wait()
+
+    async def stop(self) -> None:
+        """Go away; clients are cut off."""
+        self._stop.set()
+        assert self._task is not None
+        await self._task
+
+    async def crowd(self, instrument: int, side: Side, price_ticks: int, size_lots: int) -> None:
+        """Place a limit order of somebody else."""
+        served = self.served
+        assert served is not None
+        order = PlaceOrder(
+            self.clock.now_ns(), 1, instrument, int(side), int(TimeInForce.GTC), price_ticks, size_lots
+        )
+        await served.ask(lambda: served.apply(order))
+
+    def venue_config(self, **changes: Any) -> VenueConfig:
+        """Say how to reach it, with short waits."""
+        base = f"127.0.0.1:{self.port}"
+        values: dict[str, Any] = {
+            "name": "test-x",
+            "rest_url": f"http://{base}",
+            "stream_url": f"ws://{base}",
+            "api_url": f"ws://{base}/ws-api/v3",
+            "account": "ours",
+            "api_key_env": "TEST_X_KEY",
+            "api_secret_env": "TEST_X_SECRET",
+            "backoff_min_s": 0.02,
+            "backoff_max_s": 0.2,
+            "start_timeout_s": 3.0,
+            "request_timeout_s": 1.0,
+            "rest_timeout_s": 2.0,
+        }
+        return VenueConfig(**{**values, **changes})
+
+
+@asynccontextmanager
+async def simulated() -> AsyncIterator[Simulated]:
+    """Run an exchange."""
+    one = Simulated()
+    await one.start()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+class Heard(list[Event]):
+    """All events that a venue delivered."""
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """Give the events of one kind."""
+        return [event for event in self if type(event) is kind]
+
+
+async def until(true: Callable[[], object], what: str = "the condition", limit_s: float = 5.0) -> None:
+    """Wait for a condition; fail at the deadline."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + limit_s
+    while not true():
+        assert clock() < deadline, f"waited {limit_s} s for {what}"
+        await asyncio.sleep(0.005)
+
+
+def approved(intent: OrderIntent) -> ApprovedOrder:
+    """Make an approval without the gate, whose seal these tests must not take."""
+    order = ApprovedOrder.__new__(ApprovedOrder)
+    order.intent, order.epoch, order.approved_ts_ns = intent, 1, 1
+    return order
+
+
+def buy(
+    price_ticks: int, size_lots: int, tif: TimeInForce = TimeInForce.GTC, instrument: int = 0
+) -> ApprovedOrder:
+    """Approve a buy."""
+    return approved(OrderIntent(0, instrument, int(Side.BUY), int(tif), price_ticks, size_lots))
+
+
+def with_keys(monkeypatch: pytest.MonkeyPatch, key: str = KEY, secret: str = SECRET) -> None:
+    """Put a key into the environment."""
+    monkeypatch.setenv("TEST_X_KEY", key)
+    monkeypatch.setenv("TEST_X_SECRET", secret)
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test in a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*arguments, **named), 30))
+
+    return run
