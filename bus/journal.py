@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +37,7 @@ class JournalConfig(BaseModel):
     pending_bytes_max: int = Field(default=64 << 20, ge=1)
     segment_events_max: int = Field(default=1_000_000, ge=1)
     segment_bytes_max: int = Field(default=256 << 20, ge=1)
+    page_bytes: Literal[512, 1024, 2048, 4096, 8192, 16384, 32768] = 4096
 
 
 class Journal:
@@ -178,7 +180,8 @@ class Journal:
             return extents
         if mark is not None and mark.events > 0:
             raise broken(segment_path(self.directory, 1), 1, "every segment is missing")
-        create_segment(self.directory, Origin(self.name, 1, 1, genesis_hash(self.name)))
+        origin = Origin(self.name, 1, 1, genesis_hash(self.name))
+        create_segment(self.directory, origin, self.config.page_bytes)
         return verify_chain(self.directory, self.name)
 
     def _note_tear(self, torn_bytes: int) -> None:
@@ -197,7 +200,7 @@ class Journal:
         self._sealed = True
         origin = Origin(self.name, self._number + 1, self._committed + 1, self._head)
         with writing(self.directory):
-            create_segment(self.directory, origin)
+            create_segment(self.directory, origin, self.config.page_bytes)
         following = SegmentWriter(segment_path(self.directory, origin.number))
         self._writer.close()
         self._writer, self._number, self._sealed = following, origin.number, False

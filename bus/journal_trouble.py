@@ -21,8 +21,9 @@ _FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def broken(path: Path, sequence: int, what: str) -> JournalBroken:
     """Say where a chain does not hold."""
+    one_line = " ".join(what.split())
     return JournalBroken(
-        f"the journal is broken at event {sequence}: {what}", where=str(path), mend=MEND_BROKEN
+        f"the journal is broken at event {sequence}: {one_line}", where=str(path), mend=MEND_BROKEN
     )
 
 

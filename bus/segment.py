@@ -67,13 +67,14 @@ def segment_numbers(directory: Path) -> list[int]:
     return sorted(int(match.group(1)) for match in found if match)
 
 
-def create_segment(directory: Path, origin: Origin) -> None:
+def create_segment(directory: Path, origin: Origin, page_bytes: int = 4096) -> None:
     """Make a new segment's file: it appears whole or not at all."""
     path = segment_path(directory, origin.number)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
+        connection.execute(f"pragma page_size={page_bytes:d}")
         connection.executescript("pragma journal_mode=off; pragma synchronous=full;" + _SCHEMA)
         row = (_FORMAT, origin.name, origin.number, origin.first_sequence, origin.previous_hash)
         connection.execute("insert into origin values (?, ?, ?, ?, ?)", row)
