@@ -168,8 +168,8 @@ class LinkClient:
         messages = incoming.accept(frame)
         counts.received += len(messages)
         counts.duplicates += incoming.duplicates - duplicates
-        if incoming.gaps > gaps:
-            counts.gaps += 1
+        counts.gaps += incoming.gaps - gaps
+        if incoming.waiting and incoming.gaps > gaps:
             self._ask_due = True
         if messages:
             counts.snapshots_received += isinstance(messages[0], Snapshot)

@@ -76,6 +76,7 @@ class Incoming:
     """Deliver one sender's stream without a gap, a duplicate or disorder.
 
     A sender that restarts has another session; frames of sessions left behind are never believed again.
+    Connections keep order, so a session that was never followed cannot turn up behind a later one.
     """
 
     def __init__(self) -> None:
@@ -129,7 +130,7 @@ class Incoming:
         return messages
 
     def _snapshot(self, frame: Frame) -> list[bytes]:
-        if not self.waiting or frame.sequence < self._covers:
+        if frame.sequence < (self._covers if self.waiting else self.expected):
             self.duplicates += 1
             return []
         self.waiting, self.expected = False, frame.sequence + 1

@@ -196,8 +196,8 @@ class LinkServer:
         messages = incoming.accept(frame)
         counts.received += len(messages)
         counts.duplicates += incoming.duplicates - duplicates
-        if incoming.gaps > gaps:
-            counts.gaps += 1
+        counts.gaps += incoming.gaps - gaps
+        if incoming.waiting and incoming.gaps > gaps:
             line.ask_due = True
             self._schedule(line)
         if messages:

@@ -10,7 +10,6 @@ from typing import Self
 from bus.codec import STEERING
 from bus.keys import COORDINATOR, OPERATOR, load_keys, load_public
 from bus.link_client import LinkClient
-from bus.link_config import LinkConfig
 from coordinator.run_file import coordinator_address, not_running
 from domain.errors import ExitCode, SwarmError
 from domain.steering import (
@@ -41,8 +40,13 @@ class Operator:
     def __init__(self, state: Path, address: str | None = None, timeout_s: float = 5.0) -> None:
         self.address = address or coordinator_address(state)
         self._timeout_s = timeout_s
+        self._latest = b""
         self._link = LinkClient(
-            self.address, load_keys(state, OPERATOR), load_public(state, COORDINATOR), config=LinkConfig()
+            self.address,
+            load_keys(state, OPERATOR),
+            load_public(state, COORDINATOR),
+            # A request that got lost is asked again: each one is safe to repeat.
+            snapshot=lambda: self._latest,
         )
 
     async def __aenter__(self) -> Self:
@@ -87,7 +91,8 @@ class Operator:
             status = await self.status()
 
     async def _ask(self, request: FromOperator) -> SwarmStatus:
-        self._link.send(STEERING.encode(request))
+        self._latest = STEERING.encode(request)
+        self._link.send(self._latest)
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._answer()
@@ -100,7 +105,8 @@ class Operator:
                 retryable=True,
             ) from error
         if isinstance(answer, Refusal):
-            raise SwarmError(answer.reason, where="coordinator", mend="see `swarm status`", code=ExitCode.USAGE)
+            mend = "see `swarm status`"
+            raise SwarmError(answer.reason, where="coordinator", mend=mend, code=ExitCode.USAGE)
         return answer
 
     async def _answer(self) -> SwarmStatus | Refusal:
