@@ -1,7 +1,8 @@
 """One market's depth: kept in step with the venue by sequence, and stale whenever it cannot be believed.
 
-Pure Python on purpose: a compiled kernel needs the delta as an array first, and that conversion alone
-costs more than the whole update here (figures in `docs/performance.md`).
+Pure Python on purpose: a compiled kernel needs the delta copied into an array first. That copy and two kernel
+calls took 2.7 µs for five levels, before any bookkeeping; the whole update here takes 2.8 to 4.4 µs, needs no
+compiler, and reads and writes the same array.
 """
 
 from __future__ import annotations
@@ -292,7 +293,7 @@ class Book:
         """
         if self.reason == 0 or not self._linked:
             return False
-        if now_ns - self._asked_ns < min(RETRY_NS_MIN << self._attempts, RETRY_NS_MAX):
+        if now_ns - self._asked_ns < min(RETRY_NS_MIN << max(self._attempts - 1, 0), RETRY_NS_MAX):
             return False
         self._asked_ns, self._attempts = now_ns, min(self._attempts + 1, 6)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,6 +43,16 @@ class VenueConfig(BaseModel):
     snapshot_levels: int = Field(1_000, ge=5, le=5_000)
     snapshot_concurrency: int = Field(4, ge=1)
     rest_attempts: int = Field(5, ge=1)
+
+    def reached_at(self, host_port: str) -> Self:
+        """Move a simulated venue to another host and port; a real one stays where it is."""
+        if not self.simulated:
+            raise self._refusal("only a simulated venue can be moved from the command line")
+        moved = {
+            field: urlsplit(getattr(self, field))._replace(netloc=host_port).geturl()
+            for field in ("rest_url", "stream_url", "api_url")
+        }
+        return self.model_copy(update=moved)
 
     def credentials(self) -> tuple[str, str]:
         """Read key and secret from the environment."""
