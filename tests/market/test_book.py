@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,16 +22,12 @@ from market.book import (
 SECOND = 1_000_000_000
 
 
-def snapshot(
-    sequence: int, bids: Levels = ((99, 5),), asks: Levels = ((101, 4),), at: int = 1
-) -> BookSnapshot:
-    return BookSnapshot(0, at, at, sequence, bids, asks)
+def snapshot(sequence: int, bids: Levels = ((99, 5),), asks: Levels = ((101, 4),)) -> BookSnapshot:
+    return BookSnapshot(0, 1, 1, sequence, bids, asks)
 
 
-def delta(
-    first: int, last: int | None = None, bids: Levels = (), asks: Levels = (), at: int = 1
-) -> BookDelta:
-    return BookDelta(0, at, at, first, first if last is None else last, bids, asks)
+def delta(first: int, last: int | None = None, bids: Levels = (), asks: Levels = ()) -> BookDelta:
+    return BookDelta(0, 1, 1, first, first if last is None else last, bids, asks)
 
 
 def linked(**limits: Any) -> Book:
@@ -160,8 +157,8 @@ def test_a_restarted_process_has_a_stale_book() -> None:
 def test_a_snapshot_is_asked_for_once_and_then_ever_more_rarely() -> None:
     book = linked()
     asked = [at for at in range(1, 60 * SECOND, RETRY_NS_MIN // 2) if book.wants_snapshot(at)]
-    waits = [(later - earlier) / RETRY_NS_MIN for earlier, later in zip(asked, asked[1:], strict=False)]
-    assert waits == [2, 4, 8, 16, 32]
+    waits = [(later - earlier) / RETRY_NS_MIN for earlier, later in pairwise(asked)]
+    assert waits == [1, 2, 4, 8, 16, 32, 32]
     book.apply(snapshot(7))
     assert not book.wants_snapshot(100 * SECOND)
     book.apply(delta(99))
