@@ -112,7 +112,7 @@ class Child:
             await process.wait()
 
     def _never_started(self, code: int) -> SwarmError:
-        known = code in iter(ExitCode)
+        known = code in [int(each) for each in ExitCode]
         return SwarmError(
             self.last_words or f"ended with code {code} before it was ready",
             where=self.name,

@@ -1,0 +1,159 @@
+"""The node's process: everything that the shell needs, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from agents.config import RegionConfig, load_region
+from agents.coordinator_line import CoordinatorLine
+from agents.node import Node
+from agents.record import recover
+from agents.shell import NodeShell
+from bus.journal import Journal
+from bus.keys import COORDINATOR, ensure_keys, load_public
+from bus.link_client import LinkClient
+from domain.control_events import NodeStarted
+from domain.errors import ConfigError, ExitCode
+from domain.instrument import Instrument
+from domain.report import NodeReport
+from hw.clock import SystemClock
+from hw.device import pin
+from hw.kernel import compile_kernels
+from market.venues.binance.instruments import load_instruments
+from market.venues.binance.venue import BinanceVenue
+
+BUILD = "0.1.0"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run_node(arguments: argparse.Namespace) -> int:
+    """Run a node until SIGTERM or SIGINT."""
+    config = moved(load_region(_region_file(arguments)), arguments.coordinator, arguments.venue)
+    if arguments.pin is not None:
+        pin((arguments.pin,))
+    compile_kernels(None)
+    uvloop.run(serve(config, arguments.state, arguments.live))
+    return ExitCode.OK
+
+
+def _region_file(arguments: argparse.Namespace) -> Path:
+    if arguments.config is not None:
+        return Path(arguments.config)
+    regions = ROOT / "deploy" / "regions"
+    path: Path = regions / arguments.region / "region.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(each.parent.name for each in regions.glob("*/region.toml")))
+        raise ConfigError(
+            f"there is no region {arguments.region}", where=str(regions), mend=f"choose from {known}"
+        )
+    return path
+
+
+def moved(config: RegionConfig, coordinator: str | None, venues: list[str]) -> RegionConfig:
+    """Apply the command line's addresses."""
+    places = dict(_place(text) for text in venues)
+    names = [venue.name for venue in config.venues]
+    for name in places:
+        if name not in names:
+            raise ConfigError(
+                f"no venue is named {name}", where="--venue", mend=f"choose from {', '.join(names)}"
+            )
+    found = tuple(
+        venue.reached_at(places[venue.name]) if venue.name in places else venue for venue in config.venues
+    )
+    address = config.coordinator.address if coordinator is None else coordinator
+    return config.model_copy(
+        update={"venues": found, "coordinator": config.coordinator.model_copy(update={"address": address})}
+    )
+
+
+def _place(text: str) -> tuple[str, str]:
+    name, equals, place = text.partition("=")
+    if not equals or ":" not in place:
+        raise ConfigError(f"not NAME=HOST:PORT: {text}", where="--venue", mend="write tokyo-x=127.0.0.1:7101")
+    return name, place
+
+
+async def serve(config: RegionConfig, state: Path, live_word: str | None) -> None:
+    """Recover, connect, say so, and work until told to stop."""
+    keys = ensure_keys(state, config.node)
+    server_key = load_public(state, COORDINATOR)
+    report_file(state, config.node).unlink(missing_ok=True)
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(Journal.open(state / "journal" / f"node-{config.node}", config.node))
+        if journal.report.reason is not None:
+            log(f"journal: {journal.report.reason}: {journal.report.cut_events} events cut")
+        instruments = await listed(config, live_word)
+        recorder, replay = recover(journal, config, instruments)
+        log(f"recovered {replay.inputs} events after sequence {replay.from_sequence - 1}")
+        node = recorder.core
+        assert isinstance(node, Node)
+        clock = SystemClock(floor_ns=node.desk.now_ns + 1)
+        shell = NodeShell(config, recorder, journal, clock, log)
+        shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
+        for venue in config.venues:
+            own = [instrument for instrument in instruments if instrument.venue == venue.name]
+            made = BinanceVenue(venue, own, clock, shell.deliver, live_word=live_word)
+            shell.attach(made)
+            await stack.enter_async_context(made)
+        link = LinkClient(config.coordinator.address, keys, server_key)
+        await stack.enter_async_context(link)
+        line = CoordinatorLine(
+            link,
+            shell.report,
+            shell.deliver,
+            clock.now_ns,
+            config_hash=config_hash(config),
+            build=BUILD,
+            incarnation=clock.now_ns(),
+        )
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, shell.stopping.set)
+        print(f"node ready {config.node}", flush=True)
+        write_report(state, await shell.run(line))
+
+
+async def listed(config: RegionConfig, live_word: str | None) -> tuple[Instrument, ...]:
+    """Ask every venue for its rules; the node's own index runs over all of them."""
+    found: list[Instrument] = []
+    clock = SystemClock()
+    for venue in config.venues:
+        found += await load_instruments(
+            venue, venue.symbols, clock, first_index=len(found), live_word=live_word
+        )
+    return tuple(found)
+
+
+def config_hash(config: RegionConfig) -> str:
+    """Hash what a node attests."""
+    plain = config.model_dump(mode="json")
+    return hashlib.blake2b(msgspec.json.encode(plain, order="sorted"), digest_size=16).hexdigest()
+
+
+def report_file(state: Path, node: str) -> Path:
+    """Give the file of a node's last words."""
+    return state / "reports" / f"{node}.json"
+
+
+def write_report(state: Path, report: NodeReport) -> None:
+    """Keep a node's last words where the supervisor looks for them."""
+    path = report_file(state, report.node)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.encode(report))
+    fresh.replace(path)
+
+
+def log(text: str) -> None:
+    """Write a fact to the process's log."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,142 @@
+"""The node's shell: moves bytes between venues, coordinator and journal, and one `Node` that decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from agents.config import RegionConfig
+from agents.coordinator_line import CoordinatorLine
+from agents.node import Node
+from agents.record import Recorder
+from bus.journal import Journal
+from domain.actions import Action, Alarm, CancelOrder, FetchAccount, FetchBook, QueryOrder, SendOrder
+from domain.control_events import Clocked, ClockStepped, StopRequested
+from domain.events import Event
+from domain.market_events import Tick
+from domain.report import NodeReport
+from hw.clock import SystemClock, perf_ns
+from hw.gc_policy import GcPolicy
+from hw.latency import LatencyHistogram
+from market.venues.binance.venue import BinanceVenue
+
+TIMER_S = 0.05
+STOP_S = 1.4
+CLOCK_STEP_ALARM_NS = 500_000_000
+
+
+class NodeShell:
+    """Hold one node and everything around it that touches the world."""
+
+    def __init__(
+        self,
+        config: RegionConfig,
+        recorder: Recorder,
+        journal: Journal,
+        clock: SystemClock,
+        log: Callable[[str], None],
+    ) -> None:
+        self.config, self.recorder, self.journal, self.clock, self.log = config, recorder, journal, clock, log
+        assert isinstance(recorder.core, Node)
+        self.node: Node = recorder.core
+        self.latency = LatencyHistogram()
+        self.stopping = asyncio.Event()
+        self._gc = GcPolicy()
+        self._clock_step_ns = 0
+        self._by_instrument: list[BinanceVenue] = []
+        self._by_name: dict[str, BinanceVenue] = {}
+
+    def attach(self, venue: BinanceVenue) -> None:
+        """Take a venue's instruments, in the node's order."""
+        self._by_name[venue.name] = venue
+        self._by_instrument.extend(venue for _ in venue.instruments)
+
+    def deliver(self, event: Event) -> None:
+        """Step the node on an event and carry out what it decides."""
+        started_ns = perf_ns()
+        sent = False
+        for action in self.recorder.step(event):
+            if type(action) is SendOrder:
+                self._by_instrument[action.approved.intent.instrument].send(action.client_id, action.approved)
+                sent = True
+            else:
+                self._carry_out(action)
+        if sent and type(event) is Tick:
+            self.latency.record(perf_ns() - started_ns)
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case CancelOrder(client_id, instrument):
+                self._by_instrument[instrument].cancel(client_id, instrument)
+            case QueryOrder(client_id, instrument):
+                self._by_instrument[instrument].query(client_id, instrument)
+            case FetchAccount(venue, since):
+                self._by_name[venue].fetch_account(since)
+            case FetchBook(instrument):
+                self._by_instrument[instrument].fetch_book(instrument)
+            case Alarm(kind, text):
+                self.log(f"alarm {kind}: {text}")
+            case _:
+                pass  # what is left is for the journal and its readers
+
+    async def run(self, line: CoordinatorLine) -> NodeReport:
+        """Work until told to stop, end with nothing left open, and give the last word."""
+        self._gc.freeze()
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(each)
+                for each in (self._tick(line), self._commit(), line.beat(), line.listen())
+            ]
+            await self.stopping.wait()
+            await self._wind_down()
+            for task in work:
+                task.cancel()
+        self.journal.commit()
+        report = self.report()
+        await line.leave(report)
+        return report
+
+    async def _tick(self, line: CoordinatorLine) -> None:
+        """Let time pass for the core, and do what a busy moment must not be spent on."""
+        while True:
+            await asyncio.sleep(TIMER_S)
+            self._watch_clock()
+            self.deliver(Clocked(self.clock.now_ns()))
+            line.watch(not self.node.desk.working)
+            self._gc.collect_when_idle()
+
+    def _watch_clock(self) -> None:
+        step_ns = self.clock.step_ns()
+        if abs(step_ns - self._clock_step_ns) > CLOCK_STEP_ALARM_NS:
+            self.deliver(ClockStepped(self.clock.now_ns(), step_ns - self._clock_step_ns))
+            self._clock_step_ns = step_ns
+
+    async def _commit(self) -> None:
+        """Make what happened durable, off the loop; take a snapshot where one is due."""
+        pause_s = self.config.journal.commit_ms / 1000
+        while True:
+            await asyncio.sleep(pause_s)
+            await asyncio.to_thread(self.journal.commit)
+            self.recorder.keep_snapshot_if_due()
+
+    async def _wind_down(self) -> None:
+        """Cancel everything and wait for the venue's word on it, for so long and no longer."""
+        self.deliver(StopRequested(self.clock.now_ns()))
+        deadline_ns = self.clock.now_ns() + int(STOP_S * 1e9)
+        while self.clock.now_ns() < deadline_ns:
+            report = self.node.report(self.clock.now_ns())
+            if report.flat_of_orders and report.reconciled:
+                return
+            await asyncio.sleep(0.02)
+        self.log("stopped before the venue confirmed everything")
+
+    def report(self) -> NodeReport:
+        """Give the node's report with what only the shell knows."""
+        return msgspec.structs.replace(
+            self.node.report(self.clock.now_ns()),
+            tick_to_order_counts=self.latency.counts(),
+            journal_events=self.journal.events,
+            journal_hash=self.journal.head_hash,
+        )

@@ -1,0 +1,68 @@
+"""The end of a run: our own last words held against the venues' balances and open orders."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from agents.config import VenueTable
+from agents.process import report_file
+from bus.journal_reader import verify
+from deploy.child import Child
+from deploy.plan import Plan
+from domain.errors import SwarmError
+from domain.report import NodeReport, Summary
+from market.venues.binance.venue import account_truth
+from sim.summary import JournalFacts, VenueTruth, summarise
+
+
+class Ending:
+    """Gather what the summary needs, in the order in which processes end."""
+
+    def __init__(self, planned: Plan, children: dict[str, Child], seconds: float) -> None:
+        self.plan, self.children, self.seconds = planned, children, seconds
+
+    def reports(self) -> list[NodeReport]:
+        """Read what every node left behind."""
+        paths = [report_file(self.plan.state, region.node) for region in self.plan.regions]
+        return [msgspec.json.decode(path.read_bytes(), type=NodeReport) for path in paths if path.exists()]
+
+    async def truths(self) -> list[VenueTruth]:
+        """Ask every venue for its own word on our accounts; one that does not answer is a mismatch later."""
+        os.environ.update(self.plan.credentials)
+        told = []
+        for region in self.plan.regions:
+            for venue in region.venues:
+                with contextlib.suppress(SwarmError, OSError):
+                    told.append(await self._truth(venue))
+        return told
+
+    async def _truth(self, venue: VenueTable) -> VenueTruth:
+        truth = await account_truth(venue.reached_at(f"127.0.0.1:{self.plan.venue_port(venue.name)}"))
+        balances = {asset: free + locked for asset, (free, locked) in truth.balances.items()}
+        return VenueTruth(venue.name, balances, truth.open_order_ids)
+
+    def summary(self, truths: list[VenueTruth]) -> Summary:
+        """Sum everything up, once every process has ended."""
+        restarts = {name: child.restarts for name, child in self.children.items()}
+        journals = [_facts(folder) for folder in journal_folders(self.plan.state)]
+        return summarise(self.reports(), truths, restarts, journals, self.seconds)
+
+
+def journal_folders(state: Path) -> list[Path]:
+    """List the journals of a state folder."""
+    root = state / "journal"
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def _facts(folder: Path) -> JournalFacts:
+    try:
+        report = verify(folder)
+    except SwarmError as error:
+        sys.stderr.write(f"swarm: {error}\n")
+        return JournalFacts(folder.name, 0, False, "")
+    return JournalFacts(folder.name, report.events, True, report.hash)

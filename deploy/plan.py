@@ -1,0 +1,112 @@
+"""What runs where: the processes of one machine, with their ports, keys and arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.config import RegionConfig, load_region
+from deploy.child import Child
+from deploy.credentials import venue_credentials
+from domain.errors import ConfigError
+from sim.exchange.config import ExchangeConfig, load_exchanges
+
+HERE = Path(__file__).parent
+EXCHANGES = HERE / "exchanges.toml"
+REGIONS = HERE / "regions"
+VENUE_PORT_OFFSET = 31
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Name everything that a swarm on one machine consists of."""
+
+    state: Path
+    seed: int
+    port_base: int
+    regions: tuple[RegionConfig, ...]
+    exchanges: tuple[str, ...]
+    credentials: dict[str, str]
+
+    @property
+    def coordinator(self) -> str:
+        """Give the coordinator's address."""
+        return f"tcp://127.0.0.1:{self.port_base}"
+
+    def venue_port(self, name: str) -> int:
+        """Give the port of an exchange."""
+        return self.port_base + VENUE_PORT_OFFSET + self.exchanges.index(name)
+
+    def ports(self) -> list[tuple[str, int]]:
+        """List every port that must be free."""
+        venues = [(name, self.venue_port(name)) for name in self.exchanges]
+        return [("coordinator", self.port_base), *venues]
+
+    def children(self, now_ns: Callable[[], int]) -> dict[str, Child]:
+        """Describe the processes, in the order in which they start."""
+        first_port = str(self.port_base + VENUE_PORT_OFFSET)
+        venue = ["venue", "--config", str(EXCHANGES), "--port-base", first_port, "--seed", str(self.seed)]
+        described = {
+            "venue": venue,
+            "coordinator": ["coordinator", "--listen", self.coordinator],
+            **{region.node: self._node(region) for region in self.regions},
+        }
+        environment = {**os.environ, **self.credentials}
+        return {
+            name: Child(
+                name,
+                (*arguments, "--state", str(self.state)),
+                environment,
+                self.state / "logs" / f"{name}.log",
+                now_ns,
+            )
+            for name, arguments in described.items()
+        }
+
+    def _node(self, region: RegionConfig) -> list[str]:
+        arguments = ["node", "--region", region.region, "--coordinator", self.coordinator]
+        for venue in region.venues:
+            arguments += ["--venue", f"{venue.name}=127.0.0.1:{self.venue_port(venue.name)}"]
+        return arguments
+
+
+def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None) -> Plan:
+    """Read every config once, before anything starts."""
+    regions = tuple(load_region(path) for path in region_files(only))
+    exchanges = load_exchanges(EXCHANGES)
+    names = tuple(exchange.name for exchange in exchanges)
+    _check_venues(regions, names)
+    credentials = venue_credentials(state / "keys", _secret_names(regions, exchanges))
+    return Plan(state, seed, port_base, regions, names, credentials)
+
+
+def region_files(only: list[str] | None) -> list[Path]:
+    """Find the region files, all or those named."""
+    found = {path.parent.name: path for path in sorted(REGIONS.glob("*/region.toml"))}
+    for name in only or ():
+        if name not in found:
+            raise ConfigError(
+                f"there is no region {name}", where=str(REGIONS), mend=f"choose from {', '.join(found)}"
+            )
+    return [found[name] for name in (only or found)]
+
+
+def _check_venues(regions: Iterable[RegionConfig], names: tuple[str, ...]) -> None:
+    for region in regions:
+        for venue in region.venues:
+            if venue.name not in names:
+                raise ConfigError(
+                    f"venue {venue.name} is not simulated here",
+                    where=f"region {region.region}",
+                    mend=f"name one of {', '.join(names)}, or start the region by itself with `swarm node`",
+                )
+
+
+def _secret_names(regions: Iterable[RegionConfig], exchanges: Iterable[ExchangeConfig]) -> list[str]:
+    accounts = [account for exchange in exchanges for account in exchange.accounts]
+    venues = [venue for region in regions for venue in region.venues]
+    named = [(each.api_key_env, each.api_secret_env) for each in accounts]
+    named += [(each.api_key_env, each.api_secret_env) for each in venues]
+    return [name for pair in named for name in pair if name is not None]

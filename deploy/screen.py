@@ -1,0 +1,101 @@
+"""What a person sees while the swarm runs: a live table on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+
+from coordinator.operator import Operator
+from deploy.child import Child
+from deploy.table import TickRate, table
+from domain.errors import SwarmError
+from domain.report import OrderCounts
+from domain.steering import SwarmStatus
+from hw.clock import SystemClock
+
+LINE_EVERY_S = 10.0
+ASK_S = 0.5
+
+
+class Screen:
+    """Show the swarm on stderr. The table needs a terminal; without one a line tells every ten seconds."""
+
+    def __init__(
+        self, state: Path, coordinator: str, children: dict[str, Child], clock: SystemClock, started_ns: int
+    ) -> None:
+        self.state, self.coordinator, self.children = state, coordinator, children
+        self.clock, self.started_ns = clock, started_ns
+        self.status: SwarmStatus | None = None
+        self._console = Console(stderr=True)
+        self._live: Live | None = None
+        self._rates = TickRate()
+        self._operator: Operator | None = None
+        self._line_ns = started_ns
+
+    async def __aenter__(self) -> Self:
+        """Take over the terminal, if there is one."""
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, screen=False, transient=False)
+            self._live.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the terminal back, the last table on it."""
+        await self._hang_up()
+        if self._live is not None:
+            self._live.stop()
+
+    async def draw(self) -> None:
+        """Ask the coordinator and show what is known."""
+        await self._ask()
+        elapsed_s = (self.clock.now_ns() - self.started_ns) / 1e9
+        if self._live is not None:
+            processes = [
+                {
+                    "name": child.name,
+                    "state": child.state,
+                    "pid": str(child.pid or "–"),
+                    "restarts": str(child.restarts),
+                }
+                for child in self.children.values()
+            ]
+            self._live.update(table(self.status, processes, self._rates, elapsed_s), refresh=True)
+        elif self.clock.now_ns() - self._line_ns >= LINE_EVERY_S * 1e9:
+            self._line_ns = self.clock.now_ns()
+            sys.stderr.write(self._line(elapsed_s) + "\n")
+
+    async def _ask(self) -> None:
+        try:
+            if self._operator is None:
+                self._operator = await Operator(self.state, self.coordinator, ASK_S).__aenter__()
+            self.status = await self._operator.status()
+        except SwarmError:
+            await self._hang_up()  # it restarts; the table keeps showing what was last known
+
+    async def _hang_up(self) -> None:
+        if self._operator is not None:
+            with contextlib.suppress(SwarmError, asyncio.CancelledError):
+                await self._operator.__aexit__(None, None, None)
+            self._operator = None
+
+    def _line(self, elapsed_s: float) -> str:
+        orders, fills, ticks = OrderCounts(), 0, 0
+        for member in self.status.members if self.status else ():
+            for agent in member.report.agents if member.report else ():
+                orders, fills = orders.plus(agent.orders), fills + agent.fills
+            ticks += member.report.ticks if member.report else 0
+        restarts = sum(child.restarts for child in self.children.values())
+        pnl = self.status.pnl_quote if self.status else 0.0
+        return (
+            f"swarm: {elapsed_s:.0f} s, {ticks} ticks, {orders.sent} orders sent, {fills} fills, "
+            f"{orders.unknown} unknown, PnL {pnl:+.2f}, {restarts} restarts"
+        )

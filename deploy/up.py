@@ -1,0 +1,52 @@
+"""`swarm up`: the whole swarm on this machine, on paper."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `swarm up`."""
+    command = commands.add_parser(
+        "up",
+        help="run venue, coordinator and the three regions on this machine",
+        description="Start every process, restart what dies, show the swarm. Ctrl-C ends it cleanly.",
+    )
+    command.add_argument("--seconds", type=_seconds, help="end by itself after this long, with a summary")
+    command.add_argument("--json", action="store_true", help="print the summary as one JSON object on stdout")
+    command.add_argument("--state", type=Path, default=Path(os.environ.get("SWARM_STATE", ".swarm")))
+    command.add_argument(
+        "--port-base",
+        type=_port,
+        default=7070,
+        help="coordinator's port; venues follow 31 above (default 7070)",
+    )
+    command.add_argument("--seed", type=int, default=1, help="seed of the simulated market (default 1)")
+    command.add_argument("--regions", nargs="+", metavar="REGION", help="start only these (default: all)")
+    command.add_argument(
+        "--fresh", action="store_true", help="begin with an empty state: the old one is kept aside"
+    )
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the supervisor until its end."""
+    from deploy.supervisor import supervise
+
+    return supervise(arguments)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= 31 * 86400:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {31 * 86400} s, not {text}")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 1024 <= value <= 65000:
+        raise argparse.ArgumentTypeError(f"must be from 1024 to 65000, not {text}")
+    return value
