@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import mesa
-import msgspec
 
 from agents.config import RegionConfig
 from agents.record import recover
@@ -177,8 +176,3 @@ class SwarmModel(mesa.Model):  # type: ignore[misc]
 def readable(name: str, store: Store) -> bool:
     """Tell whether a journal gives back as many records as it took."""
     return sum(1 for _ in store.read(1)) == store.events
-
-
-def summary_json(summary: Summary) -> str:
-    """Write a summary as `--json` prints it."""
-    return msgspec.json.encode(summary).decode()

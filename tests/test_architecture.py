@@ -36,8 +36,8 @@ CLOCK = "hw/clock.py"
 CLOCK_READS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 DATE_READS = {"now", "utcnow", "today"}
 GATE = "risk/gate.py"
-# Processes of their own may wait; everything below them is stepped.
-MAY_SLEEP = ("bus/", "hw/", "deploy/")
+# Processes of their own may wait, as may the operator's tail; everything else is stepped.
+MAY_SLEEP = ("bus/", "hw/", "deploy/", "sim/journal_tail.py")
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve"}
 GONE_FROM_MESA = ("mesa.experimental", "mesa.space", "mesa.batch")
