@@ -83,7 +83,8 @@ class LinkClient:
         """Close at once; what is queued is let go."""
         self.up = False
         self._timer.cancel()
-        self._ready.socket.disable_monitor()
+        if not self._ready.closed:
+            self._ready.socket.disable_monitor()
         self._monitor.close()
         self._ready.close()
         self._inbox.close()

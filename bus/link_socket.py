@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import zmq
 
 from bus.link_config import LinkConfig
 from domain.errors import ConfigError, ExitCode, SwarmError
+
+_ADDRESS = re.compile(r"tcp://[^\s/]+:(\d{1,5})")
 
 
 class LoopSocket:
@@ -23,13 +26,13 @@ class LoopSocket:
         self._on_ready = on_ready
         self._loop = asyncio.get_running_loop()
         self._poked = False
-        self._closed = False
+        self.closed = False
         self._loop.add_reader(socket.fileno(), self._woken)
         self.poke()
 
     def _woken(self) -> None:
         self._poked = False
-        if not self._closed and self.socket.get(zmq.EVENTS):
+        if not self.closed and self.socket.get(zmq.EVENTS):
             self._on_ready()
 
     @property
@@ -39,16 +42,23 @@ class LoopSocket:
 
     def poke(self) -> None:
         """Look at the socket in the next turn of the loop, once however often this is called."""
-        if not self._poked and not self._closed:
+        if not self._poked and not self.closed:
             self._poked = True
             self._loop.call_soon(self._woken)
 
     def close(self) -> None:
         """Leave the loop and close the socket at once."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._loop.remove_reader(self.socket.fileno())
             self.socket.close(linger=0)
+
+
+def _refuse_nonsense(address: str) -> None:
+    # libzmq takes a port above 65535 and wraps it around.
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found[1]) > 65535:
+        raise ConfigError("that is no address", where=address, mend="give tcp://HOST:PORT")
 
 
 def bound_socket(socket: zmq.Socket[bytes], config: LinkConfig) -> None:
@@ -68,6 +78,7 @@ def bound_socket(socket: zmq.Socket[bytes], config: LinkConfig) -> None:
 
 def bind(socket: zmq.Socket[bytes], address: str) -> str:
     """Bind, and give the address with its real port; port 0 lets the system choose."""
+    _refuse_nonsense(address)
     wanted = address[:-1] + "*" if address.endswith(":0") else address
     try:
         socket.bind(wanted)
@@ -86,6 +97,7 @@ def bind(socket: zmq.Socket[bytes], address: str) -> str:
 
 def connect(socket: zmq.Socket[bytes], address: str) -> None:
     """Begin to connect; only an address that is none fails here."""
+    _refuse_nonsense(address)
     try:
         socket.connect(address)
     except zmq.ZMQError as error:
