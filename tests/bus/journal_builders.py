@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bus.journal import JournalConfig
+from bus.journal import Journal, JournalConfig
 
 NAME = "node-test"
 SMALL = JournalConfig(page_bytes=512)
@@ -29,6 +29,21 @@ for block in eval(sys.argv[4]):
         journal.snapshot(b"state" * 20)
 os._exit(9)  # as kill -9: nothing is closed
 """
+
+
+def journal_of(directory: Path, blocks: list[list[bytes]], **bounds: int) -> Journal:
+    """Write blocks and leave the journal open."""
+    journal = Journal.open(directory, NAME, JournalConfig.model_validate(bounds))
+    for block in blocks:
+        for record in block:
+            journal.append(record)
+        journal.commit()
+    return journal
+
+
+def many(blocks: int, records: int = 3) -> list[list[bytes]]:
+    """Give blocks of records that all differ."""
+    return [[f"{block}/{each}".encode() for each in range(records)] for block in range(blocks)]
 
 
 def killed_journal(directory: Path, blocks: list[list[bytes]], config: JournalConfig = SMALL) -> list[bytes]:
