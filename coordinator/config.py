@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bus.journal import JournalConfig
 from bus.link_config import LinkConfig
@@ -34,6 +35,12 @@ class CoordinatorConfig(BaseModel):
     snapshot_facts: int = Field(default=1000, ge=1)
     link: LinkConfig = LinkConfig()
     journal: JournalConfig = JournalConfig()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.late_after_s < self.lost_after_s:
+            raise ValueError("must hold: late_after_s < lost_after_s")
+        return self
 
     @property
     def lease_ttl_ns(self) -> int:

@@ -1,0 +1,25 @@
+"""Run only the coordinator's commands, as `swarm` does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from coordinator.cli import add_commands
+from domain.errors import SwarmError
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="swarm")
+    add_commands(parser.add_subparsers(required=True))
+    arguments = parser.parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except SwarmError as error:
+        sys.stderr.write(f"swarm: {error}\n")
+        return error.code
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
