@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain.instrument import Instrument
-from domain.order_events import AccountSnapshot, Fill
+from domain.order_events import AccountSnapshot
 from risk.exposure import Wallet
 
 RETRY_NS = 250_000_000
@@ -46,16 +45,6 @@ class Account:
         if wallet is None:
             wallet = self.wallets[asset] = Wallet()
         return wallet
-
-    def fold(self, fill: Fill, instrument: Instrument) -> None:
-        """Add a fill to the balances that we expect."""
-        wallets = self.wallets
-        signed_lots = fill.side * fill.size_lots
-        wallets[instrument.base].total_atoms += signed_lots * instrument.lot_atoms
-        wallets[instrument.quote].total_atoms -= fill.price_ticks * signed_lots * instrument.tick_lot_atoms
-        if fill.fee_atoms != 0:
-            self.wallet(fill.fee_asset).total_atoms -= fill.fee_atoms
-        self.activity += 1
 
     def want_fetch(self, at_ns: int) -> None:
         """Ask for an account snapshot no later than this."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.desire import Desire
@@ -17,23 +18,37 @@ if TYPE_CHECKING:
     from agents.view import AgentView
 
 
+@dataclass(slots=True)
+class Holding:
+    """Sum fills in place: the fields of `Position`, which is made of it when somebody looks."""
+
+    net_lots: int = 0
+    base_atoms: int = 0
+    quote_atoms: int = 0
+    fee_base_atoms: int = 0
+    fee_quote_atoms: int = 0
+    fee_other_atoms: int = 0
+    fills: int = 0
+
+
 class Agent:
     """Hold everything of one agent; `shard` is its number everywhere."""
 
     __slots__ = (
+        "_position",
         "approved",
         "config",
         "desire",
         "filled",
         "hold_buy_ns",
         "hold_sell_ns",
+        "holding",
         "id_base",
         "instrument",
         "intended",
         "lifecycle",
         "market",
         "orders",
-        "position",
         "refused",
         "reserve_at",
         "reserved_upto",
@@ -50,7 +65,7 @@ class Agent:
         self.config, self.market, self.strategy, self.view = config, market, strategy, view
         self.shard, self.instrument = config.shard, market.instrument.index
         self.risk = AgentRisk.of(config.limits)
-        self.position = Position()
+        self.holding, self._position = Holding(), Position()
         self.orders: dict[int, Order] = {}
         self.desire: Desire | None = None
         self.lifecycle = int(Lifecycle.WARMING)
@@ -58,3 +73,19 @@ class Agent:
         self.id_base = self.sequence = self.reserve_at = self.reserved_upto = 0
         self.hold_buy_ns = self.hold_sell_ns = 0
         self.intended = self.approved = self.refused = self.filled = self.unknown = 0
+
+    @property
+    def position(self) -> Position:
+        """Give what all fills add up to."""
+        held, position = self.holding, self._position
+        if held.fills != position.fills:
+            self._position = position = Position(
+                held.net_lots,
+                held.base_atoms,
+                held.quote_atoms,
+                held.fee_base_atoms,
+                held.fee_quote_atoms,
+                held.fee_other_atoms,
+                held.fills,
+            )
+        return position

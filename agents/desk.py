@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 from agents.account import Account
 from agents.agent import Agent
 from agents.config import DeskConfig
@@ -22,8 +25,9 @@ from agents.order import (
     move,
 )
 from domain.actions import Action, Alarm, CancelOrder, QueryOrder, ReserveIds, SendOrder
-from domain.ids import SEQUENCE_MAX, client_id, client_id_parts, client_id_text
-from domain.order import OrderIntent, RefusalReason, RefusedOrder
+from domain.desire import Quote
+from domain.ids import EPOCH_BITS, SEQUENCE_BITS, SEQUENCE_MAX, client_id, client_id_parts, client_id_text
+from domain.order import ApprovedOrder, OrderIntent, RefusalReason, RefusedOrder
 from domain.order_events import (
     CancelRefused,
     FateUnknown,
@@ -39,6 +43,7 @@ from risk.exposure import PRICE_MAX, release, reserve
 from risk.gate import Gate
 
 Actions = list[Action]
+_SHARD_SHIFT = EPOCH_BITS + SEQUENCE_BITS
 
 
 def _ns(seconds: float) -> int:
@@ -55,6 +60,7 @@ class Desk:
         "closed",
         "closed_max",
         "config",
+        "ended",
         "fills",
         "gate",
         "hold_ns",
@@ -75,6 +81,7 @@ class Desk:
         self.agents: dict[int, Agent] = {}
         self.working: dict[int, Order] = {}
         self.closed: dict[int, Order] = {}
+        self.ended: deque[int] = deque()
         self.alarms: list[str] = []
         self.now_ns = self.fills = 0
         self.submit_timeout_ns = _ns(config.submit_timeout_s)
@@ -89,45 +96,67 @@ class Desk:
 
     def submit(
         self, agent: Agent, side: int, tif: int, price_ticks: int, size_lots: int, out: Actions
-    ) -> bool:
-        """Put one intent through the gate and send it; tell whether it went."""
-        now_ns = self.now_ns
-        if now_ns < (agent.hold_buy_ns if side > 0 else agent.hold_sell_ns):
-            return False
+    ) -> None:
+        """Put one intent through the gate and send it."""
+        if self.now_ns < (agent.hold_buy_ns if side > 0 else agent.hold_sell_ns):
+            return
         intent = OrderIntent(agent.shard, agent.instrument, side, tif, price_ticks, size_lots)
         agent.intended += 1
-        sequence = agent.sequence
-        if sequence >= agent.reserve_at and not self._reserve_ids(agent, intent, out):
-            return False
-        market = agent.market.risk
-        verdict = self.gate.check(intent, agent.risk, market, now_ns)
-        if type(verdict) is RefusedOrder:
-            self._refused(agent, verdict, out)
-            return False
-        agent.sequence = sequence + 1
-        agent.approved += 1
-        number = agent.id_base | sequence
-        order = Order(
-            number,
-            agent.shard,
-            agent.instrument,
-            side,
-            tif,
-            price_ticks,
-            size_lots,
-            size_lots,
-            now_ns,
-            now_ns,
-        )
-        self.working[number] = agent.orders[number] = order
-        if side > 0:
-            market.own_bids[number] = price_ticks
-            market.own_bid_top = max(market.own_bid_top, price_ticks)
+        if self._reserved(agent, 1, out):
+            number = agent.id_base + agent.sequence
+            verdict = self.gate.check(intent, agent.risk, agent.market.risk, self.now_ns, number)
+            self._carry_out(agent, (verdict,), out)
         else:
-            market.own_asks[number] = price_ticks
-            market.own_ask_floor = min(market.own_ask_floor, price_ticks)
-        out.append(SendOrder(number, verdict))  # type: ignore[arg-type]
-        return True
+            self._exhausted(agent, intent, out)
+
+    def submit_all(self, agent: Agent, quotes: Sequence[Quote], tif: int, out: Actions) -> None:
+        """Put wanted quotes through the gate and send what it approves."""
+        now_ns, shard, index = self.now_ns, agent.shard, agent.instrument
+        if now_ns < agent.hold_buy_ns or now_ns < agent.hold_sell_ns:
+            buys, sells = now_ns >= agent.hold_buy_ns, now_ns >= agent.hold_sell_ns
+            quotes = [quote for quote in quotes if (buys if quote.side > 0 else sells)]
+        intents = [
+            OrderIntent(shard, index, quote.side, tif, quote.price_ticks, quote.size_lots) for quote in quotes
+        ]
+        agent.intended += len(intents)
+        if self._reserved(agent, len(intents), out):
+            number = agent.id_base + agent.sequence
+            verdicts = self.gate.check_all(intents, agent.risk, agent.market.risk, now_ns, number)
+            self._carry_out(agent, verdicts, out)
+        else:
+            for intent in intents:
+                self._exhausted(agent, intent, out)
+
+    def _carry_out(
+        self, agent: Agent, verdicts: Sequence[ApprovedOrder | RefusedOrder], out: Actions
+    ) -> None:
+        """Send the approved under consecutive ids, in their order."""
+        now_ns, shard, index = self.now_ns, agent.shard, agent.instrument
+        working, orders = self.working, agent.orders
+        number = first = agent.id_base + agent.sequence
+        for verdict in verdicts:
+            if type(verdict) is RefusedOrder:
+                self._refused(agent, verdict, out)
+                continue
+            approved: ApprovedOrder = verdict  # type: ignore[assignment]
+            intent = approved.intent
+            size = intent.size_lots
+            working[number] = orders[number] = Order(
+                number,
+                shard,
+                index,
+                intent.side,
+                intent.tif,
+                intent.price_ticks,
+                size,
+                size,
+                now_ns,
+                now_ns,
+            )
+            out.append(SendOrder(number, approved))
+            number += 1
+        agent.sequence += number - first
+        agent.approved += number - first
 
     def _refused(self, agent: Agent, verdict: RefusedOrder, out: Actions) -> None:
         agent.refused += 1
@@ -146,20 +175,22 @@ class Desk:
         agent.id_base = client_id(agent.shard, epoch, 0)
         agent.sequence = agent.reserve_at = agent.reserved_upto = 0
 
-    def _reserve_ids(self, agent: Agent, intent: OrderIntent, out: Actions) -> bool:
-        if agent.sequence > SEQUENCE_MAX:
-            reason = int(RefusalReason.IDS_EXHAUSTED)
-            self._refused(agent, RefusedOrder(intent, reason, agent.sequence, SEQUENCE_MAX), out)
-            return False
-        epoch = self.gate.epoch
-        if epoch > 0:
-            upto = max(agent.reserved_upto, agent.sequence) + self.ids_block
-            agent.reserved_upto = min(upto, SEQUENCE_MAX + 1)
-            agent.reserve_at = min(agent.reserved_upto - self.ids_block // 2, SEQUENCE_MAX + 1)
-            if agent.reserved_upto > SEQUENCE_MAX:
-                agent.reserve_at = SEQUENCE_MAX + 1
-            out.append(ReserveIds(agent.shard, epoch, agent.reserved_upto))
+    def _reserved(self, agent: Agent, count: int, out: Actions) -> bool:
+        """Reserve the block after next when half of one is used; ids that are not to be had give False."""
+        sequence = agent.sequence
+        if sequence + count > agent.reserve_at:
+            if sequence + count > SEQUENCE_MAX:
+                return False
+            if self.gate.epoch > 0 and agent.reserved_upto <= SEQUENCE_MAX:
+                upto = max(agent.reserved_upto, sequence + count) + self.ids_block
+                agent.reserved_upto = min(upto, SEQUENCE_MAX + 1)
+                agent.reserve_at = agent.reserved_upto - self.ids_block // 2
+                out.append(ReserveIds(agent.shard, self.gate.epoch, agent.reserved_upto))
         return True
+
+    def _exhausted(self, agent: Agent, intent: OrderIntent, out: Actions) -> None:
+        reason = int(RefusalReason.IDS_EXHAUSTED)
+        self._refused(agent, RefusedOrder(intent, reason, agent.sequence, SEQUENCE_MAX), out)
 
     def cancel(self, order: Order, out: Actions) -> None:
         """Cancel an order, at once where its standing is known, else as soon as it is."""
@@ -185,7 +216,8 @@ class Desk:
         if order is None:
             return
         order.venue_order_id = event.venue_order_id
-        if order.state == PENDING_NEW or (order.state == UNKNOWN and order.end_state == NO_END):
+        state = order.state
+        if state == PENDING_NEW or (state == UNKNOWN and order.end_state == NO_END):
             self._stands(order, out)
 
     def _stands(self, order: Order, out: Actions) -> None:
@@ -207,56 +239,88 @@ class Desk:
         self.hold(agent, order.side, 2 * self.hold_ns)
 
     def filled(self, event: Fill, out: Actions) -> bool:
-        """Count a fill once; tell whether it was new."""
+        """Count a fill once, in balances, position and order; tell whether it was new."""
         market = self.markets.get(event.instrument)
-        if market is None or not market.trades.take(event.trade_id):
+        if market is None:
             return False
+        trades, trade_id = market.trades, event.trade_id
+        if trade_id <= trades.watermark or trade_id in trades.above:
+            return False
+        trades.above.add(trade_id)
         self.fills += 1
-        account = market.account
-        account.fold(event, market.instrument)
-        order = self.working.get(event.client_id)
-        if order is None:
-            self._stray_fill(event, market, out)
+        number, size = event.client_id, event.size_lots
+        agent = self.agents.get(number >> _SHARD_SHIFT)
+        if agent is None or agent.market is not market or number <= 0:
+            agent = None
+            self._stray(event, market, out)
+        self._book(event, market, agent)
+        order = self.working.get(number)
+        if order is None or agent is None:
+            if (ended := self.closed.get(number)) is not None:
+                ended.filled_lots += size
+                self.alarm("fill-after-end", client_id_text(number), out)
             return True
-        agent = self.agents[order.agent]
-        self._to_position(agent, event, market)
-        size = event.size_lots
-        order.filled_lots += size
-        order.venue_order_id = event.venue_order_id
+        order.filled_lots = filled = order.filled_lots + size
         counted = size if size <= order.open_lots else order.open_lots
-        if counted > 0:
-            order.open_lots -= counted
-            release(agent.risk, market.risk, order.side, order.price_ticks, counted)
-        if order.filled_lots >= order.size_lots:
-            if order.filled_lots > order.size_lots:
-                self.alarm("overfilled", f"{client_id_text(order.client_id)} by {order.filled_lots}", out)
+        order.open_lots -= counted
+        if order.side > 0:
+            agent.risk.buy_lots -= counted
+            risk = market.risk
+            risk.quote.reserved_atoms -= order.price_ticks * counted * risk.tick_lot_atoms
+        else:
+            agent.risk.sell_lots -= counted
+            risk = market.risk
+            risk.base.reserved_atoms -= counted * risk.lot_atoms
+        if filled >= order.size_lots:
+            if filled > order.size_lots:
+                self.alarm("overfilled", f"{client_id_text(number)} by {filled - order.size_lots}", out)
             self._end(order, agent, FILLED)
         elif order.end_state != NO_END:
             self._close(order, agent, order.end_state, order.end_filled_lots, out)
         elif order.state in (PENDING_NEW, OPEN):
+            order.venue_order_id = event.venue_order_id
             self._to(order, agent, PARTIALLY_FILLED)
             if order.cancel_wanted:
                 self.cancel(order, out)
         return True
 
-    def _to_position(self, agent: Agent, event: Fill, market: Market) -> None:
-        agent.position = position = agent.position.fold(event, market.instrument)
-        agent.risk.position_lots = position.net_lots
+    @staticmethod
+    def _book(event: Fill, market: Market, agent: Agent | None) -> None:
+        """Add a fill to the balances that we expect and to the position that it is attributed to."""
+        risk, account = market.risk, market.account
+        account.activity += 1
+        lots = event.side * event.size_lots
+        base_atoms = lots * risk.lot_atoms
+        quote_atoms = -event.price_ticks * lots * risk.tick_lot_atoms
+        fee = event.fee_atoms
+        if fee != 0:
+            instrument, asset = market.instrument, event.fee_asset
+            in_base = fee if asset == instrument.base else 0
+            in_quote = fee if in_base == 0 and asset == instrument.quote else 0
+            in_other = fee - in_base - in_quote
+            base_atoms -= in_base
+            quote_atoms -= in_quote
+            if in_other != 0:
+                account.wallet(asset).total_atoms -= in_other
+            if agent is not None:
+                held = agent.holding
+                held.fee_base_atoms += in_base
+                held.fee_quote_atoms += in_quote
+                held.fee_other_atoms += in_other
+        risk.base.total_atoms += base_atoms
+        risk.quote.total_atoms += quote_atoms
+        if agent is not None:
+            held = agent.holding
+            held.net_lots = agent.risk.position_lots = held.net_lots + lots
+            held.base_atoms += base_atoms
+            held.quote_atoms += quote_atoms
+            held.fills += 1
 
-    def _stray_fill(self, event: Fill, market: Market, out: Actions) -> None:
-        """Attribute a fill whose order is over or was sent by an earlier life; else it is not ours."""
-        order = self.closed.get(event.client_id)
-        agent = self.agents.get(client_id_parts(event.client_id)[0]) if event.client_id > 0 else None
-        if agent is None or agent.instrument != event.instrument:
-            market.account.unexplain(
-                f"trade {market.instrument.symbol} {event.trade_id}", (event.instrument,)
-            )
-            self.alarm("trade-not-ours", f"{market.instrument.key} trade {event.trade_id}", out)
-            return
-        self._to_position(agent, event, market)
-        if order is not None:
-            order.filled_lots += event.size_lots
-            self.alarm("fill-after-end", client_id_text(event.client_id), out)
+    def _stray(self, event: Fill, market: Market, out: Actions) -> None:
+        """Note a trade that is not ours: it changed the balances, and nobody says why."""
+        key = f"trade {market.instrument.symbol} {event.trade_id}"
+        if market.account.unexplain(key, (event.instrument,)):
+            self.alarm("trade-not-ours", f"{market.account.venue} {key}", out)
 
     def closed_by_venue(self, event: OrderClosed, out: Actions) -> None:
         """The order is over; fills that it still owes are waited for."""
@@ -430,8 +494,7 @@ class Desk:
 
     def _to(self, order: Order, agent: Agent, state: int) -> None:
         before = order.state
-        change = move(order, state, self.now_ns)
-        if change:
+        if (change := move(order, state, self.now_ns)) != 0:
             agent.risk.in_flight += change
             self.gate.in_flight += change
         if state == UNKNOWN:
@@ -440,25 +503,32 @@ class Desk:
             agent.unknown -= 1
 
     def _end(self, order: Order, agent: Agent, state: int) -> None:
+        """End an order: nothing of it counts any more."""
         self._to(order, agent, state)
-        market = agent.market.risk
+        market, number = agent.market.risk, order.client_id
         if order.open_lots > 0:
             release(agent.risk, market, order.side, order.price_ticks, order.open_lots)
             order.open_lots = 0
-        number = order.client_id
         del self.working[number], agent.orders[number]
         if order.side > 0:
-            del market.own_bids[number]
-            if not market.own_bids:
+            own = market.own_bids
+            del own[number]
+            if not own:
                 market.own_bid_top = 0
         else:
-            del market.own_asks[number]
-            if not market.own_asks:
+            own = market.own_asks
+            del own[number]
+            if not own:
                 market.own_ask_floor = PRICE_MAX
         if state == FILLED:
             agent.filled += 1
         agent.market.account.activity += 1
-        closed = self.closed
-        closed[number] = order
-        if len(closed) > self.closed_max:
-            del closed[next(iter(closed))]
+        self.remember(order)
+
+    def remember(self, order: Order) -> None:
+        """Keep an ended order for late words about it; the oldest makes room."""
+        self.closed[order.client_id] = order
+        ended = self.ended
+        ended.append(order.client_id)
+        if len(ended) > self.closed_max:
+            del self.closed[ended.popleft()]

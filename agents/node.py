@@ -170,7 +170,7 @@ class Node:
 
     def _shrink(self, agent: Agent, out: Actions) -> None:
         """Move towards flat only: rest at first, take when the lease has been gone for long."""
-        held = agent.position.net_lots
+        held = agent.risk.position_lots
         urgency = _TAKE if self.mandate.flatten(self.desk.now_ns) else int(Urgency.NORMAL)
         desire = agent.desire
         target = 0

@@ -16,10 +16,18 @@ CANCELLED = int(OrderState.CANCELLED)
 REJECTED = int(OrderState.REJECTED)
 EXPIRED = int(OrderState.EXPIRED)
 
-_LEGAL = tuple(
-    sum(1 << int(after) for after in LEGAL_TRANSITIONS[OrderState(state)]) for state in range(len(OrderState))
-)
-_IN_FLIGHT = 1 << PENDING_NEW | 1 << PENDING_CANCEL | 1 << UNKNOWN
+_ASKED = (PENDING_NEW, PENDING_CANCEL, UNKNOWN)
+
+
+def _change(before: int, after: int) -> int | None:
+    """Give by how much a transition changes the number of orders in flight; an illegal one has none."""
+    if OrderState(after) not in LEGAL_TRANSITIONS[OrderState(before)]:
+        return None
+    return (after in _ASKED) - (before in _ASKED)
+
+
+_STATES = range(len(OrderState))
+_CHANGES = tuple(tuple(_change(before, after) for after in _STATES) for before in _STATES)
 NO_END = -1
 
 
@@ -58,17 +66,17 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     @property
     def in_flight(self) -> bool:
         """Tell whether an answer of the venue is outstanding."""
-        return bool(_IN_FLIGHT >> self.state & 1)
+        return self.state in _ASKED
 
 
 def legal(state: int, after: int) -> bool:
     """Tell whether an order may go from one state to another."""
-    return bool(_LEGAL[state] >> after & 1)
+    return _CHANGES[state][after] is not None
 
 
 def move(order: Order, after: int, now_ns: int) -> int:
     """Change an order's state and give the change in the number of orders in flight."""
-    before = order.state
-    assert _LEGAL[before] >> after & 1, f"{order.client_id:x}: {before} may not become {after}"
+    change = _CHANGES[order.state][after]
+    assert change is not None, f"{order.client_id:x}: {order.state} may not become {after}"
     order.state, order.changed_ns = after, now_ns
-    return (_IN_FLIGHT >> after & 1) - (_IN_FLIGHT >> before & 1)
+    return change

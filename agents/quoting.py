@@ -18,8 +18,7 @@ def work_quotes(desk: Desk, agent: Agent, quotes: tuple[Quote, ...], out: Action
     An unknown order takes the place of a quote on its side, so that nothing is sent twice.
     """
     if not agent.orders:
-        for quote in quotes:
-            desk.submit(agent, quote.side, _POST, quote.price_ticks, quote.size_lots, out)
+        desk.submit_all(agent, quotes, _POST, out)
         return
     missing = list(quotes)
     surplus: list[Order] = []
@@ -37,15 +36,15 @@ def work_quotes(desk: Desk, agent: Agent, quotes: tuple[Quote, ...], out: Action
                 del missing[found]
     for order in surplus:
         desk.cancel(order, out)
-    if not missing:
-        return
     market = agent.market.risk
-    for quote in missing:
-        side, price = quote.side, quote.price_ticks
-        unknown = unknown_buys if side > 0 else unknown_sells
-        if unknown > 0 or crosses_own(market, side, price):
-            continue
-        desk.submit(agent, side, _POST, price, quote.size_lots, out)
+    sendable = [
+        quote
+        for quote in missing
+        if (unknown_buys if quote.side > 0 else unknown_sells) == 0
+        and not crosses_own(market, quote.side, quote.price_ticks)
+    ]
+    if sendable:
+        desk.submit_all(agent, sendable, _POST, out)
 
 
 def _match(order: Order, quotes: list[Quote], requote_ppm: int) -> int:

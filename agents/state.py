@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.account import Account
-from agents.agent import Agent
+from agents.agent import Agent, Holding
 from agents.market import Market
 from agents.order import Order
 from agents.reconcile import block
 from domain.desire import Desire
-from domain.position import Position
 
 if TYPE_CHECKING:
     from agents.node import Node
@@ -79,7 +78,7 @@ class AgentState(msgspec.Struct, array_like=True):
     shard: int
     strategy: str
     strategy_state: bytes
-    position: Position
+    holding: Holding
     desire: Desire | None
     risk: Facts
     facts: Facts
@@ -151,7 +150,7 @@ def encode_state(node: Node) -> bytes:
             [_market_state(market) for market in node.markets.values()],
             [_agent_state(agent) for agent in desk.agents.values()],
             list(desk.working.values()),
-            list(desk.closed.values()),
+            [desk.closed[number] for number in desk.ended],
         )
     )
 
@@ -180,7 +179,7 @@ def _agent_state(agent: Agent) -> AgentState:
         agent.shard,
         agent.config.strategy,
         agent.strategy.state(),
-        agent.position,
+        agent.holding,
         agent.desire,
         _facts(agent.risk, _RISK_FIELDS),
         _facts(agent, _AGENT_FIELDS),
@@ -204,7 +203,7 @@ def decode_state(node: Node, state: bytes) -> None:
             _restore_agent(agent, agent_state)
     for order in kept.closed:
         order.instrument = places.get(order.instrument, -1)
-        desk.closed[order.client_id] = order
+        desk.remember(order)
     for order in kept.working:
         order.instrument = places.get(order.instrument, -1)
         known = desk.agents.get(order.agent)
@@ -243,8 +242,8 @@ def _restore_account(account: Account, kept: AccountState, places: dict[int, int
 
 
 def _restore_agent(agent: Agent, kept: AgentState) -> None:
-    agent.position, agent.desire = kept.position, kept.desire
-    agent.risk.position_lots = kept.position.net_lots
+    agent.holding, agent.desire = kept.holding, kept.desire
+    agent.risk.position_lots = kept.holding.net_lots
     _take(agent.risk, kept.risk)
     _take(agent, kept.facts)
     if kept.strategy == agent.config.strategy:

@@ -15,7 +15,7 @@ _PASSIVE, _TAKE = int(Urgency.PASSIVE), int(Urgency.TAKE)
 
 def work_target(desk: Desk, agent: Agent, position_lots: int, urgency: int, out: Actions) -> None:
     """Reach a position with at most the orders that it needs; an unknown order stops new ones."""
-    need = position_lots - agent.position.net_lots
+    need = position_lots - agent.risk.position_lots
     side = 1 if need > 0 else -1
     left = abs(need)
     market = agent.market.risk

@@ -17,13 +17,6 @@ class TradeLog(msgspec.Struct):
     watermark: int = 0
     above: set[int] = msgspec.field(default_factory=set)
 
-    def take(self, trade_id: int) -> bool:
-        """Tell whether a trade is new, and know it from now on."""
-        if trade_id <= self.watermark or trade_id in self.above:
-            return False
-        self.above.add(trade_id)
-        return True
-
     def complete(self, trade_id: int) -> None:
         """Take note that all trades up to an id are counted."""
         if trade_id > self.watermark:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import dataclass, field
 
 from domain.instrument import Instrument
 from risk.limits import AgentLimits
@@ -10,14 +10,16 @@ from risk.limits import AgentLimits
 PRICE_MAX = 1 << 62
 
 
-class Wallet(msgspec.Struct):
+@dataclass(slots=True)
+class Wallet:
     """One asset of one account: all we hold, and what our working orders may still spend."""
 
     total_atoms: int = 0
     reserved_atoms: int = 0
 
 
-class MarketRisk(msgspec.Struct):
+@dataclass(slots=True)
+class MarketRisk:
     """One market as the gate sees it: the touch, its filters, and our own orders in it.
 
     `rate_num / rate_den` turns quote atoms into atoms of the reporting currency.
@@ -39,8 +41,8 @@ class MarketRisk(msgspec.Struct):
     touched_ns: int = 0
     stale: bool = True
     blocked: bool = False
-    own_bids: dict[int, int] = msgspec.field(default_factory=dict)
-    own_asks: dict[int, int] = msgspec.field(default_factory=dict)
+    own_bids: dict[int, int] = field(default_factory=dict)
+    own_asks: dict[int, int] = field(default_factory=dict)
     own_bid_top: int = 0
     own_ask_floor: int = PRICE_MAX
 
@@ -64,7 +66,8 @@ class MarketRisk(msgspec.Struct):
         return size_lots * mid2 * self.tick_lot_atoms * self.rate_num // (2 * self.rate_den)
 
 
-class AgentRisk(msgspec.Struct, gc=False):
+@dataclass(slots=True)
+class AgentRisk:
     """One agent's limits, its position, and all that its orders may still do to it."""
 
     order_value_atoms_max: int

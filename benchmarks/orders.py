@@ -1,0 +1,198 @@
+"""Orders through node, gate, order desk and matching engine, in one process on one core."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from agents.config import RegionConfig
+from agents.node import Node
+from benchmarks.result import Result
+from domain.actions import SendOrder
+from domain.control_events import LeaseGranted, NodeStarted
+from domain.desire import Desire, Quote, QuoteSet
+from domain.events import Event
+from domain.instrument import Instrument
+from domain.market_events import BookSnapshot, FeedUp, Tick
+from domain.order_events import AccountSnapshot, Fill, OrderAcked, OrderLinkUp
+from domain.protocols import View
+from hw.clock import perf_ns
+from sim.exchange import engine_kernels as k
+from sim.exchange.engine import Engine
+
+CASE = "orders"
+BAR = {"orders_per_s": (">=", 100_000.0)}
+LADDER = 16
+OURS, FLOW = 1, 2
+VENUE, NS = "bench-x", 1_000_000_000
+INSTRUMENT = Instrument.of(0, VENUE, "BTC", "USDT", tick="0.01", lot="0.00001", size_max="1000000000")
+
+
+class Ladder:
+    """Quote a ladder on both sides of every tick's touch."""
+
+    config = None
+
+    def step(self, view: View, event: Event) -> Desire | None:
+        """Answer ticks."""
+        if type(event) is not Tick:
+            return None
+        bid, ask = event.bid_ticks, event.ask_ticks
+        quotes = []
+        for away in range(LADDER // 2):
+            quotes.append(Quote(1, bid - away, 10))
+            quotes.append(Quote(-1, ask + away, 10))
+        return QuoteSet(0, tuple(quotes))
+
+    def state(self) -> bytes:
+        """Keep nothing."""
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        """Need nothing."""
+
+
+def region() -> RegionConfig:
+    """Build a node with one agent and limits that only bound madness."""
+    url = "127.0.0.1:1"
+    venue = {
+        "name": VENUE,
+        "rest_url": f"http://{url}",
+        "stream_url": f"ws://{url}",
+        "api_url": f"ws://{url}",
+    }
+    venue |= {"account": "bench", "api_key_env": "K", "api_secret_env": "S", "symbols": ("BTCUSDT",)}  # type: ignore[dict-item]
+    wide: dict[str, Any] = {"messages_per_s": 1_000_000, "messages_burst": 1_000_000}
+    limits = {"order_notional_max": 1_000_000, "position_notional_max": 100_000_000, "in_flight_max": 1_000}
+    agent = {"name": "ladder", "shard": 1, "strategy": "market_maker", "venue": VENUE, "symbol": "BTCUSDT"}
+    return RegionConfig.model_validate(
+        {
+            "node": "bench-1",
+            "region": "bench",
+            "coordinator": {"address": "inproc://none"},
+            "venues": [venue],
+            "agents": [{**agent, "warm_ticks": 0, "limits": {**wide, **limits, "collar_bps": 1000}}],
+            "limits": {**wide, "gross_notional_max": 100_000_000, "in_flight_max": 1_000},
+            "desk": {"ids_block": 65_536, "requote_ppm": 0},
+        }
+    )
+
+
+def started_node(strategy: Any) -> Node:
+    """Bring a node to where its agent is active."""
+    node = Node(region(), (INSTRUMENT,))
+    node.desk.agents[1].strategy = strategy
+    balances = {"BTC": (10**17, 0), "USDT": (10**18, 0)}
+    events: tuple[Event, ...] = (
+        NodeStarted(1, "", ""),
+        OrderLinkUp(VENUE, 1),
+        AccountSnapshot(VENUE, 1, balances, (), ()),
+        FeedUp(VENUE, 1),
+        BookSnapshot(0, 1, 1, 1, ((6_800_000, 5),), ((6_800_002, 5),)),
+        LeaseGranted(1, 1, 10**18, 10**18),
+    )
+    for event in events:
+        node.step(event)
+    return node
+
+
+class Venue:
+    """Carry the node's orders to a matching engine, and its word back to the node."""
+
+    def __init__(self, node: Node, matched: Callable[[list[int]], Iterable[list[int]]]) -> None:
+        self.node, self.matched = node, matched
+        self.trade_id = self.number = self.fills = 0
+        self.ids: dict[int, int] = {}
+
+    def round(self, tick: Tick) -> int:
+        """Take a tick through the node, its orders through the engine, and every answer back."""
+        now_ns = tick.local_ts_ns
+        step, ids = self.node.step, self.ids
+        ops: list[int] = []
+        for action in step(tick):
+            if type(action) is SendOrder:
+                intent = action.approved.intent
+                number = self.number = self.number + 1
+                ids[number] = action.client_id
+                ops += (0, number, OURS, intent.side, intent.tif, intent.price_ticks, intent.size_lots, 0)
+        orders = len(ops) // k.OP_WORDS
+        for side in (1, -1):
+            number = self.number = self.number + 1
+            ops += (0, number, FLOW, side, k.MARKET, 0, 10 * LADDER // 2, 0)
+        trade_id = self.trade_id
+        for kind, number, price, lots, _, _ in self.matched(ops):
+            if kind == k.RESTED:
+                step(OrderAcked(ids[number], now_ns, number))
+            elif kind == k.TRADE:
+                trade_id += 1
+                side = 1 if price < tick.ask_ticks else -1
+                asset = "BTC" if side > 0 else "USDT"
+                step(
+                    Fill(
+                        ids.pop(number),
+                        now_ns,
+                        0,
+                        trade_id,
+                        number,
+                        side,
+                        price,
+                        lots,
+                        0,
+                        asset,
+                        True,
+                        now_ns,
+                    )
+                )
+        self.fills += trade_id - self.trade_id
+        self.trade_id = trade_id
+        if trade_id % 512 == 0:
+            self.node.markets[0].trades.complete(trade_id)
+        return orders
+
+
+def engine() -> Callable[[list[int]], Iterable[list[int]]]:
+    """Match a batch with the compiled engine."""
+    book = Engine()
+
+    def matched(ops: list[int]) -> Iterable[list[int]]:
+        rows: list[list[int]] = []
+        for piece in book.run(np.array(ops, np.int64).reshape(-1, k.OP_WORDS)):
+            rows += piece.tolist()
+        return rows
+
+    return matched
+
+
+def measure(make: Callable[[], Any], rounds: int) -> tuple[float, Venue]:
+    """Give orders per second, with every order acknowledged and filled."""
+    venue = Venue(started_node(Ladder()), make())
+    orders = 0
+
+    def go(first: int, count: int) -> int:
+        done = 0
+        for number in range(first, first + count):
+            bid = 6_800_000 + number % 7
+            done += venue.round(Tick(0, 0, number * 1_000_000, bid, 1, bid + 2, 1, number))
+        return done
+
+    go(1, 200)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    began_ns = perf_ns()
+    orders = go(201, rounds)
+    elapsed_ns = perf_ns() - began_ns
+    gc.enable()
+    gc.unfreeze()
+    assert orders == rounds * LADDER and venue.fills == orders + 200 * LADDER
+    assert not venue.node.desk.working
+    return orders / elapsed_ns * NS, venue
+
+
+def run(quick: bool) -> Result:
+    """Measure, with the same node on a plain Python book as the peer."""
+    ours, _ = measure(engine, 500 if quick else 20_000)
+    return Result(CASE, {"orders_per_s": ours}, "orders_per_s >= 100,000", ours >= BAR["orders_per_s"][1])
