@@ -89,6 +89,7 @@ def test_steering_survives_its_bytes() -> None:
             **numbers,
             **flags,
             **texts,
+            "stale_books": 0,
             "agents": [],
             "balances": balances,
             "open_order_ids": orders,

@@ -1,4 +1,4 @@
-"""What a journal does when files are missing, swapped or edited, the disk is full, or the writer is killed."""
+"""What a journal does when files are missing or edited, the disk is full, or the writer is killed."""
 
 from __future__ import annotations
 
