@@ -128,7 +128,7 @@ def _cancel(venue: Venue, params: Params, account: int) -> Json:
     order_id, text = _which(params)
     name = params.client_id("newClientOrderId")
     command = CancelPlaced(venue.now_ns(), account, market.index, order_id, text)
-    outputs = _done(venue.apply(command))
+    outputs = _done(venue.apply(command, name))
     order = _cancelled(outputs)[0]
     return order_words.cancelled_answer(
         market, order, name or order_words.cancel_text(order.order_id), command.now_ns // MS

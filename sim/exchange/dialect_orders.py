@@ -168,12 +168,12 @@ def cancel_text(order_id: int) -> str:
     return f"cancel-{order_id}"
 
 
-def execution_report(market: Instrument, report: Execution) -> Json:
+def execution_report(market: Instrument, report: Execution, cancel_name: str = "") -> Json:
     """Write an `executionReport` event."""
     order, at_ms = report.order, report.now_ns // MS
     traded = report.kind == ExecutionKind.TRADE
     cancelled = report.kind == ExecutionKind.CANCELED
-    cancel = report.cancel_client_text or cancel_text(order.order_id)
+    cancel = cancel_name or cancel_text(order.order_id)
     last = market.notional_atoms(report.last_price_ticks, report.last_lots)
     working = order.status in {OrderStatusKind.NEW, OrderStatusKind.PARTIALLY_FILLED}
     return {

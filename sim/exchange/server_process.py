@@ -15,16 +15,20 @@ from pathlib import Path
 
 import uvloop
 
+from bus.journal import Journal
 from domain.draws import stream_seed
 from hw.clock import SystemClock
 from sim.exchange.config import ExchangeConfig, load_exchanges
 from sim.exchange.exchange import Exchange
+from sim.exchange.recovery import RecordedExchange
 from sim.exchange.server import Stand, bind, serve
-from sim.exchange.server_record import ExchangeRecord
 from sim.exchange.server_venue import Venue, read_keys
 from sim.market.config import FlowConfig, price_config
 from sim.market.prices import PriceProcess
 from sim.market.view import anchor, crowd
+
+# Replaying so many commands takes a third of a second per exchange.
+SNAPSHOT_EVERY = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,9 @@ def run_venue(settings: VenueSettings) -> int:
         for one in sockets:
             held.callback(one.close)
         opened = [_opened(config, settings.state, held) for config in configs]
-        clock = SystemClock(max(record.last_ns for record, _ in opened))
+        clock = SystemClock(max(_latest_ns(one.exchange) for one in opened))
         venues = [
-            Venue(config, exchange, record, clock, key)
-            for config, (record, exchange), key in zip(configs, opened, keys, strict=True)
+            Venue(config, one, clock, key) for config, one, key in zip(configs, opened, keys, strict=True)
         ]
         stands = _stands(settings, venues, sockets)
         # Everything alive now stays: later collections need not look at it.
@@ -63,10 +66,20 @@ def run_venue(settings: VenueSettings) -> int:
     return 0
 
 
-def _opened(config: ExchangeConfig, state: Path, held: ExitStack) -> tuple[ExchangeRecord, Exchange]:
-    record, exchange = ExchangeRecord.open(config, state)
-    held.callback(record.journal.close)
-    return record, exchange
+def _opened(config: ExchangeConfig, state: Path, held: ExitStack) -> RecordedExchange:
+    name = f"exchange-{config.name}"
+    journal = held.enter_context(Journal.open(state / "journal" / name, name))
+    return RecordedExchange.recover(config, journal, SNAPSHOT_EVERY)
+
+
+def _latest_ns(exchange: Exchange) -> int:
+    """Find the newest time in a recovered exchange: the clock must not start before it."""
+    known = [0]
+    for account in range(len(exchange.config.accounts)):
+        known.extend(order.updated_ns for order in exchange.open_orders(account))
+    for market in exchange.instruments:
+        known.extend(trade.now_ns for trade in exchange.public_trades(market.index, 1))
+    return max(known)
 
 
 def _ports(configs: Sequence[ExchangeConfig], base: int | None) -> list[tuple[str, int]]:

@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 import msgspec
 
@@ -17,7 +16,6 @@ from sim.exchange import dialect_orders
 from sim.exchange.config import ExchangeConfig
 from sim.exchange.dialect_errors import DialectError, overloaded
 from sim.exchange.dialect_market import MS
-from sim.exchange.exchange import Exchange
 from sim.exchange.messages import (
     AccountTrade,
     Command,
@@ -27,40 +25,17 @@ from sim.exchange.messages import (
     PublicTrade,
     Refused,
 )
+from sim.exchange.recovery import RecordedExchange
 from sim.exchange.server_tickers import Tickers
 from sim.exchange.sign import ApiKey
 from sim.exchange.stream_hub import BestChanged, MarketHub, UserEvent, UserHub
 
 QUEUE_MAX = 10_000
 BATCH_MAX = 256
+SNAPSHOT_CHECK_EVERY = 1_000
 
 Work = Callable[[], object]
 Deliver = Callable[[object], None]
-
-
-class Record(Protocol):
-    """Where accepted commands are kept."""
-
-    @property
-    def commands(self) -> int:
-        """Count what was added since the journal began."""
-        ...
-
-    def append(self, command: Command) -> None:
-        """Add a command that the exchange accepted."""
-        ...
-
-    def commit(self) -> None:
-        """Make everything added durable; called in a worker thread."""
-        ...
-
-    def keep(self, exchange: Exchange) -> None:
-        """Keep a snapshot if one is due; called when nothing is being added."""
-        ...
-
-    def close(self, exchange: Exchange) -> None:
-        """Keep a last snapshot and let go."""
-        ...
 
 
 class Venue:
@@ -72,17 +47,18 @@ class Venue:
     def __init__(
         self,
         config: ExchangeConfig,
-        exchange: Exchange,
-        record: Record,
+        recorded: RecordedExchange,
         clock: Clock,
         keys: Mapping[str, ApiKey],
     ) -> None:
+        exchange = recorded.exchange
         self.config, self.exchange, self.clock, self.keys = config, exchange, clock, keys
         self.markets = {one.symbol: one for one in exchange.instruments}
         self.hub = MarketHub(exchange.instruments)
         self.users = UserHub()
         self.tickers = Tickers(exchange.instruments, lambda index: exchange.markets[index].last_ticks)
-        self._record = record
+        self._recorded = recorded
+        self._until_snapshot_check = SNAPSHOT_CHECK_EVERY
         self._keyed = {owner.account for owner in keys.values()}
         self._queue: deque[tuple[Work, Deliver]] = deque()
         self._wake = asyncio.Event()
@@ -104,7 +80,7 @@ class Venue:
     @property
     def commands(self) -> int:
         """Count the commands accepted since the journal began."""
-        return self._record.commands
+        return self._recorded.store.events
 
     @property
     def waiting(self) -> int:
@@ -143,14 +119,18 @@ class Venue:
             result = self._do(work)
             done.append((deliver, result, self._outbox))
             self._outbox = []
+        loop = asyncio.get_running_loop()
         if self._dirty:
             self._dirty = False
-            await asyncio.get_running_loop().run_in_executor(worker, self._record.commit)
+            await loop.run_in_executor(worker, self._recorded.commit)
         for deliver, result, events in done:
             deliver(result)
             for event in events:
                 self._publish(event)
-        self._record.keep(self.exchange)
+        if self._until_snapshot_check <= 0:
+            self._until_snapshot_check = SNAPSHOT_CHECK_EVERY
+            # Nothing steps meanwhile: the queue is worked off by this task alone.
+            await loop.run_in_executor(worker, self._recorded.snapshot_if_due)
 
     def _do(self, work: Work) -> object:
         try:
@@ -158,19 +138,19 @@ class Venue:
         except DialectError as refused:
             return refused
 
-    def apply(self, command: Command) -> Sequence[Output]:
+    def apply(self, command: Command, cancel_name: str = "") -> Sequence[Output]:
         """Give a command to the exchange; only inside submitted work."""
-        outputs = self.exchange.step(command)
+        outputs = self._recorded.step(command)
         if isinstance(outputs[0], Refused):
             return outputs
-        self._record.append(command)
         self._dirty = True
+        self._until_snapshot_check -= 1
         touched: dict[int, None] = {}
         for output in outputs:
             if isinstance(output, Execution):
                 if output.order.account in self._keyed:
                     touched[output.order.account] = None
-                    self._report(output)
+                    self._report(output, cancel_name)
             elif isinstance(output, PublicTrade):
                 self.tickers.add(output)
                 self._outbox.append(output)
@@ -182,7 +162,7 @@ class Venue:
 
     def close(self) -> None:
         """Keep what happened; nothing may be running."""
-        self._record.close(self.exchange)
+        self._recorded.keep_snapshot()
 
     def best(self, instrument: int) -> tuple[int, int, int, int]:
         """Give best bid and its size, best ask and its size; 0 where there is none."""
@@ -216,9 +196,9 @@ class Venue:
             self._bests[change.instrument] = best
             self._outbox.append(BestChanged(change.instrument, change.update_id, best))
 
-    def _report(self, report: Execution) -> None:
+    def _report(self, report: Execution, cancel_name: str) -> None:
         market = self.exchange.instruments[report.order.instrument]
-        payload = msgspec.json.encode(dialect_orders.execution_report(market, report))
+        payload = msgspec.json.encode(dialect_orders.execution_report(market, report, cancel_name))
         self._outbox.append(UserEvent(report.order.account, payload))
 
     def _tell_balances(self, account: int, command: Command) -> None:
