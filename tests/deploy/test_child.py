@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def child(tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Child
     runner = fake / "python"
     runner.write_text(f"#!/bin/sh\n{script}\n")
     runner.chmod(0o755)
-    monkeypatch.setattr(child_module.sys, "executable", str(runner))
+    monkeypatch.setattr(sys, "executable", str(runner))
     return Child("thing", (), dict(os.environ), tmp_path / "logs" / "thing.log", CLOCK.now_ns)
 
 

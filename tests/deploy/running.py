@@ -1,0 +1,114 @@
+"""A real swarm under test: real processes, real sockets, a state folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[2]
+STARTED_S = 120.0
+
+
+def free_port_base() -> int:
+    """Find a base whose ports are free now: one for the coordinator, three for the venues."""
+    for base in range(20_000 + os.getpid() % 97 * 100, 60_000, 101):
+        if all(_free(port) for port in (base, base + 31, base + 32, base + 33)):
+            return base
+    raise AssertionError("no free ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def swarm(*arguments: str, state: Path, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    command = [sys.executable, "-m", "deploy.cli", *arguments, "--state", str(state)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def until(what: str, true: Callable[[], bool], timeout_s: float) -> None:
+    """Wait until something holds, or fail saying what did not."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.05)
+
+
+class RunningSwarm:
+    """`swarm up` in the background. Leaving the context kills what a failed test left."""
+
+    def __init__(self, state: Path, *arguments: str) -> None:
+        self.state = state
+        self.port_base = free_port_base()
+        self._command = [
+            *(sys.executable, "-m", "deploy.cli", "up", "--json", "--state", str(state)),
+            *("--port-base", str(self.port_base), *arguments),
+        ]
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            self._command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def wait_started(self) -> None:
+        """Wait until every process runs and every region trades."""
+        until("the swarm runs", lambda: len(self.pids()) == 5 or self.process.poll() is not None, STARTED_S)
+        assert self.process.poll() is None, self.process.communicate()
+        until("every region trades", self._all_active, STARTED_S)
+
+    def _all_active(self) -> bool:
+        members = self.status().get("members", ())
+        lives = [agent["lifecycle"] for each in members for agent in (each["report"] or {}).get("agents", ())]
+        return len(members) == 3 and bool(lives) and all(life == 2 for life in lives)
+
+    def pids(self) -> dict[str, int]:
+        """Give the processes that run now."""
+        try:
+            known = json.loads((self.state / "run.json").read_text())["pids"]
+        except (OSError, ValueError, KeyError):
+            return {}
+        return {name: pid for name, pid in known.items() if pid is not None}
+
+    def kill(self, name: str) -> int:
+        """Kill a process with SIGKILL and give the id it had."""
+        until(f"{name} runs", lambda: name in self.pids(), 30)
+        pid = self.pids()[name]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_back(self, name: str, killed: int) -> None:
+        """Wait until a killed process runs again."""
+        until(f"{name} is back", lambda: self.pids().get(name, killed) != killed, 60)
+
+    def status(self) -> dict[str, Any]:
+        """Ask the coordinator; an empty answer says that it does not answer now."""
+        told = swarm("status", "--json", state=self.state)
+        return json.loads(told.stdout) if told.returncode == 0 else {}
+
+    def end(self, timeout_s: float = 90.0) -> tuple[int, dict[str, Any], str]:
+        """Wait for the end; give exit code, summary and what was said on stderr."""
+        out, err = self.process.communicate(timeout=timeout_s)
+        return self.process.returncode, json.loads(out) if out.strip() else {}, err

@@ -1,0 +1,125 @@
+"""The real processes, shot at."""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.journal_reader import open_reader
+from domain.errors import ExitCode
+from domain.ids import client_id_read
+from sim.exchange.messages import Command, PlaceOrder
+from tests.deploy.running import RunningSwarm, swarm, until
+
+pytestmark = pytest.mark.end_to_end
+
+EXCHANGES = ("tokyo-x", "frankfurt-x", "nyc-x")
+PROCESSES = ("venue", "coordinator", "tokyo-1", "frankfurt-1", "nyc-1")
+
+
+def sent_ids(state: Path, exchange: str) -> Counter[str]:
+    """Count our client ids in what an exchange accepted, by its own journal."""
+    decode = msgspec.msgpack.Decoder(Command).decode
+    commands = (
+        decode(record) for _, record in open_reader(state / "journal" / f"exchange-{exchange}").read()
+    )
+    return Counter(
+        command.client_text
+        for command in commands
+        if isinstance(command, PlaceOrder) and client_id_read(command.client_text) is not None
+    )
+
+
+def test_every_kind_of_process_is_killed_and_nothing_is_lost(tmp_path: Path) -> None:
+    draws = random.Random(20261121)
+    with RunningSwarm(tmp_path) as running:
+        running.wait_started()
+        for name in draws.sample(PROCESSES, len(PROCESSES)):
+            time.sleep(draws.uniform(0.5, 3.0))  # at a random moment; nothing is waited for
+            running.wait_back(name, running.kill(name))
+        until("every region trades again", running._all_active, 60)
+        for verb in ("verify", "replay"):
+            told = swarm("journal", verb, state=tmp_path, timeout_s=120)
+            assert told.returncode == 0, told
+        assert swarm("journal", "tail", "-n", "3", state=tmp_path).stdout.count("\n") >= 3
+        running.process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        code, summary, err = running.end()
+        assert time.monotonic() - asked < 10, "Ctrl-C ended nothing"
+    assert code == ExitCode.OK, (summary, err)
+    assert summary["positions_match"] is True
+    assert summary["restarts"] == len(PROCESSES)
+    assert summary["journal"]["verified"] is True
+    assert len(summary["regions"]) == 3
+    assert all(region["fills"] > 0 for region in summary["regions"].values())
+    for exchange in EXCHANGES:
+        ids = sent_ids(tmp_path, exchange)
+        assert sum(ids.values()) > 0
+        assert [text for text, count in ids.items() if count > 1] == []
+
+
+def test_a_halt_is_confirmed_within_a_second_and_outlives_every_process(tmp_path: Path) -> None:
+    with RunningSwarm(tmp_path) as running:
+        running.wait_started()
+        told = swarm("halt", "--json", "--reason", "test", state=tmp_path)
+        assert told.returncode == 0, told
+        confirmed = json.loads(told.stdout)["confirmed_ms"]
+        assert sorted(confirmed) == ["frankfurt", "nyc", "tokyo"]
+        assert max(confirmed.values()) <= 1000
+        orders = {exchange: sum(sent_ids(tmp_path, exchange).values()) for exchange in EXCHANGES}
+        for name in PROCESSES:
+            running.wait_back(name, running.kill(name))
+        until("every region is seen halted", lambda: _all_halted(running), 60)
+        assert orders == {exchange: sum(sent_ids(tmp_path, exchange).values()) for exchange in EXCHANGES}
+        assert swarm("resume", "--region", "nyc", state=tmp_path).returncode == 0
+        until("nyc trades again", lambda: _trading(running) == ["nyc"], 30)
+        running.process.send_signal(signal.SIGTERM)
+        code, summary, err = running.end()
+    assert code == ExitCode.OK, (summary, err)
+
+
+def _all_halted(running: RunningSwarm) -> bool:
+    members = running.status().get("members", ())
+    reports = [member["report"] for member in members if member["report"] and member["health"] == "ok"]
+    return len(reports) == 3 and all(report["halted"] and report["flat_of_orders"] for report in reports)
+
+
+def _trading(running: RunningSwarm) -> list[str]:
+    members = running.status().get("members", ())
+    return [
+        member["region"]
+        for member in members
+        if member["report"] and all(agent["lifecycle"] == 2 for agent in member["report"]["agents"])
+    ]
+
+
+def test_it_ends_by_itself_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    for _ in range(2):
+        with RunningSwarm(tmp_path, "--seconds", "12") as running:
+            code, summary, err = running.end(timeout_s=150)
+        assert code == ExitCode.OK, (summary, err)
+        assert summary["positions_match"] is True
+        assert summary["restarts"] == 0
+    assert summary["agents"] >= 12
+    assert summary["orders"]["sent"] == summary["orders"]["approved"] > 0
+    assert summary["tick_to_order_us"]["p99"] >= summary["tick_to_order_us"]["p50"] > 0
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_a_second_swarm_on_the_same_state_and_a_taken_port_are_refused(tmp_path: Path) -> None:
+    with RunningSwarm(tmp_path) as running:
+        until("it owns the state", (tmp_path / "up.lock").exists, 30)
+        until("it listens", lambda: len(running.pids()) == 5, 120)
+        second = swarm("up", "--seconds", "5", state=tmp_path)
+        assert second.returncode == ExitCode.STATE_IN_USE
+        assert second.stderr.count("\n") == 1
+        other = swarm("up", "--seconds", "5", "--port-base", str(running.port_base), state=tmp_path / "other")
+        assert other.returncode == ExitCode.PORT_IN_USE
+        assert "is in use (coordinator)" in other.stderr
+        running.process.send_signal(signal.SIGINT)
+        assert running.end()[0] == ExitCode.OK
