@@ -1,0 +1,78 @@
+"""Real money is asked for twice, in the config and on the command line, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from domain.errors import ConfigError, ExitCode, SwarmError
+from market.venues.binance.config import LIVE_WORD, VenueConfig
+
+REAL = {
+    "rest_url": "https://api.binance.com",
+    "stream_url": "wss://stream.binance.com:9443",
+    "api_url": "wss://ws-api.binance.com/ws-api/v3",
+}
+
+
+def config(**changes: Any) -> VenueConfig:
+    values = {
+        "name": "x",
+        "rest_url": "http://127.0.0.1:1",
+        "stream_url": "ws://127.0.0.1:1",
+        "api_url": "ws://127.0.0.1:1/ws-api/v3",
+        "account": "a",
+        "api_key_env": "X_KEY",
+        "api_secret_env": "X_SECRET",
+    }
+    return VenueConfig(**{**values, **changes})
+
+
+def test_a_simulated_venue_needs_no_word() -> None:
+    config().check_live(None)
+
+
+def test_a_real_venue_opens_with_both_locks() -> None:
+    config(**REAL, simulated=False, live=True).check_live(LIVE_WORD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({**REAL, "simulated": False}, LIVE_WORD),
+        ({**REAL, "simulated": False, "live": True}, None),
+        ({**REAL, "simulated": False, "live": True}, "yes"),
+        (REAL, LIVE_WORD),
+        ({"live": True}, LIVE_WORD),
+        ({"simulated": False, "live": True}, LIVE_WORD),
+        ({"simulated": False}, None),
+        ({"rest_url": "https://API.Binance.COM."}, None),
+        ({"stream_url": "wss://testnet.binance.vision"}, None),
+    ],
+)
+def test_anything_less_is_refused_in_one_line(changes: dict[str, Any], word: str | None) -> None:
+    with pytest.raises(ConfigError) as told:
+        config(**changes).check_live(word)
+    assert told.value.code == ExitCode.CONFIG and "\n" not in str(told.value) and LIVE_WORD in str(told.value)
+
+
+def test_a_host_that_only_looks_real_is_not() -> None:
+    config(rest_url="http://notbinance.com").check_live(None)
+
+
+@pytest.mark.parametrize("changes", [{"unknown": 1}, {"rest_url": "ftp://x"}, {"in_flight_max": 0}])
+def test_unknown_fields_and_bad_values_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        config(**changes)
+
+
+def test_a_missing_secret_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X_KEY", "k")
+    monkeypatch.delenv("X_SECRET", raising=False)
+    with pytest.raises(SwarmError, match="X_SECRET is not set") as told:
+        config().credentials()
+    assert told.value.code == ExitCode.WRONG_KEY
+    monkeypatch.setenv("X_SECRET", "s")
+    assert config().credentials() == ("k", "s")

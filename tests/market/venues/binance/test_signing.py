@@ -1,0 +1,99 @@
+"""Signatures equal the standard library's, over what the venue will rebuild from the request."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.ids import client_id, client_id_text
+from domain.order import OrderIntent, Side, TimeInForce
+from market.venues.binance.signing import OrderWire, Signer, signed_query
+from tests.market.scripted_venue import BTC, ETH
+
+KEY, SECRET = (
+    "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",
+    "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j",
+)
+
+
+def standard(secret: str, text: str) -> str:
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def check(frame: bytes, method: str) -> dict[str, Any]:
+    """Verify a request as the venue does and give its parameters."""
+    request = json.loads(frame)
+    parameters: dict[str, Any] = request["params"]
+    signature = parameters.pop("signature")
+    text = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters))
+    assert request["method"] == method and signature == standard(SECRET, text)
+    return parameters
+
+
+def test_the_example_of_the_documentation_has_the_documented_signature() -> None:
+    query = (
+        "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+        "&timestamp=1499827319559"
+    )
+    expected = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+    assert Signer(SECRET).sign(query.encode()) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=200), st.binary(max_size=300))
+def test_any_secret_and_message_are_signed_as_the_standard_library_does(secret: str, message: bytes) -> None:
+    assert Signer(secret).sign(message) == hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("tif", list(TimeInForce))
+@pytest.mark.parametrize("market", [BTC, ETH])
+def test_every_kind_of_order_is_signed_over_its_own_parameters(
+    side: Side, tif: TimeInForce, market: Any
+) -> None:
+    wire, client = OrderWire((BTC, ETH), KEY, SECRET), client_id(3, 2, 1)
+    frame = wire.place(
+        5, client, OrderIntent(0, market.index, int(side), int(tif), 123, 45), 1_700_000_000_000
+    )
+    told = check(frame, "order.place")
+    assert json.loads(frame)["id"] == 5
+    assert told["newClientOrderId"] == client_id_text(client) and told["symbol"] == market.symbol
+    assert (told["side"], told["quantity"]) == (side.name, market.lot.text(45))
+    assert told.get("price") == (None if tif == TimeInForce.MARKET else "1.23")
+    assert told.get("timeInForce") == (None if tif in (TimeInForce.MARKET, TimeInForce.POST) else tif.name)
+    kinds = {TimeInForce.MARKET: "MARKET", TimeInForce.POST: "LIMIT_MAKER"}
+    assert told["type"] == kinds.get(tif, "LIMIT")
+
+
+def test_cancels_queries_and_subscriptions_are_signed_too() -> None:
+    wire, client = OrderWire((BTC, ETH), KEY, SECRET, 1_234), client_id(3, 2, 1)
+    for frame, method in (
+        (wire.cancel(1, client, 1, 9), "order.cancel"),
+        (wire.status(1, client, 1, 9), "order.status"),
+    ):
+        told = check(frame, method)
+        assert told == {
+            "apiKey": KEY,
+            "origClientOrderId": client_id_text(client),
+            "recvWindow": 1_234,
+            "symbol": "ETHUSDT",
+            "timestamp": 9,
+        }
+    told = check(wire.subscribe(1, 9), "userDataStream.subscribe.signature")
+    assert told == {"apiKey": KEY, "recvWindow": 1_234, "timestamp": 9}
+
+
+def test_a_key_that_would_break_the_template_is_our_own_mistake() -> None:
+    with pytest.raises(AssertionError):
+        OrderWire((BTC,), 'a"b', SECRET)
+
+
+def test_a_rest_query_carries_its_signature_last() -> None:
+    query = signed_query(Signer(SECRET), {"symbol": "BTCUSDT", "timestamp": 5})
+    assert query == f"symbol=BTCUSDT&timestamp=5&signature={standard(SECRET, 'symbol=BTCUSDT&timestamp=5')}"
