@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rich.console import Group
 from rich.panel import Panel
@@ -23,7 +24,7 @@ LIFE_STYLE = {
     Lifecycle.REDUCE_ONLY: "magenta",
     Lifecycle.HALTED: "bold red",
 }
-COLUMNS = (
+COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("agent", "left"),
     ("market", "left"),
     ("state", "left"),
@@ -35,6 +36,9 @@ COLUMNS = (
     ("unknown", "right"),
     ("position", "right"),
     ("PnL", "right"),
+    ("ticks/s", "right"),
+    ("p50 µs", "right"),
+    ("p99 µs", "right"),
 )
 
 
@@ -60,8 +64,9 @@ def table(
     parts: list[Table | Text] = []
     if status is None:
         parts.append(Text("waiting for the coordinator …", style="yellow"))
-    for member in status.members if status else ():
-        parts.append(_region(member, rates))
+    else:
+        parts.append(_agents(status, rates))
+        parts.extend(_troubles(status))
     parts.append(_processes(processes))
     return Panel(Group(*parts), title=_title(status, elapsed_s), subtitle="Ctrl-C ends everything cleanly")
 
@@ -76,46 +81,53 @@ def _title(status: SwarmStatus | None, elapsed_s: float) -> str:
     )
 
 
-def _region(member: MemberStatus, rates: TickRate) -> Table:
-    report = member.report
-    drawn = Table(
-        expand=True, title=_region_title(member, rates), title_justify="left", box=None, pad_edge=False
-    )
+def _agents(status: SwarmStatus, rates: TickRate) -> Table:
+    """One table for all regions, so that the columns stand under each other."""
+    drawn = Table(expand=True, box=None, pad_edge=False)
     for name, justify in COLUMNS:
-        drawn.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for agent in report.agents if report else ():
-        drawn.add_row(*_row(agent))
-    if report:
-        drawn.add_row(*_total(report), style="bold")
+        drawn.add_column(name, justify=justify, no_wrap=True)
+    for member in status.members:
+        report = member.report
+        drawn.add_section()
+        drawn.add_row(*_region_row(member, rates), style="bold")
+        for agent in report.agents if report else ():
+            drawn.add_row(*_row(agent))
     return drawn
 
 
-def _region_title(member: MemberStatus, rates: TickRate) -> Text:
-    text = Text.assemble(
-        (member.region, "bold"),
-        "  ",
-        (member.health, HEALTH_STYLE.get(member.health, "")),
-        f"  epoch {member.epoch}",
-    )
-    report = member.report
-    if report is None:
-        return text
+def _region_row(member: MemberStatus, rates: TickRate) -> list[str | Text]:
+    """The region's own line: its health, the sums over its agents, and how fast it is."""
+    orders, pnl = OrderCounts(), 0.0
+    for agent in member.report.agents if member.report else ():
+        orders, pnl = orders.plus(agent.orders), pnl + agent.pnl_quote
+    health = Text(f"{member.health}, epoch {member.epoch}", HEALTH_STYLE.get(member.health, ""))
+    row = [member.region, health, _halt(member), *_counts(orders), "", f"{pnl:+.2f}"]
+    return row + _pace(member.report, rates) if member.report else row
+
+
+def _pace(report: NodeReport, rates: TickRate) -> list[str | Text]:
     latency = LatencyHistogram(report.tick_to_order_counts)
-    text.append(
-        f"  {rates.per_s(report):.0f} ticks/s  tick→order p50 {_us(latency, 0.5)} p99 {_us(latency, 0.99)}"
-    )
-    if member.halted:
-        text.append(
-            "  halted" + (", no open orders" if member.halt_confirmed else ", cancelling"), "bold red"
-        )
-    for trouble in report.unexplained + report.alarms[-1:]:
-        text.append(f"  ! {trouble}", "red")
-    return text
+    return [f"{rates.per_s(report):.0f}", _us(latency, 0.5), _us(latency, 0.99)]
+
+
+def _halt(member: MemberStatus) -> Text:
+    if not member.halted:
+        return Text("")
+    return Text("halted" if member.halt_confirmed else "halting", "bold red")
+
+
+def _troubles(status: SwarmStatus) -> list[Text]:
+    reports = [member.report for member in status.members if member.report is not None]
+    return [
+        Text(f"! {report.region}: {trouble}", "red")
+        for report in reports
+        for trouble in (*report.unexplained, *report.alarms[-1:])
+    ]
 
 
 def _us(latency: LatencyHistogram, frac: float) -> str:
     value = latency.quantile_us(frac)
-    return "–" if value is None else f"{value:.0f} µs"
+    return "–" if value is None else f"{value:.0f}"
 
 
 def _row(agent: AgentReport) -> list[str | Text]:
@@ -135,14 +147,6 @@ def _counts(orders: OrderCounts) -> list[str | Text]:
     unknown = Text(str(orders.unknown), "bold red" if orders.unknown > 0 else "dim")
     figures = (orders.intended, orders.approved, orders.refused, orders.sent, orders.filled)
     return [*(str(figure) for figure in figures), unknown]
-
-
-def _total(report: NodeReport) -> list[str | Text]:
-    orders = OrderCounts()
-    for agent in report.agents:
-        orders = orders.plus(agent.orders)
-    pnl = sum(agent.pnl_quote for agent in report.agents)
-    return ["sum", "", "", *_counts(orders), "", f"{pnl:+.2f}"]
 
 
 def _processes(processes: Sequence[Mapping[str, str]]) -> Text:
