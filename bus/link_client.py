@@ -186,7 +186,8 @@ class LinkClient:
                 socket.send(self._unsent, zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._unsent = None
+            self.counts.sent += self._outgoing.carried
+            self._unsent, self._outgoing.carried = None, 0
 
     def _next_frame(self) -> bytes:
         if self._ask_due:
@@ -197,10 +198,7 @@ class LinkClient:
             self.counts.snapshots_sent += 1
             return self._outgoing.take_snapshot(self._state())
         self._beacon_due = False
-        waiting = len(self._outgoing.queue)
-        frame = self._outgoing.take()
-        self.counts.sent += waiting - len(self._outgoing.queue)
-        return frame
+        return self._outgoing.take()
 
     def _beacon(self) -> None:
         """Tell what comes next, so that a lost tail is noticed, and ask again for a lost snapshot."""
@@ -229,10 +227,7 @@ class LinkClient:
     def _down(self) -> None:
         """Let go what is queued: states that waited out an outage are worth less than one new snapshot."""
         self.up, self._unsent = False, None
-        lost = len(self._outgoing.queue)
-        self._outgoing.queue.clear()
-        self._outgoing.skip(lost)
-        self.counts.dropped += lost
+        self.counts.dropped += self._outgoing.let_go()
 
     def _failed(self, event: int) -> None:
         """Count a failed handshake; before any success, a few in a row mean another server's key."""

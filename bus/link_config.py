@@ -22,7 +22,7 @@ class LinkConfig(BaseModel):
     receive_queue_max: int = Field(default=16384, ge=1)
     batch_bytes: int = Field(default=32 * 1024, ge=1024)
     frames_max: int = Field(default=256, ge=1)
-    message_bytes_max: int = Field(default=4 * 1024 * 1024, ge=1024)
+    message_bytes_max: int = Field(default=16 * 1024 * 1024, ge=1024)
     peers_max: int = Field(default=256, ge=1)
     heartbeat_s: float = Field(default=0.5, gt=0)
     heartbeat_timeout_s: float = Field(default=2.0, gt=0)

@@ -28,6 +28,8 @@ class Outgoing:
         self.next_sequence = 1
         self.queue: deque[bytes] = deque()
         self.dropped = 0
+        # How many messages the frame taken last carries.
+        self.carried = 0
         self._skipped = 0
         self._queue_max, self._batch_bytes = queue_max, batch_bytes
 
@@ -51,7 +53,17 @@ class Outgoing:
         batch = self._batch()
         frame = write_frame(FrameKind.DATA, self.session, self.next_sequence, batch)
         self.next_sequence += len(batch)
+        self.carried = len(batch)
         return frame
+
+    def let_go(self) -> int:
+        """Drop what is queued and the frame taken last, and count it."""
+        queued, carried = len(self.queue), self.carried
+        self.queue.clear()
+        self.skip(queued)
+        self.dropped += carried
+        self.carried = 0
+        return queued + carried
 
     def _batch(self) -> list[bytes]:
         queue, room = self.queue, self._batch_bytes - HEADER_BYTES
@@ -67,7 +79,7 @@ class Outgoing:
     def take_snapshot(self, state: bytes) -> bytes:
         """Give a frame with the state as of now: it covers what is still queued, so that is let go."""
         self.next_sequence += self._skipped + len(self.queue)
-        self._skipped = 0
+        self._skipped = self.carried = 0
         self.queue.clear()
         return write_frame(FrameKind.SNAPSHOT, self.session, self.next_sequence - 1, [state])
 

@@ -217,16 +217,11 @@ class LinkServer:
                 return False
             except zmq.ZMQError:
                 # Nobody is at this route now. The sequence is used up: whoever comes back sees a gap.
-                self._let_go(line)
-            line.unsent = None
+                self.counts.dropped += line.outgoing.let_go()
+                line.beacon_due = False
+            self.counts.sent += line.outgoing.carried
+            line.unsent, line.outgoing.carried = None, 0
         return True
-
-    def _let_go(self, line: _Line) -> None:
-        lost = len(line.outgoing.queue)
-        line.outgoing.queue.clear()
-        line.outgoing.skip(lost)
-        self.counts.dropped += lost
-        line.beacon_due = False
 
     def _next_frame(self, line: _Line) -> bytes:
         if line.ask_due:
@@ -237,10 +232,7 @@ class LinkServer:
             self.counts.snapshots_sent += 1
             return line.outgoing.take_snapshot(self._state_for(line.peer))
         line.beacon_due = False
-        waiting = len(line.outgoing.queue)
-        frame = line.outgoing.take()
-        self.counts.sent += waiting - len(line.outgoing.queue)
-        return frame
+        return line.outgoing.take()
 
     def _beacon(self) -> None:
         """Tell peers what comes next, so that a lost tail is noticed; ask again for lost snapshots."""

@@ -29,6 +29,7 @@ class CoordinatorConfig(BaseModel):
     budget_atoms: int = Field(default=1_000_000 * ATOMS_PER_UNIT, ge=0, lt=1 << 62)
     expected_nodes: int = Field(default=3, ge=1)
     nodes_max: int = Field(default=64, ge=1)
+    report_bytes_max: int = Field(default=128 * 1024, ge=1024)
     regions: tuple[str, ...] = ()
     arming_quorum: int | None = Field(default=None, ge=1)
     clock_s: float = Field(default=0.05, gt=0)
@@ -37,9 +38,12 @@ class CoordinatorConfig(BaseModel):
     journal: JournalConfig = JournalConfig()
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _consistent(self) -> Self:
         if not self.late_after_s < self.lost_after_s:
             raise ValueError("must hold: late_after_s < lost_after_s")
+        # A status carries every node's report, and must fit into one message.
+        if (self.nodes_max + 1) * self.report_bytes_max > self.link.message_bytes_max:
+            raise ValueError("must hold: (nodes_max + 1) * report_bytes_max <= link.message_bytes_max")
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 An epoch is given to one incarnation of one node and never again. A second process of a node's name is
 refused while the first may act: until its lease ran out or it left. One exception lets a killed node come
-back sooner: incarnations are counted in the node's own journal, which one process at a time can hold, so a
+back sooner: incarnations only rise within the node's own journal, which one process at a time can hold, so a
 *higher* one says that the process before it is gone; it is believed once that one has been silent for
 `late_after_s`.
 """

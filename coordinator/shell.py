@@ -22,7 +22,7 @@ from coordinator.steps import CoordinatorAction, CoordinatorStarted, Record, Rep
 from domain.control_events import Clocked
 from domain.errors import SwarmError
 from domain.protocols import Clock, Store
-from domain.steering import FromCoordinator, SwarmStatus
+from domain.steering import FromCoordinator, Refusal, SwarmStatus
 from hw.clock import SystemClock
 
 
@@ -101,6 +101,9 @@ class CoordinatorShell:
         peer = letter.peer
         if not letter.message:
             return []
+        if len(letter.message) > self.config.report_bytes_max:
+            refusal = Refusal(f"a message of {len(letter.message)} bytes is above report_bytes_max")
+            return [Reply(peer.name, peer.session, refusal)]
         try:
             message = STEERING.decode(letter.message)
         except SwarmError:

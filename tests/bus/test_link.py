@@ -304,6 +304,49 @@ def test_sessions_without_end_are_bounded(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_what_is_sent_to_a_peer_that_is_gone_is_dropped_and_counted(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with server(tmp_path) as listening:
+            async with client(tmp_path, listening.address) as calling:
+                await calling.connected(3.0)
+                calling.send(b"hello")
+                [letter] = await listening.receive()
+
+            def noticed() -> bool:
+                assert listening.send(letter.peer, b"anybody?")
+                return listening.counts.dropped > 0
+
+            await until(noticed)
+            async with client(tmp_path, listening.address) as calling:
+                await calling.connected(3.0)
+                calling.send(b"back")
+                assert [item.message for item in await listening.receive()] == [b"back"]
+
+    asyncio.run(scene())
+
+
+def test_a_peer_that_does_not_read_fills_only_its_own_queue(tmp_path: Path) -> None:
+    async def scene() -> None:
+        bounds: dict[str, Any] = {"frames_max": 2, "send_queue_max": 8, "batch_bytes": 1024}
+        async with server(tmp_path, **bounds) as listening, client(tmp_path, listening.address) as fast:
+            keys, public = ensure_keys(tmp_path, "slow-1"), ensure_keys(tmp_path, "coordinator").public
+            async with raw_dealer(keys, public, listening.address) as slow:
+                slow.send(write_frame(FrameKind.DATA, 5, 1, [b"I never read"]))
+                [letter] = await listening.receive()
+                big = b"x" * 200_000
+                async with asyncio.timeout(10):
+                    while listening.send(letter.peer, big):
+                        await asyncio.sleep(0.001)
+                await fast.connected(3.0)
+                fast.send(b"hello")
+                [hello] = await listening.receive()
+                assert listening.send(hello.peer, b"welcome")
+                assert await fast.receive() == [b"welcome"]
+                assert not listening.send(letter.peer, big)
+
+    asyncio.run(scene())
+
+
 def test_a_lost_tail_is_noticed_by_the_next_beacon(tmp_path: Path) -> None:
     async def scene() -> None:
         async with linked(tmp_path, beacon_s=0.05) as (listening, calling):

@@ -27,6 +27,7 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         ("[link]\nbeacon = 1", "link.beacon"),
         ("late_after_s = ", "not TOML"),
         ("late_after_s = 4.0", "late_after_s < lost_after_s"),
+        ("report_bytes_max = 4000000", "report_bytes_max <= link.message_bytes_max"),
     ],
 )
 def test_a_bad_field_is_one_line_that_names_it(tmp_path: Path, text: str, said: str) -> None:
