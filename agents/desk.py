@@ -11,6 +11,7 @@ from agents.config import DeskConfig
 from agents.market import Market
 from agents.order import (
     CANCELLED,
+    CHANGES,
     EXPIRED,
     FILLED,
     NO_END,
@@ -22,7 +23,6 @@ from agents.order import (
     UNKNOWN,
     Order,
     legal,
-    move,
 )
 from domain.actions import Action, Alarm, CancelOrder, QueryOrder, ReserveIds, SendOrder
 from domain.desire import Quote
@@ -193,9 +193,9 @@ class Desk:
         self._refused(agent, RefusedOrder(intent, reason, agent.sequence, SEQUENCE_MAX), out)
 
     def cancel(self, order: Order, out: Actions) -> None:
-        """Cancel an order, at once where its standing is known, else as soon as it is."""
-        if order.state in (OPEN, PARTIALLY_FILLED):
-            agent = self.agents[order.agent]
+        """Cancel an order, at once where its standing is known and the link is up, else as soon as it is."""
+        agent = self.agents[order.agent]
+        if order.state in (OPEN, PARTIALLY_FILLED) and agent.market.account.link_up:
             self._to(order, agent, PENDING_CANCEL)
             order.cancel_wanted = True
             self.gate.count_cancel(agent.risk, self.now_ns)
@@ -217,7 +217,12 @@ class Desk:
             return
         order.venue_order_id = event.venue_order_id
         state = order.state
-        if state == PENDING_NEW or (state == UNKNOWN and order.end_state == NO_END):
+        if state == PENDING_NEW and order.filled_lots == 0 and not order.cancel_wanted:
+            # The common way of `_stands`, spelt out for speed.
+            order.state, order.changed_ns = OPEN, self.now_ns
+            self.agents[order.agent].risk.in_flight -= 1
+            self.gate.in_flight -= 1
+        elif state == PENDING_NEW or (state == UNKNOWN and order.end_state == NO_END):
             self._stands(order, out)
 
     def _stands(self, order: Order, out: Actions) -> None:
@@ -492,12 +497,15 @@ class Desk:
 
     # Bookkeeping
 
-    def _to(self, order: Order, agent: Agent, state: int) -> None:
+    def _to(self, order: Order, agent: Agent, after: int) -> None:
         before = order.state
-        if (change := move(order, state, self.now_ns)) != 0:
+        change = CHANGES[before][after]
+        assert change is not None, f"{client_id_text(order.client_id)}: {before} may not become {after}"
+        order.state, order.changed_ns = after, self.now_ns
+        if change != 0:
             agent.risk.in_flight += change
             self.gate.in_flight += change
-        if state == UNKNOWN:
+        if after == UNKNOWN:
             agent.unknown += 1
         elif before == UNKNOWN:
             agent.unknown -= 1

@@ -24,6 +24,7 @@ class Market:
         "agents",
         "book",
         "instrument",
+        "linked",
         "ring",
         "risk",
         "sequence",
@@ -38,7 +39,7 @@ class Market:
         )
         self.book, self.ring, self.trades = Book(instrument.index), TickRing(), TradeLog()
         self.agents: list[Agent] = []
-        self.sequence = 0
+        self.sequence, self.linked = 0, False
         self.signal_bps: float | None = None
 
     def touch(self, tick: Tick) -> None:

@@ -130,18 +130,23 @@ class Node:
     def _on_feed_up(self, event: told.FeedUp, out: Actions) -> None:
         for market in self.markets.values():
             if market.instrument.venue == event.venue:
-                market.book.feed_up(self.desk.now_ns)
-                market.go_stale()
-                self._pull(market, out)
-                self._fetch_book(market, out)
+                market.linked = True
+                self._resync(market, out)
 
     def _on_feed_lost(self, event: told.FeedLost, out: Actions) -> None:
         for market in self.markets.values():
             if market.instrument.venue == event.venue:
+                market.linked = False
                 market.book.feed_lost()
                 market.go_stale()
                 self._pull(market, out)
         self.desk.alarm("feed-lost", f"{event.venue}: {event.reason}", out)
+
+    def _resync(self, market: Market, out: Actions) -> None:
+        market.book.feed_up(self.desk.now_ns)
+        market.go_stale()
+        self._pull(market, out)
+        self._fetch_book(market, out)
 
     def _pull(self, market: Market, out: Actions) -> None:
         """Take our orders out of a market that cannot be believed."""
@@ -195,9 +200,8 @@ class Node:
                     self._cancel_orders(agent, out)
 
     def _cancel_orders(self, agent: Agent, out: Actions) -> None:
-        if agent.orders and agent.market.account.link_up:
-            for order in agent.orders.values():
-                self.desk.cancel(order, out)
+        for order in agent.orders.values():
+            self.desk.cancel(order, out)
 
     # Orders
 
@@ -273,6 +277,7 @@ class Node:
             account.link_up = account.ready = account.matched = False
             account.asked_ns = account.fetch_due_ns = 0
         for market in self.markets.values():
+            market.linked = False
             market.book.restarted()
             market.go_stale()
         self.desk.started()
@@ -321,9 +326,8 @@ class Node:
     def _on_clock_stepped(self, event: control.ClockStepped, out: Actions) -> None:
         self.desk.alarm("clock-stepped", f"by {event.step_ns} ns", out)
         for market in self.markets.values():
-            market.book.feed_up(self.desk.now_ns)
-            market.go_stale()
-            self._pull(market, out)
+            if market.linked:
+                self._resync(market, out)
 
     # Worth
 

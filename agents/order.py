@@ -27,7 +27,7 @@ def _change(before: int, after: int) -> int | None:
 
 
 _STATES = range(len(OrderState))
-_CHANGES = tuple(tuple(_change(before, after) for after in _STATES) for before in _STATES)
+CHANGES = tuple(tuple(_change(before, after) for after in _STATES) for before in _STATES)
 NO_END = -1
 
 
@@ -71,12 +71,4 @@ class Order(msgspec.Struct, array_like=True, gc=False):
 
 def legal(state: int, after: int) -> bool:
     """Tell whether an order may go from one state to another."""
-    return _CHANGES[state][after] is not None
-
-
-def move(order: Order, after: int, now_ns: int) -> int:
-    """Change an order's state and give the change in the number of orders in flight."""
-    change = _CHANGES[order.state][after]
-    assert change is not None, f"{order.client_id:x}: {order.state} may not become {after}"
-    order.state, order.changed_ns = after, now_ns
-    return change
+    return CHANGES[state][after] is not None

@@ -92,6 +92,7 @@ class MarketState(msgspec.Struct, array_like=True):
     book: bytes
     ring: bytes
     sequence: int
+    linked: bool
     signal_bps: float | None
     watermark: int
     above: list[int]
@@ -167,6 +168,7 @@ def _market_state(market: Market) -> MarketState:
         market.book.state(),
         market.ring.state(),
         market.sequence,
+        market.linked,
         market.signal_bps,
         market.trades.watermark,
         sorted(market.trades.above),
@@ -225,7 +227,7 @@ def _restore_markets(node: Node, states: list[MarketState]) -> dict[int, int]:
         market.ring.restore(kept.ring)
         if kept.index == market.instrument.index:
             market.book.restore(kept.book)
-        market.sequence, market.signal_bps = kept.sequence, kept.signal_bps
+        market.sequence, market.linked, market.signal_bps = kept.sequence, kept.linked, kept.signal_bps
         market.trades.watermark, market.trades.above = kept.watermark, set(kept.above)
         _take(market.risk, kept.risk)
     return places

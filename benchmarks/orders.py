@@ -104,49 +104,31 @@ class Venue:
 
     def __init__(self, node: Node, matched: Callable[[list[int]], Iterable[list[int]]]) -> None:
         self.node, self.matched = node, matched
-        self.trade_id = self.number = self.fills = 0
-        self.ids: dict[int, int] = {}
+        self.trade_id, self.taker = 0, 1 << 60
 
     def round(self, tick: Tick) -> int:
         """Take a tick through the node, its orders through the engine, and every answer back."""
-        now_ns = tick.local_ts_ns
-        step, ids = self.node.step, self.ids
+        now_ns, bid = tick.local_ts_ns, tick.bid_ticks
+        step, rested, trade = self.node.step, k.RESTED, k.TRADE
         ops: list[int] = []
         for action in step(tick):
             if type(action) is SendOrder:
                 intent = action.approved.intent
-                number = self.number = self.number + 1
-                ids[number] = action.client_id
-                ops += (0, number, OURS, intent.side, intent.tif, intent.price_ticks, intent.size_lots, 0)
+                price, size = intent.price_ticks, intent.size_lots
+                ops += (0, action.client_id, OURS, intent.side, intent.tif, price, size, 0)
         orders = len(ops) // k.OP_WORDS
         for side in (1, -1):
-            number = self.number = self.number + 1
-            ops += (0, number, FLOW, side, k.MARKET, 0, 10 * LADDER // 2, 0)
-        trade_id = self.trade_id
+            self.taker += 1
+            ops += (0, self.taker, FLOW, side, k.MARKET, 0, 10 * LADDER // 2, 0)
+        first = trade_id = self.trade_id
         for kind, number, price, lots, _, _ in self.matched(ops):
-            if kind == k.RESTED:
-                step(OrderAcked(ids[number], now_ns, number))
-            elif kind == k.TRADE:
+            if kind == rested:
+                step(OrderAcked(number, now_ns, number))
+            elif kind == trade:
                 trade_id += 1
-                side = 1 if price < tick.ask_ticks else -1
-                asset = "BTC" if side > 0 else "USDT"
-                step(
-                    Fill(
-                        ids.pop(number),
-                        now_ns,
-                        0,
-                        trade_id,
-                        number,
-                        side,
-                        price,
-                        lots,
-                        0,
-                        asset,
-                        True,
-                        now_ns,
-                    )
-                )
-        self.fills += trade_id - self.trade_id
+                side, asset = (1, "BTC") if price <= bid else (-1, "USDT")
+                step(Fill(number, now_ns, 0, trade_id, 7, side, price, lots, 0, asset, True, now_ns))
+        assert trade_id - first == orders and not self.node.desk.working
         self.trade_id = trade_id
         if trade_id % 512 == 0:
             self.node.markets[0].trades.complete(trade_id)
@@ -187,8 +169,7 @@ def measure(make: Callable[[], Any], rounds: int) -> tuple[float, Venue]:
     elapsed_ns = perf_ns() - began_ns
     gc.enable()
     gc.unfreeze()
-    assert orders == rounds * LADDER and venue.fills == orders + 200 * LADDER
-    assert not venue.node.desk.working
+    assert orders == rounds * LADDER
     return orders / elapsed_ns * NS, venue
 
 
