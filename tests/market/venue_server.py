@@ -10,39 +10,21 @@ from typing import Any
 
 import pytest
 
+from bus.journal_memory import MemoryJournal
 from domain.events import Event
 from domain.order import ApprovedOrder, OrderIntent, Side, TimeInForce
 from hw.clock import SystemClock
 from market.venues.binance.config import VenueConfig
 from sim.exchange.config import AccountConfig, ExchangeConfig, MarketConfig
 from sim.exchange.exchange import Exchange
-from sim.exchange.messages import Command, PlaceOrder
+from sim.exchange.messages import PlaceOrder, SelfTradePrevention
+from sim.exchange.recovery import RecordedExchange
 from sim.exchange.server import Stand, bind, serve
 from sim.exchange.server_venue import Venue as Served
 from sim.exchange.sign import ApiKey
 
 KEY, SECRET = "k" * 64, "s" * 64
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-
-
-class MemoryRecord:
-    """Keep nothing: these exchanges only live as long as the test."""
-
-    def __init__(self) -> None:
-        self.commands = 0
-
-    def append(self, command: Command) -> None:
-        """Count."""
-        self.commands += 1
-
-    def commit(self) -> None:
-        """Do nothing."""
-
-    def keep(self, exchange: Exchange) -> None:
-        """Do nothing."""
-
-    def close(self, exchange: Exchange) -> None:
-        """Do nothing."""
 
 
 def exchange_config() -> ExchangeConfig:
@@ -66,10 +48,11 @@ def exchange_config() -> ExchangeConfig:
 
 
 class Simulated:
-    """One exchange that can be stopped and started again on the same port."""
+    """One exchange that can be stopped, and recovers on the same port when it is started again."""
 
     def __init__(self) -> None:
         self.config = exchange_config()
+        self.store = MemoryJournal("test-x")
         self.exchange = Exchange(self.config)
         self.clock = SystemClock()
         self.port = 0
@@ -80,7 +63,9 @@ class Simulated:
     async def start(self) -> None:
         """Listen."""
         keys = {KEY: ApiKey(0, SECRET.encode())}
-        self.served = Served(self.config, self.exchange, MemoryRecord(), self.clock, keys)
+        recorded = RecordedExchange.recover(self.config, self.store)
+        self.exchange = recorded.exchange
+        self.served = Served(self.config, recorded, self.clock, keys)
         (socket,) = bind([("test-x", self.port)])
         self.port = socket.getsockname()[1]
         self._stop, ready = asyncio.Event(), asyncio.Event()
@@ -99,7 +84,14 @@ class Simulated:
         served = self.served
         assert served is not None
         order = PlaceOrder(
-            self.clock.now_ns(), 1, instrument, int(side), int(TimeInForce.GTC), price_ticks, size_lots
+            self.clock.now_ns(),
+            1,
+            instrument,
+            int(side),
+            int(TimeInForce.GTC),
+            price_ticks,
+            size_lots,
+            self_trade=SelfTradePrevention.NONE,
         )
         await served.ask(lambda: served.apply(order))
 

@@ -1,0 +1,291 @@
+"""Every venue package is found and does the same against a real exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import market.venues
+from domain.actions import FetchBook
+from domain.errors import ConfigError, ExitCode, SwarmError
+from domain.events import Event
+from domain.ids import client_id, client_id_text
+from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick, Trade
+from domain.order import OrderState, Side, TimeInForce
+from domain.order_events import (
+    AccountSnapshot,
+    CancelRefused,
+    FateUnknown,
+    Fill,
+    OrderAcked,
+    OrderClosed,
+    OrderLinkLost,
+    OrderLinkUp,
+    OrderRefusedByVenue,
+    OrderStatus,
+)
+from domain.position import Position
+from market.book import Book
+from tests.market.venue_server import SYMBOLS, Heard, Simulated, buy, in_loop, simulated, until, with_keys
+
+VENUES_EXPECTED = 1
+FOUND = [name for _, name, is_package in pkgutil.iter_modules(market.venues.__path__) if is_package]
+
+
+def part(venue: str, name: str) -> ModuleType:
+    return importlib.import_module(f"market.venues.{venue}.{name}")
+
+
+def adapter(venue: str) -> Any:
+    """Give the one class of the package's `venue` module whose name ends in Venue."""
+    module = part(venue, "venue")
+    (found,) = [
+        thing for name, thing in vars(module).items()
+        if name.endswith("Venue") and getattr(thing, "__module__", "") == module.__name__
+    ]  # fmt: skip
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_keys(monkeypatch)
+
+
+def test_as_many_venues_as_expected_are_found() -> None:
+    assert len(FOUND) == VENUES_EXPECTED, FOUND
+
+
+async def connected(venue: str, exchange: Simulated, deliver: Any) -> Any:
+    config = exchange.venue_config()
+    instruments = await part(venue, "instruments").load_instruments(config, SYMBOLS, exchange.clock)
+    return adapter(venue)(config, instruments, exchange.clock, deliver)
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_orders_live_their_lives(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        heard, one, two, three = Heard(), client_id(1, 1, 1), client_id(1, 1, 2), client_id(1, 1, 3)
+        async with simulated() as exchange, await connected(venue, exchange, heard.append) as live:
+            assert heard.of(FeedUp) and heard.of(OrderLinkUp)
+            await exchange.crowd(0, Side.SELL, 6_000_000, 500)
+            live.send(one, buy(6_000_000, 200))
+            live.send(two, buy(5_000_000, 200, TimeInForce.POST))
+            live.send(three, buy(6_000_000, 200, TimeInForce.POST))
+            await until(
+                lambda: heard.of(Fill) and heard.of(OrderRefusedByVenue) and len(heard.of(OrderAcked)) == 2
+            )
+            (fill,) = heard.of(Fill)
+            assert (fill.client_id, fill.side, fill.price_ticks, fill.size_lots) == (one, 1, 6_000_000, 200)
+            assert (fill.fee_asset, fill.fee_atoms, fill.maker) == (
+                "BTC",
+                200 * 100_000 * 500 // 1_000_000,
+                False,
+            )
+            assert heard.of(OrderRefusedByVenue)[0].client_id == three
+            live.send(two, buy(5_000_000, 200, TimeInForce.POST))
+            await until(lambda: heard.of(OrderStatus))
+            live.cancel(two, 0)
+            live.cancel(one, 0)
+            live.query(one, 0)
+            await until(
+                lambda: heard.of(OrderClosed) and heard.of(CancelRefused) and len(heard.of(OrderStatus)) == 2
+            )
+            assert heard.of(OrderClosed)[0].client_id == two
+            assert heard.of(OrderStatus)[-1].state == OrderState.FILLED
+            assert len(heard.of(OrderAcked)) == 2 and live.bad_frames == 0
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_a_book_follows_the_exchange_through_a_lost_connection(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        heard, book = Heard(), Book(0)
+        live: Any = None
+
+        def follow(event: Event) -> None:
+            heard.append(event)
+            if isinstance(event, FeedUp):
+                book.feed_up(event.local_ts_ns)
+            elif isinstance(event, FeedLost):
+                book.feed_lost()
+            elif isinstance(event, BookDelta | BookSnapshot) and event.instrument == 0:
+                book.apply(event)
+            if live is not None and book.wants_snapshot(exchange.clock.now_ns()):
+                live.fetch_book(FetchBook(0).instrument)
+
+        def same() -> bool:
+            sequence, bids, asks = exchange.exchange.depth(0, 1_000)
+            shown = (tuple(book.bids.tolist()), tuple(book.asks.tolist()))
+            return not book.stale and book.sequence == sequence and shown == (tuple(bids), tuple(asks))
+
+        async with simulated() as exchange:
+            live = await connected(venue, exchange, follow)
+            async with live:
+                for around in range(2):
+                    for step in range(30):
+                        await exchange.crowd(0, Side.BUY, 5_900_000 - 7 * step - around, 100 + step)
+                        await exchange.crowd(0, Side.SELL, 6_100_000 + 5 * step + around, 100)
+                        await asyncio.sleep(0.005)
+                    await exchange.crowd(0, Side.SELL, 5_899_900, 250)
+                    await until(same, "book and exchange to agree")
+                    if around == 0:
+                        await exchange.stop()
+                        await until(lambda: book.stale and heard.of(OrderLinkLost))
+                        await exchange.start()
+                        await until(lambda: len(heard.of(OrderLinkUp)) == 2 and len(heard.of(FeedUp)) == 2)
+                assert heard.of(Tick) and heard.of(Trade)[-1].aggressor == Side.SELL and live.bad_frames == 0
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_the_account_adds_up_to_the_fills(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        heard = Heard()
+        async with simulated() as exchange, await connected(venue, exchange, heard.append) as live:
+            for sequence in range(1, 6):
+                await exchange.crowd(0, Side.SELL, 6_000_000 + sequence, 100)
+                live.send(client_id(1, 1, sequence), buy(6_000_100, 100, TimeInForce.IOC))
+            live.send(client_id(1, 1, 9), buy(5_000_000, 300))
+            await until(lambda: len(heard.of(Fill)) == 5 and len(heard.of(OrderAcked)) == 6)
+            live.fetch_account(((0, 2), (1, 0)))
+            await until(lambda: heard.of(AccountSnapshot))
+            snapshot = heard.of(AccountSnapshot)[0]
+            strip = [
+                (fill.trade_id, fill.client_id, fill.size_lots, fill.fee_atoms) for fill in snapshot.fills
+            ]
+            known = [
+                (fill.trade_id, fill.client_id, fill.size_lots, fill.fee_atoms) for fill in heard.of(Fill)
+            ]
+            assert strip == known[2:]
+            position = Position()
+            for fill in heard.of(Fill):
+                position = position.fold(fill, live.instruments[0])
+            free, locked = snapshot.balances["BTC"]
+            assert free + locked - 100_000_000_000 == position.base_atoms
+            (order,) = snapshot.open_orders
+            assert (order.client_id, order.price_ticks, order.size_lots) == (
+                client_id(1, 1, 9),
+                5_000_000,
+                300,
+            )
+            truth = await part(venue, "venue").account_truth(exchange.venue_config(), exchange.clock)
+            assert truth.open_order_ids == (client_id_text(client_id(1, 1, 9)),)
+            assert truth.totals["USDT"] == sum(snapshot.balances["USDT"])
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_a_stopped_exchange_loses_nothing_and_nothing_is_guessed(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        heard, one = Heard(), client_id(1, 1, 1)
+        async with simulated() as exchange, await connected(venue, exchange, heard.append) as live:
+            live.send(one, buy(5_000_000, 200))
+            await until(lambda: heard.of(OrderAcked))
+            await exchange.stop()
+            await until(lambda: heard.of(OrderLinkLost) and heard.of(FeedLost))
+            live.cancel(one, 0)
+            await until(lambda: heard.of(FateUnknown))
+            await exchange.start()
+            await until(lambda: len(heard.of(OrderLinkUp)) == 2)
+            live.query(one, 0)
+            await until(lambda: heard.of(OrderStatus))
+            assert heard.of(OrderStatus)[0].state == OrderState.OPEN
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_a_wrong_key_is_refused_before_anything_starts(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @in_loop
+    async def run() -> None:
+        async with simulated() as exchange:
+            live = await connected(venue, exchange, Heard().append)
+            for key, secret in (("x" * 64, "s" * 64), ("k" * 64, "wrong")):
+                with_keys(monkeypatch, key, secret)
+                with pytest.raises(SwarmError) as told:
+                    async with adapter(venue)(
+                        exchange.venue_config(), live.instruments, exchange.clock, Heard().append
+                    ):
+                        pass
+                assert told.value.code == ExitCode.WRONG_KEY
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_a_venue_that_is_down_at_the_start_says_so(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        async with simulated() as exchange:
+            live = await connected(venue, exchange, Heard().append)
+        config = exchange.venue_config(start_timeout_s=0.3)
+        with pytest.raises(SwarmError, match="is down") as told:
+            async with adapter(venue)(config, live.instruments, exchange.clock, Heard().append):
+                pass
+        assert told.value.code == ExitCode.VENUE_DOWN
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_a_core_that_fails_ends_the_venue_with_its_own_error(venue: str) -> None:
+    def fail_on_tick(event: Event) -> None:
+        if isinstance(event, Tick):
+            raise SwarmError("the disk is full", where="journal", mend="make room", code=ExitCode.DISK_FULL)
+
+    @in_loop
+    async def run() -> None:
+        async with simulated() as exchange:
+            live = await connected(venue, exchange, fail_on_tick)
+
+            async def trade() -> None:
+                async with live:
+                    await exchange.crowd(0, Side.BUY, 5_000_000, 100)
+                    await asyncio.sleep(5)
+
+            with pytest.raises(SwarmError, match="disk is full"):
+                await trade()
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_an_error_of_the_caller_and_a_cancellation_pass_through(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        async with simulated() as exchange:
+            with pytest.raises(KeyError):
+                async with await connected(venue, exchange, Heard().append):
+                    raise KeyError("mine")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1), await connected(venue, exchange, Heard().append):
+                    await asyncio.sleep(5)
+
+    run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_real_money_without_both_locks_is_refused_at_once(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        async with simulated() as exchange:
+            live = await connected(venue, exchange, Heard().append)
+            config = exchange.venue_config(simulated=False)
+            with pytest.raises(ConfigError):
+                adapter(venue)(config, live.instruments, exchange.clock, Heard().append)
+            with pytest.raises(ConfigError):
+                await part(venue, "instruments").load_instruments(config, SYMBOLS, exchange.clock)
+
+    run()

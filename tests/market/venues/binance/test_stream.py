@@ -1,0 +1,95 @@
+"""The feed comes back by itself, and a snapshot never crosses from one connection to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick
+from tests.market.scripted_venue import scripted
+from tests.market.venue_server import in_loop, until, with_keys
+from tests.market.venues.binance.test_wire import BEST, DEPTH, SNAPSHOT
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_keys(monkeypatch)
+
+
+@in_loop
+async def test_frames_become_events_and_bad_ones_are_counted() -> None:
+    async with scripted() as venue, venue.venue() as (adapter, heard):
+        for frame in (json.dumps(DEPTH), "nonsense", json.dumps(BEST)):
+            await venue.stream_sockets[-1].send_str(frame)
+        await until(lambda: heard.of(Tick))
+        assert len(heard.of(BookDelta)) == 1 and adapter.bad_frames == 1
+        assert heard.of(FeedUp) and not heard.of(FeedLost)
+
+
+@in_loop
+async def test_a_lost_feed_is_told_and_comes_back() -> None:
+    async with scripted() as venue, venue.venue() as (_, heard):
+        for times in (1, 2):
+            await venue.stream_sockets[-1].close()
+            await until(lambda times=times: len(heard.of(FeedUp)) == times + 1)  # type: ignore[misc]
+            kinds = [type(event) for event in heard if type(event) in (FeedUp, FeedLost)]
+            assert kinds == [FeedUp] + [FeedLost, FeedUp] * times
+
+
+@in_loop
+async def test_a_peer_that_is_silent_and_answers_no_ping_is_lost() -> None:
+    async with scripted() as venue:
+        venue.silent = True
+        async with venue.venue(ping_idle_s=0.05, ping_reply_s=0.05) as (_, heard):
+            await until(lambda: heard.of(FeedLost), limit_s=3.0)
+
+
+@in_loop
+async def test_a_snapshot_is_fetched_once_however_often_it_is_asked_for() -> None:
+    async with scripted() as venue:
+        venue.rest["/api/v3/depth"] = lambda query: (200, SNAPSHOT)
+        async with venue.venue() as (adapter, heard):
+            for _ in range(3):
+                adapter.fetch_book(0)
+            adapter.fetch_book(1)
+            await until(lambda: len(heard.of(BookSnapshot)) == 2)
+            calls = [query for path, query in venue.rest_calls if path == "/api/v3/depth"]
+            assert sorted(query["symbol"] for query in calls) == ["BTCUSDT", "ETHUSDT"]
+            assert all(query["limit"] == "1000" for query in calls)
+
+
+@in_loop
+async def test_a_snapshot_is_tried_again_and_then_left_to_the_book() -> None:
+    async with scripted() as venue:
+        venue.rest["/api/v3/depth"] = lambda query: (500, "{}")
+        async with venue.venue() as (adapter, heard):
+            adapter.fetch_book(0)
+            await until(lambda: adapter.stream.snapshots_failed == 1)
+            assert len([path for path, _ in venue.rest_calls if path == "/api/v3/depth"]) == 3
+            venue.rest["/api/v3/depth"] = lambda query: (200, "{}")
+            adapter.fetch_book(0)
+            await until(lambda: adapter.stream.snapshots_failed == 2)
+            venue.rest["/api/v3/depth"] = lambda query: (200, SNAPSHOT)
+            adapter.fetch_book(0)
+            await until(lambda: heard.of(BookSnapshot))
+
+
+@in_loop
+async def test_a_snapshot_asked_for_on_an_older_connection_is_fetched_again() -> None:
+    async with scripted() as venue:
+        answers: list[Any] = [{**SNAPSHOT, "lastUpdateId": 1}, {**SNAPSHOT, "lastUpdateId": 2}]
+        async with venue.venue() as (adapter, heard):
+
+            def slow(query: dict[str, str]) -> tuple[int, Any]:
+                if len(answers) == 2:
+                    adapter.stream.link.epoch += 1
+                return 200, answers.pop(0)
+
+            venue.rest["/api/v3/depth"] = slow
+            adapter.fetch_book(0)
+            await until(lambda: heard.of(BookSnapshot))
+            await asyncio.sleep(0.02)
+            assert [event.sequence for event in heard.of(BookSnapshot)] == [2]
