@@ -7,19 +7,22 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.order import Side, TimeInForce
 from hw.kernel import kernels_on
 from sim.exchange import engine_kernels as k
 from sim.exchange.engine import Engine
+from sim.exchange.messages import SelfTradePrevention
 from tests.sim.exchange.slow_book import Row, SlowBook, random_ops
 
 BUY, SELL = 1, -1
-OPS = 1_000_000 if kernels_on() else 3_000
+OPS = 1_000_000 if kernels_on() else 5_000
 PIECE = 50_000
 
 
@@ -153,10 +156,10 @@ def test_a_full_book_grows_by_doubling_and_then_refuses() -> None:
 
 def test_a_batch_meets_a_full_book_as_single_orders_do() -> None:
     places = [(k.PLACE_OP, order_id, 1, BUY, k.GTC, order_id, 1, 0) for order_id in range(1, 8)]
-    ops = np.array([*places, (k.CANCEL_OP, 3, 0, 0, 0, 0, 0, 0), places[6]], np.int64)
+    ops = np.array([*places, places[6], (k.CANCEL_OP, 3, 0, 0, 0, 0, 0, 0), places[6]], np.int64)
     engine = Engine(orders_max=6, orders_start=2)
     rows = np.concatenate([piece.copy() for piece in engine.run(ops)])
-    assert rows[:, 0].tolist() == [k.RESTED] * 6 + [k.FULL, k.CANCELLED, k.RESTED]
+    assert rows[:, 0].tolist() == [k.RESTED] * 6 + [k.FULL, k.FULL, k.CANCELLED, k.RESTED]
     assert engine.live == 6
 
 
@@ -175,6 +178,21 @@ def test_depth_shows_no_more_than_asked() -> None:
     engine = book(bids=[(price, price) for price in range(1, 200)])
     assert engine.depth(2) == (((199, 199), (198, 198)), ())
     assert len(engine.depth(5_000)[0]) == 199
+
+
+@pytest.mark.skipif(not kernels_on(), reason="nothing is compiled in the plain run")
+def test_every_entry_point_is_compiled_for_one_signature_only() -> None:
+    engine = Engine(orders_start=1)
+    for order_id, tif in enumerate((TimeInForce.GTC, TimeInForce.POST), start=1):
+        engine.place(order_id, 1, Side.BUY, tif, 10, 1, SelfTradePrevention.EXPIRE_MAKER)
+    engine.cancel(2)
+    engine.depth(3)
+    assert [len(rows) for rows in engine.run(np.array([(k.CANCEL_OP, 1, 0, 0, 0, 0, 0, 0)], np.int64))] == [1]
+    entries: list[Any] = [k.layout, k.place, k.cancel, k.run_ops, k.regrow, k.depth_of]
+    assert [len(entry.signatures) for entry in entries] == [1] * 6
+    count = len(entries[1].signatures)
+    entries[1].compile("int64(int64[::1], int64, int64, int64, int64, int64, int64, int64, int64)")
+    assert len(entries[1].signatures) == count
 
 
 @pytest.mark.skipif(not kernels_on(), reason="this is the plain run")

@@ -124,7 +124,7 @@ def test_killed_three_times_it_comes_back_as_it_was_acknowledged(tmp_path: Path)
     stream, done, accepted = command_stream(11), 0, 0
     twin = Exchange(small_config())
     for _ in range(3):
-        acknowledged = {int(line[0]): line for line in run_until_killed(folder, done, 40)}
+        acknowledged = {int(line[0]): line for line in run_until_killed(folder, done, 25)}
         with Journal.open(folder, "exchange-small-x") as journal:
             recorded = RecordedExchange.recover(small_config(), journal, snapshot_every=700)
             last = max(acknowledged)
