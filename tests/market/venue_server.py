@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from bus.journal_memory import MemoryJournal
 from domain.events import Event
@@ -164,10 +165,11 @@ def with_keys(monkeypatch: pytest.MonkeyPatch, key: str = KEY, secret: str = SEC
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an async test in a loop of its own."""
+    """Run an async test in a loop of its own, of the kind that nodes use."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*arguments, **named), 30))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(asyncio.wait_for(test(*arguments, **named), 30))
 
     return run

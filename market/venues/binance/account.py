@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ class AccountTruth(msgspec.Struct, frozen=True):
     @property
     def totals(self) -> dict[str, int]:
         """Give free and locked together."""
-        return {asset: free + locked for asset, (free, locked) in self.balances.items()}
+        return _totals(self.balances)
 
 
 class _Balance(msgspec.Struct):
@@ -85,7 +86,7 @@ class AccountReader:
         before = await self.balances()
         for _ in range(AGREEING_READS_MAX):
             orders, after = await self.open_orders(), await self.balances()
-            if after == before:
+            if _totals(after) == _totals(before):
                 break
             before = after
         texts = tuple(sorted(order.clientOrderId for order in orders))
@@ -97,18 +98,21 @@ class AccountReader:
         now_ns: Callable[[], int],
         owners: dict[tuple[int, int], int],
     ) -> AccountSnapshot:
-        """Read everything. Balances are read before and after: equal ones say that nothing moved."""
+        """Read everything. Totals are read before and after: equal ones say that nothing traded meanwhile.
+
+        On an account that trades without a pause the last of `AGREEING_READS_MAX` readings stands.
+        """
         before = await self.balances()
         fills: list[Fill] = []
         since = dict(since_trade_ids)
         for _ in range(AGREEING_READS_MAX):
             orders = await self.open_orders()
-            for instrument, trade_id in list(since.items()):
-                found = await self._fills(instrument, trade_id, now_ns(), owners)
+            for found in await self._all_fills(since, now_ns(), owners):
                 fills += found
-                since[instrument] = found[-1].trade_id if found else trade_id
+                if found:
+                    since[found[-1].instrument] = found[-1].trade_id
             after = await self.balances()
-            if after == before:
+            if _totals(after) == _totals(before):
                 break
             before = after
         fills.sort(key=lambda fill: (fill.instrument, fill.trade_id))
@@ -119,6 +123,24 @@ class AccountReader:
             tuple(self._open(order) for order in orders),
             tuple(fills),
         )
+
+    async def _all_fills(
+        self, since: dict[int, int], now_ns: int, owners: dict[tuple[int, int], int]
+    ) -> list[list[Fill]]:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                asked = [
+                    tasks.create_task(self._fills(instrument, trade_id, now_ns, owners))
+                    for instrument, trade_id in since.items()
+                ]
+        except* SwarmError as errors:
+            failed = errors
+        else:
+            return [task.result() for task in asked]
+        first: BaseException = failed
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first
 
     def _open(self, order: ListedOrder) -> OpenOrder:
         try:
@@ -199,6 +221,10 @@ class AccountReader:
             code=ExitCode.VENUE_DOWN,
             retryable=True,
         )
+
+
+def _totals(balances: Balances) -> dict[str, int]:
+    return {asset: free + locked for asset, (free, locked) in balances.items()}
 
 
 def _amount(text: str) -> int:

@@ -25,7 +25,7 @@ class BinanceVenue:
 
     Entering waits until both links stand, at most `start_timeout_s`, and raises VENUE_DOWN or WRONG_KEY
     otherwise. Losses after that are events, and reconnecting goes on for ever. What `deliver` raises ends
-    the venue and comes out of its context.
+    the venue and comes out of its context. Nothing is delivered once leaving began.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class BinanceVenue:
         self.config, self.name, self.instruments = config, config.name, tuple(instruments)
         self._core = deliver
         self._failed: asyncio.Future[None] | None = None
+        self._leaving = False
         credentials = config.credentials()
         self.rest = RestClient(config, clock, credentials)
         self.stream = MarketStream(config, self.instruments, self.rest, clock, self._deliver)
@@ -80,6 +81,7 @@ class BinanceVenue:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leaving = True
         for task in self._tasks:
             task.cancel()
         cancelled = isinstance(error, asyncio.CancelledError)
@@ -108,7 +110,7 @@ class BinanceVenue:
 
     def _deliver(self, event: Event) -> None:
         assert self._failed is not None
-        if self._failed.done():
+        if self._failed.done() or self._leaving:
             return
         try:
             self._core(event)
