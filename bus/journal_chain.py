@@ -43,6 +43,7 @@ class OpenReport:
 def verify_chain(directory: Path, name: str) -> list[Extent]:
     """Check every block of every segment, oldest first; an empty folder has none."""
     numbers = segment_numbers(directory)
+    _check_logs(directory)
     expected = Origin(name, 1, 1, genesis_hash(name))
     extents: list[Extent] = []
     for number in numbers:
@@ -56,11 +57,20 @@ def verify_chain(directory: Path, name: str) -> list[Extent]:
     return extents
 
 
+def _check_logs(directory: Path) -> None:
+    # A new segment of the same number would take an orphaned log for its own.
+    for log in sorted(directory.glob("*.db-wal")):
+        path = log.with_name(log.name.removesuffix("-wal"))
+        if not path.exists():
+            raise broken(path, 0, "the segment is missing, its write-ahead log is still here")
+
+
 def compare(directory: Path, extents: list[Extent], mark: Mark | None) -> OpenReport:
     """Tell whether the chain reaches as far as it was committed."""
     last = extents[-1]
     report = OpenReport(last.events, last.hash.hex(), len(extents))
     if mark is None:
+        _check_structure(segment_path(directory, last.origin.number), last.events + 1)
         reason = "the head mark is missing or damaged: a lost tail would go unseen" if last.events else None
         return OpenReport(report.events, report.hash, report.segments, reason=reason)
     path = segment_path(directory, mark.segment)
@@ -94,7 +104,7 @@ def _check_structure(path: Path, sequence: int) -> None:
     with reading(path, sequence), closing(open_to_read(path)) as connection:
         rows = connection.execute("pragma integrity_check(1)").fetchall()
     if rows != [("ok",)]:
-        raise broken(path, sequence, "the tear goes through the database")
+        raise broken(path, sequence, "what was lost goes through the database itself")
 
 
 def read_origin(path: Path) -> Origin:

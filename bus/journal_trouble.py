@@ -15,7 +15,17 @@ MEND_BROKEN = (
     "positions are then reconciled with the venue"
 )
 _FULL_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_BROKEN_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
+# Trouble around the files; everything else that SQLite reports is trouble in them.
+_AROUND_CODES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_NOLFS,
+}
 _FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -55,7 +65,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path, sequence: int) -> SwarmError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in _FULL_CODES:
         return disk_full(path, str(error))
-    if code in _BROKEN_CODES:
+    if code not in _AROUND_CODES:
         return broken(path, sequence, str(error))
     return SwarmError(
         f"the journal cannot be used: {error}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sqlite3
 import subprocess
@@ -30,6 +32,11 @@ def _drop_middle(folder: Path) -> None:
 def _drop_all(folder: Path) -> None:
     for number in segment_numbers(folder):
         segment_path(folder, number).unlink()
+
+
+def _drop_all_but_a_log(folder: Path) -> None:
+    (folder / "head").unlink()
+    segment_path(folder, 3).rename(folder / "000003.db-wal")
 
 
 def _empty(folder: Path) -> None:
@@ -72,6 +79,7 @@ def _other_mark(folder: Path) -> None:
         (_drop_segment, "last segment is missing"),
         (_drop_middle, "it is missing"),
         (_drop_all, "every segment is missing"),
+        (_drop_all_but_a_log, "its write-ahead log is still here"),
         (_empty, "a segment is empty"),
         (_folder_for_file, "a segment is missing"),
         (_swap, "does not follow"),
@@ -201,3 +209,68 @@ def test_a_writer_killed_again_and_again_loses_nothing_that_it_promised(tmp_path
             latest = journal.latest_snapshot()
             assert latest is None or latest[1] == str(latest[0]).encode()
     assert promised > 100 and len(segment_numbers(tmp_path)) > 2
+
+
+class _Forgetful:
+    """A connection whose every statement fails in one way."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def execute(self, *_: object) -> None:
+        """Fail."""
+        error = sqlite3.OperationalError("as told")
+        error.sqlite_errorcode = self._code
+        raise error
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        (sqlite3.SQLITE_BUSY, ExitCode.STATE_IN_USE),
+        (sqlite3.SQLITE_READONLY, ExitCode.CONFIG),
+        (sqlite3.SQLITE_IOERR_WRITE, ExitCode.DISK_FULL),
+        (sqlite3.SQLITE_CORRUPT, ExitCode.JOURNAL_BROKEN),
+        (sqlite3.SQLITE_TOOBIG, ExitCode.JOURNAL_BROKEN),
+    ],
+)
+def test_trouble_of_sqlite_has_its_exit_code(code: int, exit_code: ExitCode, tmp_path: Path) -> None:
+    with journal_of(tmp_path, many(1)) as journal:
+        writer = journal._writer
+        connection, writer._connection = writer._connection, _Forgetful(code)  # type: ignore[assignment]
+        journal.append(b"kept")
+        with pytest.raises(SwarmError, match="as told") as refusal:
+            journal.commit()
+        assert refusal.value.code is exit_code
+        writer._connection = connection
+        journal.commit()
+    assert verify(tmp_path).events == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(errno.ENOSPC, ExitCode.DISK_FULL), (errno.EACCES, ExitCode.CONFIG)]
+)
+def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(
+    number: int, exit_code: ExitCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with journal_of(tmp_path, many(1)) as journal:
+        journal.snapshot(b"old")
+        monkeypatch.setattr("bus.journal_snapshots.sync_file", fail)
+        journal.append(b"tick")
+        with pytest.raises(SwarmError) as refusal:
+            journal.snapshot(b"new")
+        assert refusal.value.code is exit_code
+        assert journal.latest_snapshot() == (3, b"old") and not list(tmp_path.glob("*.new"))
+
+
+def test_a_snapshot_that_cannot_be_read_is_not_believed(tmp_path: Path) -> None:
+    with journal_of(tmp_path, many(1)) as journal:
+        journal.snapshot(b"old")
+        (tmp_path / "snapshot-000000000000009").mkdir()
+        assert journal.latest_snapshot() == (3, b"old")
