@@ -22,7 +22,7 @@ from bus.journal import Journal
 from bus.keys import COORDINATOR, ensure_keys, load_public
 from bus.link_client import LinkClient
 from domain.control_events import NodeStarted
-from domain.errors import ConfigError, ExitCode
+from domain.errors import ConfigError, ExitCode, SwarmError
 from domain.instrument import Instrument
 from domain.report import NodeReport
 from hw.clock import SystemClock
@@ -32,6 +32,7 @@ from market.venues.binance.instruments import load_instruments
 from market.venues.binance.venue import BinanceVenue
 
 BUILD = "0.1.0"
+CLOCK_BEHIND_S_MAX = 5.0
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -97,6 +98,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         log(f"recovered {replay.inputs} events after sequence {replay.from_sequence - 1}")
         node = recorder.core
         assert isinstance(node, Node)
+        check_clock(node.desk.now_ns, SystemClock().now_ns(), config.node)
         clock = SystemClock(floor_ns=node.desk.now_ns + 1)
         shell = NodeShell(config, recorder, journal, clock, log)
         shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
@@ -132,6 +134,18 @@ async def listed(config: RegionConfig, live_word: str | None) -> tuple[Instrumen
             venue, venue.symbols, clock, first_index=len(found), live_word=live_word
         )
     return tuple(found)
+
+
+def check_clock(journal_ns: int, wall_ns: int, node: str) -> None:
+    """Refuse to go on where the wall clock lies before the journal: the venue would not believe our times."""
+    behind_s = (journal_ns - wall_ns) / 1e9
+    if behind_s > CLOCK_BEHIND_S_MAX:
+        raise SwarmError(
+            f"the clock is {behind_s:.0f} s behind the journal's last event",
+            where=node,
+            mend="set the machine's clock (its time service), then start again",
+            code=ExitCode.CLOCK_STEPPED,
+        )
 
 
 def config_hash(config: RegionConfig) -> str:
