@@ -88,14 +88,14 @@ class Engine:
     def bid_ticks(self) -> int:
         """Give the best bid, 0 where there is none."""
         count: int = self._view[k.COUNTS]
-        price: int = self._view[self._view[k.KEYS] + count - 1] if count else 0
+        price: int = self._view[self._view[k.KEYS] + count - 1] if count > 0 else 0
         return price
 
     @property
     def ask_ticks(self) -> int:
         """Give the best ask, 0 where there is none."""
         count: int = self._view[k.COUNTS + 1]
-        price: int = -self._view[self._view[k.KEYS + 1] + count - 1] if count else 0
+        price: int = -self._view[self._view[k.KEYS + 1] + count - 1] if count > 0 else 0
         return price
 
     @property

@@ -287,10 +287,10 @@ def place_at(
         refusal = NO_LIQUIDITY
     elif may_rest and state[FREE_ORDER] == 0:
         refusal = FULL
+    elif tif == FOK and not can_fill(state, account, side, price, size, self_trade):
+        refusal = EXPIRED
     if refusal != 0:
         return write_row(state, start, refusal, order_id, size, 0, 0, -1)
-    if tif == FOK and not can_fill(state, account, side, price, size, self_trade):
-        return write_row(state, start, EXPIRED, order_id, size, 0, 0, -1)
     row = start + ROW
     left, notional = size, 0
     stopped, prevented = False, False
@@ -304,29 +304,28 @@ def place_at(
                 break
             maker = state[order + ID]
             if self_trade != PREVENT_NONE and state[order + ACCOUNT] == account:
-                if self_trade != PREVENT_TAKER:
-                    row = write_row(
-                        state, row, MAKER_EXPIRED, maker, level_price, state[order + LEFT], 0, account
-                    )
-                    unlink(state, find_order(state, maker))
-                    touched = True
                 if self_trade != PREVENT_MAKER:
                     stopped = True
                     prevented = True
-                continue
-            lots = min(left, state[order + LEFT])
-            if budget != UNLIMITED:
-                lots = min(lots, (budget - notional) // level_price)
-                if lots <= 0:
-                    stopped = True
-                    continue
-            left -= lots
-            notional += lots * level_price
+                if self_trade == PREVENT_TAKER:
+                    break
+                kind = MAKER_EXPIRED
+                lots = state[order + LEFT]
+            else:
+                kind = TRADE
+                lots = min(left, state[order + LEFT])
+                if budget != UNLIMITED:
+                    lots = min(lots, (budget - notional) // level_price)
+                    if lots <= 0:
+                        stopped = True
+                        break
+                left -= lots
+                notional += lots * level_price
             touched = True
             state[order + LEFT] -= lots
             state[level + TOTAL] -= lots
             row = write_row(
-                state, row, TRADE, maker, level_price, lots, state[order + LEFT], state[order + ACCOUNT]
+                state, row, kind, maker, level_price, lots, state[order + LEFT], state[order + ACCOUNT]
             )
             if state[order + LEFT] == 0:
                 unlink(state, find_order(state, maker))

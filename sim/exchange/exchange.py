@@ -205,8 +205,8 @@ class Exchange:
         taker_fee, maker_fee = self._settle(market, taker, maker, notional, size_atoms)
         done = taker.filled_lots + lots == taker.size_lots
         taker = _changed(taker, _FILLED if done else _PARTIAL, lots, notional, now_ns)
-        maker = _changed(maker, _PARTIAL if left else _FILLED, lots, notional, now_ns)
-        if left:
+        maker = _changed(maker, _PARTIAL if left > 0 else _FILLED, lots, notional, now_ns)
+        if left > 0:
             self.orders.put(maker)
         else:
             self.orders.end(maker)

@@ -21,7 +21,10 @@ class Orders:
         self._markets = len(config.markets)
         few = config.unlimited_kept
         self._ended_kept = [few if each.unlimited else config.ended_orders_kept for each in config.accounts]
-        self.open_max = [each.open_orders_max or config.open_orders_max for each in config.accounts]
+        usual = config.open_orders_max
+        self.open_max = [
+            usual if each.open_orders_max is None else each.open_orders_max for each in config.accounts
+        ]
         self.open: list[dict[int, PlacedOrder]] = [{} for _ in config.accounts for _ in config.markets]
         self.ended: list[OrderedDict[int, PlacedOrder]] = [OrderedDict() for _ in config.accounts]
         self.texts: list[dict[str, int]] = [{} for _ in config.accounts]
@@ -61,7 +64,7 @@ class Orders:
 
     def find(self, account: int, instrument: int, order_id: int, client_text: str) -> PlacedOrder | None:
         """Find an order by id or, where that is 0, the newest by client text."""
-        wanted = order_id or self.texts[account].get(client_text, 0)
+        wanted = order_id if order_id != 0 else self.texts[account].get(client_text, 0)
         found = self.open[self.slot(account, instrument)].get(wanted)
         if found is not None:
             return found
