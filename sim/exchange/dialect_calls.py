@@ -219,6 +219,11 @@ def _coins(venue: Venue, params: Params, account: int) -> list[Json]:
     ]
 
 
+def _no_margin(venue: Venue, params: Params, account: int) -> list[Json]:
+    """Stock clients ask what can be traded on margin before they list the markets: nothing can."""
+    return []
+
+
 def _which(params: Params) -> tuple[int, str]:
     order_id, text = params.integer("orderId"), params.client_id("origClientOrderId")
     if order_id is None and text == "":
@@ -246,6 +251,7 @@ CANCEL, CANCEL_ALL = Call(_cancel, signed=True), Call(_cancel_all, signed=True)
 ORDER, OPEN_ORDERS = Call(_order, signed=True), Call(_open_orders, signed=True)
 ALL_ORDERS, MY_TRADES = Call(_all_orders, signed=True), Call(_my_trades, signed=True)
 ACCOUNT, COINS = Call(_account, signed=True), Call(_coins, signed=True)
+NO_MARGIN = Call(_no_margin, direct=True)
 
 REST_CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/api/v3/ping"): PING,
@@ -267,6 +273,9 @@ REST_CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/api/v3/myTrades"): MY_TRADES,
     ("GET", "/api/v3/account"): ACCOUNT,
     ("GET", "/sapi/v1/capital/config/getall"): COINS,
+    ("GET", "/sapi/v1/margin/allPairs"): NO_MARGIN,
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): NO_MARGIN,
+    ("GET", "/sapi/v1/margin/allAssets"): NO_MARGIN,
 }
 
 WS_CALLS: dict[str, Call] = {

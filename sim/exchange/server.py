@@ -49,15 +49,15 @@ def bind(ports: Sequence[tuple[str, int]]) -> list[socket.socket]:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind((HOST, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             for each in taken:
                 each.close()
             raise _refused(name, port, error) from None
     return taken
 
 
-def _refused(name: str, port: int, error: OSError) -> SwarmError:
-    if error.errno == errno.EADDRINUSE:
+def _refused(name: str, port: int, error: OSError | OverflowError) -> SwarmError:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return SwarmError(
             f"port {port} is in use",
             where=name,
@@ -65,7 +65,7 @@ def _refused(name: str, port: int, error: OSError) -> SwarmError:
             code=ExitCode.PORT_IN_USE,
         )
     return SwarmError(
-        f"port {port} cannot be bound: {error.strerror}",
+        f"port {port} cannot be bound: {error}",
         where=name,
         mend="choose other ports with --port-base",
         code=ExitCode.CONFIG,
