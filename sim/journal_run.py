@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus.journal_reader import JournalReader, open_reader, verify
+from bus.journal_reader import open_reader, verify
 from domain.errors import ExitCode, JournalBroken, SwarmError
 from sim.exchange.config import load_exchanges
 from sim.journal_tail import follow, last
@@ -78,8 +78,7 @@ def replay_all(arguments: argparse.Namespace) -> int:
 def _replayed(arguments: argparse.Namespace) -> Iterator[Replayed]:
     exchanges = {one.name: one for one in load_exchanges(arguments.exchanges)}
     for folder in journal_folders(arguments.state, arguments.process):
-        reader: JournalReader = open_reader(folder)
-        yield replay(folder, replaying_of(reader, exchanges), arguments.from_snapshot)
+        yield replay(folder, replaying_of(folder, exchanges), arguments.from_snapshot)
 
 
 def _told(found: Replayed) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from agents.record import decode
 from bus.journal_reader import JournalReader
 from coordinator.facts import read_fact
 from sim.exchange.messages import Command
-from sim.replay import COORDINATOR, EXCHANGE
+from sim.replay import COORDINATOR, EXCHANGE, HEADER
 
 POLL_S = 0.2
 KINDS = {b"I": "in", b"A": "out", b"S": "mark"}
@@ -44,6 +44,9 @@ def line(process: str, sequence: int, record: bytes) -> Line:
     """Read a record of any process."""
     if process == COORDINATOR:
         return _line(process, sequence, "fact", read_fact(record))
+    if record.startswith(HEADER):
+        config = record.removeprefix(HEADER).decode(errors="replace")
+        return Line(process, sequence, "mark", "exchange", {"config": config})
     if process.startswith(EXCHANGE):
         return _line(process, sequence, "in", _commands.decode(record))
     value = decode(record)
@@ -66,20 +69,18 @@ def last(readers: list[JournalReader], number: int) -> Iterator[Line]:
     """Give the last records of each journal."""
     for reader in readers:
         for sequence, record in reader.tail(number):
-            yield line(reader.name, sequence, record)
+            yield line(reader.directory.name, sequence, record)
 
 
-def follow(
-    readers: list[JournalReader], number: int, pause: Callable[[float], None] = time.sleep
-) -> Iterator[Line]:
+def follow(readers: list[JournalReader], number: int) -> Iterator[Line]:
     """Give the last records of each journal, and then whatever is added, for ever."""
     following: dict[str, int] = {}
     while True:
         for reader in readers:
-            first = following.get(reader.name)
+            first = following.get(reader.directory.name)
             new = reader.tail(number) if first is None else reader.read(first)
             for sequence, record in new:
-                following[reader.name] = sequence + 1
-                yield line(reader.name, sequence, record)
-            following.setdefault(reader.name, 1)
-        pause(POLL_S)
+                following[reader.directory.name] = sequence + 1
+                yield line(reader.directory.name, sequence, record)
+            following.setdefault(reader.directory.name, 1)
+        time.sleep(POLL_S)

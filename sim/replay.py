@@ -12,7 +12,7 @@ import msgspec
 from agents.record import decode, encode_action, make_node
 from agents.replay import Replayer
 from agents.replay import Snapshot as NodeSnapshot
-from bus.journal_reader import JournalReader, open_reader
+from bus.journal_reader import open_reader
 from bus.journal_snapshots import read_snapshot, snapshot_sequences
 from coordinator.config import CoordinatorConfig
 from coordinator.core import Coordinator
@@ -23,6 +23,7 @@ from sim.exchange.exchange import Exchange
 from sim.exchange.messages import Command, Refused
 
 COORDINATOR, EXCHANGE = "coordinator", "exchange-"
+HEADER = b"exchange "
 
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 
@@ -137,7 +138,12 @@ class ExchangeReplay:
         self._exchange = Exchange.restore(self._exchange.config, state)
 
     def take(self, sequence: int, record: bytes) -> None:
-        """Take the next command."""
+        """Take the next command; the first record only names the config."""
+        if record.startswith(HEADER):
+            again = record == HEADER + self._exchange.config.core_hash().encode()
+            self._twice.add(record, again)
+            self.first_difference = self.first_difference if again else sequence
+            return
         outputs = self._exchange.step(_commands.decode(record))
         self.actions += len(outputs)
         again = not isinstance(outputs[0], Refused)
@@ -216,7 +222,7 @@ def replay(directory: Path, replaying: Replaying, from_snapshot: bool) -> Replay
     )
     equal = earliest is None and recorded.digest() == derived.digest()
     hashes = recorded.hexdigest(), derived.hexdigest()
-    return Replayed(reader.name, records, first, replaying.actions, met, *hashes, equal, earliest)
+    return Replayed(directory.name, records, first, replaying.actions, met, *hashes, equal, earliest)
 
 
 def _snapshots(directory: Path) -> Iterator[tuple[int, bytes]]:
@@ -226,16 +232,16 @@ def _snapshots(directory: Path) -> Iterator[tuple[int, bytes]]:
             yield sequence, found.state
 
 
-def replaying_of(reader: JournalReader, exchanges: dict[str, ExchangeConfig]) -> Replaying:
-    """Choose how a journal is replayed, by its name."""
-    if reader.name == COORDINATOR:
+def replaying_of(directory: Path, exchanges: dict[str, ExchangeConfig]) -> Replaying:
+    """Choose how a process's journal is replayed."""
+    if directory.name == COORDINATOR:
         return CoordinatorReplay()
-    if reader.name.startswith(EXCHANGE):
-        name = reader.name.removeprefix(EXCHANGE)
+    if directory.name.startswith(EXCHANGE):
+        name = directory.name.removeprefix(EXCHANGE)
         if name not in exchanges:
             raise SwarmError(
                 f"the exchange {name} is not configured",
-                where=str(reader.directory),
+                where=str(directory),
                 mend="name the file that it ran with by --exchanges",
                 code=ExitCode.CONFIG,
             )

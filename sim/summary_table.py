@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -27,9 +28,12 @@ COLUMNS = (
 
 def summary_table(summary: Summary) -> RenderableType:
     """Lay a summary out: a row a region, a sum, and what else there is to say."""
-    table = Table(title=f"{summary.seconds:.1f} s on paper")
+    table = Table(
+        title=f"{summary.seconds:.1f} s on paper", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("region", "positions") else "right")
+        words = column in ("region", "positions")
+        table.add_column(column, justify="left" if words else "right", no_wrap=words)
     for name, region in summary.regions.items():
         table.add_row(
             name,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import mesa
 
 from agents.config import RegionConfig
 from agents.record import recover
-from bus.journal import Journal
 from bus.journal_memory import MemoryJournal
 from coordinator.config import CoordinatorConfig
 from coordinator.core import Coordinator
@@ -22,7 +20,7 @@ from domain.report import Summary
 from sim.coordinator_actor import CoordinatorActor
 from sim.exchange.config import ExchangeConfig
 from sim.exchange.exchange import Exchange
-from sim.exchange.server_record import ExchangeRecord
+from sim.exchange.recovery import RecordedExchange
 from sim.market.config import FlowConfig, price_config
 from sim.market.prices import PriceProcess
 from sim.market.view import crowd
@@ -83,18 +81,16 @@ class SwarmModel(mesa.Model):  # type: ignore[misc]
         return self.stores[name]
 
     def _host(self, config: ExchangeConfig) -> VenueHost:
-        exchange = Exchange(config)
-        # A journal in memory does all that the record asks of one on disk.
-        record = ExchangeRecord(cast(Journal, self._store(f"exchange-{config.name}")), 0)
+        recorded = RecordedExchange.recover(config, self._store(f"exchange-{config.name}"))
         flow = crowd(self.plan.flow, config, self._prices, self.plan.seed)
-        return VenueHost(self, exchange, record, flow, self.schedule)
+        return VenueHost(self, recorded, flow, self.schedule)
 
     def _node(self, region: RegionConfig) -> NodeActor:
         exchanges = [self._exchange(region, venue.name) for venue in region.venues]
         instruments: list[Instrument] = []
         for venue, exchange in zip(region.venues, exchanges, strict=True):
             instruments += listed(exchange, venue.symbols, len(instruments))
-        recorder, _ = recover(self._store(region.node), region, instruments)
+        recorder, _ = recover(self._store(f"node-{region.node}"), region, instruments)
         to_us = self.plan.wan.to_coordinator_us(region.region)
         node = NodeActor(self, region, recorder, self.schedule, self._path(to_us, region.node, "up"))
         for venue, exchange in zip(region.venues, exchanges, strict=True):

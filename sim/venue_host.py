@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 import mesa
 
-from sim.exchange.exchange import Exchange
 from sim.exchange.messages import Command, DepthChange, Execution, Output, PublicTrade, Refused
-from sim.exchange.server_record import ExchangeRecord
+from sim.exchange.recovery import RecordedExchange
 from sim.market.flow import MarketFlow
 from sim.market.view import ExchangeView
 from sim.schedule import Schedule
@@ -34,12 +33,11 @@ class Listener(Protocol):
 class VenueHost(mesa.Agent):  # type: ignore[misc]
     """Let the crowd trade when its time comes, take everybody's commands, and tell who listens."""
 
-    def __init__(
-        self, model: Any, exchange: Exchange, record: ExchangeRecord, flow: MarketFlow, schedule: Schedule
-    ) -> None:
+    def __init__(self, model: Any, recorded: RecordedExchange, flow: MarketFlow, schedule: Schedule) -> None:
         super().__init__(model)
-        self.exchange, self.record, self.flow, self.schedule = exchange, record, flow, schedule
-        self._view = ExchangeView(exchange)
+        self.recorded, self.flow, self.schedule = recorded, flow, schedule
+        self.exchange = recorded.exchange
+        self._view = ExchangeView(self.exchange)
         self._own: dict[int, Listener] = {}
         self._public: list[list[Listener]] = [[] for _ in self.exchange.instruments]
 
@@ -55,10 +53,7 @@ class VenueHost(mesa.Agent):  # type: ignore[misc]
 
     def take(self, command: Command) -> list[Output]:
         """Do a command, record it where it changed something, and tell everybody; give what it caused."""
-        outputs = self.exchange.step(command)
-        if type(outputs[0]) is Refused:
-            return outputs
-        self.record.append(command)
+        outputs = self.recorded.step(command)
         for output in outputs:
             if type(output) is Execution:
                 listener = self._own.get(output.order.account)
@@ -74,7 +69,8 @@ class VenueHost(mesa.Agent):  # type: ignore[misc]
 
     def step(self) -> None:
         """Make durable what happened since the last step of the model."""
-        self.record.commit()
+        self.recorded.commit()
+        self.recorded.snapshot_if_due()
 
     def _crowd(self, _: None) -> None:
         for command in self.flow.step(self.schedule.now_ns, self._view):

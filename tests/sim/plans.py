@@ -34,7 +34,13 @@ def region_config(name: str, **changes: Any) -> RegionConfig:
             }
         ],
         "agents": [
-            {"name": f"{kind}-{symbol}", "shard": shard + n, "strategy": kind, "venue": f"{name}-x", "symbol": symbol}
+            {
+                "name": f"{kind}-{symbol}",
+                "shard": shard + n,
+                "strategy": kind,
+                "venue": f"{name}-x",
+                "symbol": symbol,
+            }
             for n, (kind, symbol) in enumerate(zip(kinds, symbols, strict=True))
         ],
         **changes,
