@@ -136,6 +136,15 @@ def test_leases_from_before_a_restart_count_for_a_whole_ttl() -> None:
     assert desk.later(0.1).grant("b-1").budget_atoms == 300
 
 
+def test_a_budget_that_grew_is_remembered_over_a_restart() -> None:
+    desk = Desk(budget_atoms=300, expected_nodes=1)
+    epoch = desk.grant("a-1").epoch
+    assert desk.grant("b-1").budget_atoms == 0
+    desk.say(leave("a-1", epoch=epoch))
+    assert desk.grant("b-1").budget_atoms == 300
+    assert desk.restarted().later(1).grant("c-1").budget_atoms == 0
+
+
 def test_a_halt_is_recorded_then_pushed_to_every_node_in_scope() -> None:
     desk = Desk()
     desk.grant("tokyo-1", sent_ns=11)
