@@ -18,7 +18,7 @@ from bus.journal_chain import OpenReport, block_hash_at, compare, read_records, 
 from bus.journal_mark import Mark, MarkFile, read_mark
 from bus.journal_snapshots import Snapshot, read_snapshot, snapshot_sequences, write_snapshot
 from bus.journal_trouble import broken, reading, writing
-from bus.segment import Extent, Origin, create_segment, segment_path
+from bus.segment import Extent, Origin, create_segment, drop_drafts, segment_path
 from bus.segment_writer import SegmentWriter
 from domain.errors import ExitCode, SwarmError
 
@@ -102,6 +102,7 @@ class Journal:
             count = len(self._pending)
             if count == 0:
                 return
+            assert self._lock_file is not None, "a closed journal takes nothing more"
             if self._sealed or self._segment_full():
                 self._rotate()
             batch = self._pending[:count]
@@ -173,8 +174,7 @@ class Journal:
         self.close()
 
     def _verified(self, mark: Mark | None) -> list[Extent]:
-        for draft in self.directory.glob("*.new"):
-            draft.unlink()
+        drop_drafts(self.directory)
         extents = verify_chain(self.directory, self.name)
         if extents:
             return extents

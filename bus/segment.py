@@ -71,7 +71,7 @@ def create_segment(directory: Path, origin: Origin, page_bytes: int = 4096) -> N
     """Make a new segment's file: it appears whole or not at all."""
     path = segment_path(directory, origin.number)
     draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
+    drop_drafts(directory)
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute(f"pragma page_size={page_bytes:d}")
@@ -84,6 +84,12 @@ def create_segment(directory: Path, origin: Origin, page_bytes: int = 4096) -> N
     sync_file(draft)
     draft.rename(path)
     sync_file(directory)
+
+
+def drop_drafts(directory: Path) -> None:
+    """Remove what a writer that died was about to add, with SQLite's files beside it."""
+    for draft in directory.glob("*.new*"):
+        draft.unlink()
 
 
 def sync_file(path: Path) -> None:
@@ -139,12 +145,13 @@ def _verified(connection: sqlite3.Connection, path: Path, expected: Origin) -> E
     _check_origin(connection, path, expected)
     sequence, chained = expected.first_sequence, expected.previous_hash
     with reading(path, sequence):
+        # Read before the blocks: a writer beside us may add some and seal while they are read.
+        seals = connection.execute("select events, hash from seal").fetchall()
         for first_sequence, stored, payload in read_blocks(connection, -(2**63)):
             chained = block_hash(chained, sequence, payload)
             if first_sequence != sequence or stored != chained:
                 raise broken(path, sequence, "a block does not follow from the one before")
             sequence += packed_count(payload)
-        seals = connection.execute("select events, hash from seal").fetchall()
     if seals and seals != [(sequence - 1, chained)]:
         raise broken(path, sequence, "the segment's seal is not that of its blocks")
     return Extent(expected, sequence - 1, chained, bool(seals))

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from bus.journal_block import block_hash, genesis_hash, pack, unpack
 from bus.journal_mark import Mark, read_mark
 from bus.journal_memory import MemoryJournal
 from bus.journal_reader import journal_head, open_reader, verify
-from bus.segment import segment_numbers
+from bus.segment import read_blocks, segment_numbers
 from domain.errors import ExitCode, SwarmError
 from domain.protocols import Store
 from tests.bus.journal_builders import NAME, journal_of, killed_journal, many
@@ -229,3 +230,37 @@ def test_a_mark_cut_short_or_of_another_kind_is_not_believed(tmp_path: Path) -> 
     assert Mark.of(mark.to_bytes()[:-1]) is None and Mark.of(b"") is None
     (tmp_path / "head").write_bytes(b"garbage")
     assert read_mark(tmp_path) is None
+
+
+def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, many(1))
+    journal.close()
+    journal.append(b"late")
+    with pytest.raises(AssertionError, match="closed journal"):
+        journal.commit()
+    assert verify(tmp_path).events == 3
+
+
+def test_a_segment_that_is_sealed_while_it_is_verified_is_whole(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, many(2), segment_events_max=6)
+
+    def seal_after(*arguments: Any) -> Any:
+        blocks = list(read_blocks(*arguments))
+        if journal.committed_events == 6:
+            journal.append(b"next segment")
+            journal.commit()
+        return blocks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bus.segment.read_blocks", seal_after)
+        assert verify(tmp_path).events == 6
+    assert verify(tmp_path).events == 7 and segment_numbers(tmp_path) == [1, 2]
+    journal.close()
+
+
+def test_drafts_of_a_writer_that_died_are_removed(tmp_path: Path) -> None:
+    journal_of(tmp_path, many(1)).close()
+    for name in ("000002.db.new", "000002.db.new-wal", "snapshot-000000000000003.new"):
+        (tmp_path / name).write_bytes(b"half")
+    journal_of(tmp_path, many(1), segment_events_max=1).close()
+    assert verify(tmp_path).segments == 2 and not list(tmp_path.glob("*.new*"))
