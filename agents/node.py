@@ -9,9 +9,10 @@ from agents import strategies
 from agents.account import Account
 from agents.agent import Agent
 from agents.config import RegionConfig
-from agents.desk import Actions, Desk
+from agents.desk import Desk
 from agents.mandate import Mandate
 from agents.market import Market
+from agents.orders import Actions
 from agents.quoting import work_quotes
 from agents.reconcile import block, reconcile, since
 from agents.report import node_report
@@ -205,17 +206,9 @@ class Node:
 
     # Orders
 
-    def _on_acked(self, event: answers.OrderAcked, out: Actions) -> None:
-        self.desk.acked(event, out)
-
     def _on_fill(self, event: answers.Fill, out: Actions) -> None:
         if self.desk.filled(event, out):
-            market = self.markets[event.instrument]
-            if market.trades.full:
-                market.account.want_fetch(self.desk.now_ns)
-            if market.account.unexplained:
-                block(self.desk, market.account)
-            self._ask(market, event, out)
+            self._ask(self.markets[event.instrument], event, out)
 
     def _on_account(self, event: answers.AccountSnapshot, out: Actions) -> None:
         account = self.accounts.get(event.venue)

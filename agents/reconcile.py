@@ -6,8 +6,9 @@ The venue is right about quantity, we are right about attribution. What neither 
 from __future__ import annotations
 
 from agents.account import RETRY_NS, Account
-from agents.desk import Actions, Desk
+from agents.desk import Desk
 from agents.market import Market
+from agents.orders import Actions
 from domain.actions import CancelOrder
 from domain.ids import client_id_parts, client_id_text
 from domain.order_events import AccountSnapshot, OpenOrder

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agents.agent import Agent
-from agents.desk import Actions, Desk
+from agents.desk import Desk
 from agents.order import PENDING_CANCEL, UNKNOWN, Order
+from agents.orders import Actions
 from domain.desire import Urgency
 from domain.order import TimeInForce
 from risk.exposure import MarketRisk, crosses_own

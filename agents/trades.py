@@ -22,8 +22,3 @@ class TradeLog(msgspec.Struct):
         if trade_id > self.watermark:
             self.watermark = trade_id
             self.above = {known for known in self.above if known > trade_id}
-
-    @property
-    def full(self) -> bool:
-        """Tell whether it is time to ask for an account snapshot, so that the memory stays bounded."""
-        return len(self.above) >= ABOVE_MAX
