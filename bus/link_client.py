@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from typing import Self
 
@@ -209,11 +210,11 @@ class LinkClient:
 
     def _on_monitor(self) -> None:
         while self._monitor.readable:
-            event = parse_monitor_message(self._monitor.socket.recv_multipart(zmq.NOBLOCK))["event"]
-            self._watched(int(event))
+            told = parse_monitor_message(self._monitor.socket.recv_multipart(zmq.NOBLOCK))
+            self._watched(int(told["event"]), int(told["value"]))
         self._changed.set()
 
-    def _watched(self, event: int) -> None:
+    def _watched(self, event: int, value: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.up, self._failures = True, 0
             self.counts.connects += 1
@@ -222,17 +223,18 @@ class LinkClient:
         elif event == zmq.EVENT_DISCONNECTED:
             self._down()
         else:
-            self._failed(event)
+            self._failed(event, value)
 
     def _down(self) -> None:
         """Let go what is queued: states that waited out an outage are worth less than one new snapshot."""
         self.up, self._unsent = False, None
         self.counts.dropped += self._outgoing.let_go()
 
-    def _failed(self, event: int) -> None:
+    def _failed(self, event: int, value: int) -> None:
         """Count a failed handshake; before any success, a few in a row mean another server's key."""
         self.counts.handshakes_failed += 1
-        self._failures += 1
+        # Silence until the time-out is a peer that hangs; one that has another key hangs up.
+        self._failures += value != errno.EAGAIN
         refused = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
         never = self.counts.connects == 0 and self._failures >= self._config.handshake_failures_max
         if self._error is None and (refused or never):

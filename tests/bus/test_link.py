@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,19 @@ def test_nobody_there_is_a_time_out_that_may_be_retried(tmp_path: Path) -> None:
             assert (caught.value.code, caught.value.retryable) == (ExitCode.TIMED_OUT, True)
             assert not calling.send(b"into the void")
             assert calling.counts.dropped == 1
+
+    asyncio.run(scene())
+
+
+def test_a_peer_that_hangs_is_not_taken_for_one_with_another_key(tmp_path: Path) -> None:
+    async def scene() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+            async with client(tmp_path, address, handshake_timeout_s=0.1) as calling:
+                await until(lambda: calling.counts.handshakes_failed >= 4)
+                with pytest.raises(SwarmError) as caught:
+                    await calling.connected(0.1)
+                assert caught.value.code is ExitCode.TIMED_OUT
 
     asyncio.run(scene())
 
