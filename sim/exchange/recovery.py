@@ -21,8 +21,8 @@ class RecordedExchange:
     """Step an exchange and keep every command that changed something.
 
     The server answers a command only after `commit`. Every `snapshot_every` commands a snapshot is due, so
-    that recovery replays no more than so many. A store that fails leaves the exchange ahead of its journal: the
-    process must end then, answering nobody.
+    that recovery replays no more than so many. A store that fails leaves the exchange ahead of its
+    journal: the process must end then, answering nobody.
     """
 
     def __init__(
