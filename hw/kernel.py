@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast, overload
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Progress = Callable[[int, int, str], None]
 
-_CACHED_BUILDS_MAX = 128
+_CACHED_BUILDS_MAX = 1024  # one for each kernel and version of it
 _registry: dict[str, tuple[Any, str]] = {}
 _stamps: dict[str, bytes] = {}
 
