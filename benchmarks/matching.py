@@ -27,8 +27,8 @@ def run(quick: bool) -> Result:
     ops = mixed_ops(OPS_QUICK if quick else OPS)
     _through_batches(ops[:1_000])
     best_s, traded = min(_through_batches(ops) for _ in range(ROUNDS))
-    single_s, single_traded = _one_by_one(ops)
-    peer_s, peer_traded = _through_peer(ops)
+    single_s, single_traded = min(_one_by_one(ops) for _ in range(ROUNDS))
+    peer_s, peer_traded = min(_through_peer(ops) for _ in range(ROUNDS))
     assert traded == peer_traded == single_traded, "both books must trade the same"
     rate, peer_rate = len(ops) / best_s, len(ops) / peer_s
     single_us = single_s / len(ops) * 1e6
