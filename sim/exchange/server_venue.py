@@ -82,11 +82,6 @@ class Venue:
         """Count the commands accepted since the journal began."""
         return self._recorded.store.events
 
-    @property
-    def waiting(self) -> int:
-        """Count the work that waits."""
-        return len(self._queue)
-
     def submit(self, work: Work, deliver: Deliver) -> None:
         """Queue work; `deliver` gets its result, or the `DialectError` it raised, once that is durable."""
         if len(self._queue) >= QUEUE_MAX:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from sim.exchange.server_venue import Venue
-from sim.exchange.stream_connection import Connection
+from sim.exchange.stream_connection import Connection, admit
 from sim.exchange.stream_keys import ListenKeys
 
 STREAMS_MAX = 1_024
@@ -51,6 +51,7 @@ class StreamDoor:
     async def _serve(
         self, request: web.Request, names: list[str], account: int | None, *, combined: bool
     ) -> web.WebSocketResponse:
+        admit(self._connections)
         connection = Connection(request, combined=combined)
         session = StreamSession(self._venue, connection)
         listener = _Own(connection)

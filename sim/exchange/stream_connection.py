@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from sim.exchange.dialect_errors import DialectError
+
 QUEUE_MAX = 4_096
+CONNECTIONS_MAX = 256
 FRAME_BYTES_MAX = 64 * 1024
 HEARTBEAT_S = 20.0
+
+
+def admit(connections: Mapping[Connection, None]) -> None:
+    """Refuse one connection too many."""
+    if len(connections) >= CONNECTIONS_MAX:
+        raise DialectError(-1034, "Too many new connections.", 429)
 
 
 class Connection:

@@ -15,7 +15,7 @@ from sim.exchange.dialect_errors import DialectError
 from sim.exchange.dialect_market import RATE_LIMITS
 from sim.exchange.dialect_params import Params
 from sim.exchange.server_venue import Venue
-from sim.exchange.stream_connection import Connection
+from sim.exchange.stream_connection import Connection, admit
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
 UNSUBSCRIBE = "userDataStream.unsubscribe"
@@ -36,6 +36,7 @@ class WsApiDoor:
         app.router.add_get("/ws-api/v3", self._serve)
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        admit(self._connections)
         connection = Connection(request, combined=False)
         session = WsApiSession(self._venue, connection)
         self._connections[connection] = None

@@ -56,7 +56,7 @@ class FlowConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    maker_rate: float = Field(default=2.5, gt=0)
+    maker_rate: float = Field(default=3.0, gt=0)
     maker_levels: int = Field(default=14, ge=1, le=50)
     maker_half_spread_bps: float = Field(default=2.5, gt=0)
     maker_gap_bps: float = Field(default=1.5, gt=0)
