@@ -20,7 +20,7 @@ from domain.market_events import BookDelta, BookSnapshot, Levels
 
 DEPTH_MAX = 1000
 BUFFERED_MAX = 1024
-AGE_NS_MAX = 15_000_000_000
+AGE_NS_MAX = 30_000_000_000
 RETRY_NS_MIN, RETRY_NS_MAX = 500_000_000, 16_000_000_000
 _NO_HORIZON = 1 << 62
 

@@ -1,0 +1,1 @@
+"""One package per venue dialect, each with `config`, `instruments` and `venue`; one contract holds."""

@@ -289,3 +289,18 @@ def test_real_money_without_both_locks_is_refused_at_once(venue: str) -> None:
                 await part(venue, "instruments").load_instruments(config, SYMBOLS, exchange.clock)
 
     run()
+
+
+@pytest.mark.parametrize("venue", FOUND)
+def test_nothing_is_delivered_once_leaving_began(venue: str) -> None:
+    @in_loop
+    async def run() -> None:
+        heard = Heard()
+        async with simulated() as exchange:
+            async with await connected(venue, exchange, heard.append) as live:
+                live.send(client_id(1, 1, 1), buy(5_000_000, 200))
+                heard.clear()
+            await asyncio.sleep(0.05)
+        assert heard == []
+
+    run()

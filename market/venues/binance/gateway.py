@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -74,9 +75,9 @@ class OrderGateway:
         self._timeout_ns = int(config.request_timeout_s * 1e9)
         self._window_ns = (config.recv_window_ms + 1_000) * MS_NS
         self._started_ns = clock.now_ns()
-        self._sent_ns: dict[int, int] = {}
-        self._told: dict[tuple[int, str], None] = {}
-        self._owners: dict[tuple[int, int], int] = {}
+        self._sent_ns: OrderedDict[int, int] = OrderedDict()
+        self._told: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._owners: OrderedDict[tuple[int, int], int] = OrderedDict()
         self._ask_again: dict[int, tuple[int, int]] = {}
         self._subscribed: asyncio.Future[Answer] | None = None
         self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
@@ -93,16 +94,17 @@ class OrderGateway:
 
     def send(self, client_id: int, approved: ApprovedOrder) -> None:
         """Sign and write a new order now."""
-        intent = approved.intent
+        now_ns = self._clock.now_ns()
         if not self._room(RequestKind.PLACE):
             why = "in-flight table is full" if self.link.up.is_set() else "order link is down"
-            refused = OrderRefusedByVenue(client_id, self._clock.now_ns(), NOT_SENT, f"not sent: {why}")
-            self._soon(refused)
+            self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
             return
-        request_id = self._add(RequestKind.PLACE, client_id, intent.instrument)
-        _remember(self._sent_ns, client_id, self._clock.now_ns())
-        frame = self._wire.place(request_id, client_id, intent, self._rest.timestamp_ms())
+        intent = approved.intent
+        request = Request(RequestKind.PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
+        timestamp_ms = now_ns // MS_NS + self._rest.time_offset_ms
+        frame = self._wire.place(self._in_flight.add(request), client_id, intent, timestamp_ms)
         self._write(RequestKind.PLACE, frame)
+        _remember(self._sent_ns, client_id, now_ns)
 
     def cancel(self, client_id: int, instrument: int) -> None:
         """Sign and write a cancel now, ahead of anything that waits."""
@@ -283,7 +285,7 @@ class OrderGateway:
             self._deliver(snapshot)
 
 
-def _remember(table: dict[Key, Value], key: Key, value: Value) -> None:
+def _remember(table: OrderedDict[Key, Value], key: Key, value: Value) -> None:
     table[key] = value
     if len(table) > REMEMBERED_MAX:
-        del table[next(iter(table))]
+        table.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Market data: one combined stream as events, and book snapshots over REST when they are asked for."""
+"""Market data: one combined stream as events; snapshots and missed trades come over REST."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
-from domain.market_events import FeedLost, FeedUp
+from domain.market_events import FeedLost, FeedUp, Trade
 from domain.protocols import Clock
 from market.venues.binance.config import VenueConfig
 from market.venues.binance.link import VenueLink
 from market.venues.binance.rest import RestClient
 from market.venues.binance.wire import MarketWire
+
+TRADES_MAX = 1_000
+GAPS_MAX = 8
 
 
 class MarketStream:
@@ -33,7 +36,11 @@ class MarketStream:
         # One place per market is all that can be wanted, so this queue cannot overflow.
         self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(instruments))
         self._pending: set[int] = set()
-        self.snapshots_failed = 0
+        self.snapshots_failed, self.trades_lost = 0, 0
+        self._seen_trade: dict[int, int] = {}
+        self._first_live: dict[int, int] = {}
+        self._gaps: dict[int, list[tuple[int, int | None]]] = {}
+        self._reopened = asyncio.Event()
         url = f"{config.stream_url.rstrip('/')}/stream?streams={'/'.join(self.wire.streams)}"
         self.link = VenueLink(
             "stream", url, config, on_open=self._opened, on_frame=self._frame, on_lost=self._lost
@@ -49,11 +56,16 @@ class MarketStream:
         """Keep the feed up and fetch snapshots, at most `snapshot_concurrency` at a time."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run())
+            tasks.create_task(self._back_fill())
             for _ in range(self._config.snapshot_concurrency):
                 tasks.create_task(self._fetch_books())
 
     async def _opened(self) -> None:
         self.link.up.set()
+        for instrument, seen in self._seen_trade.items():
+            self._open_gap(instrument, seen)
+        self._first_live.clear()
+        self._reopened.set()
         self._deliver(FeedUp(self._config.name, self._clock.now_ns()))
 
     def _lost(self, reason: str) -> None:
@@ -61,8 +73,51 @@ class MarketStream:
 
     def _frame(self, payload: bytes) -> None:
         event = self.wire.decode(payload, self._clock.now_ns())
-        if event is not None:
+        if type(event) is Trade:
+            self._live_trade(event)
+        elif event is not None:
             self._deliver(event)
+
+    def _live_trade(self, trade: Trade) -> None:
+        if trade.trade_id > self._seen_trade.get(trade.instrument, -1):
+            self._seen_trade[trade.instrument] = trade.trade_id
+            self._first_live.setdefault(trade.instrument, trade.trade_id)
+            self._deliver(trade)
+
+    def _open_gap(self, instrument: int, seen: int) -> None:
+        """Note that trades after `seen` are missing; a gap ends with the first live trade after it."""
+        gaps, first = self._gaps.setdefault(instrument, []), self._first_live.get(instrument)
+        if gaps and gaps[-1][1] is None:
+            if first is None:
+                return
+            gaps[-1] = (gaps[-1][0], first)
+        gaps.append((seen, None))
+        del gaps[:-GAPS_MAX]
+
+    async def _back_fill(self) -> None:
+        """After a reconnect, bring the trades that were missed; they come after their time, marked by it."""
+        while True:
+            await self._reopened.wait()
+            self._reopened.clear()
+            for instrument in list(self._gaps):
+                parameters: dict[str, str | int] = {"symbol": self._symbols[instrument], "limit": TRADES_MAX}
+                try:
+                    body = await self._rest.get("/api/v3/trades", parameters)
+                except SwarmError:
+                    continue
+                self._fill_gaps(instrument, self.wire.recent(instrument, body, self._clock.now_ns()))
+
+    def _fill_gaps(self, instrument: int, recent: Sequence[Trade]) -> None:
+        if not recent:
+            return
+        for after, first in self._gaps.pop(instrument):
+            end = first if first is not None else self._first_live.get(instrument, recent[-1].trade_id + 1)
+            # What the venue does not list any more is lost, and counted.
+            self.trades_lost += max(0, min(recent[0].trade_id, end) - after - 1)
+            for trade in recent:
+                if after < trade.trade_id < end:
+                    self._seen_trade[instrument] = max(self._seen_trade[instrument], trade.trade_id)
+                    self._deliver(trade)
 
     async def _fetch_books(self) -> None:
         while True:

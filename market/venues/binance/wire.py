@@ -94,6 +94,14 @@ class _Print(msgspec.Struct, gc=False):
     m: bool
 
 
+class _Listed(msgspec.Struct, gc=False):
+    id: Count
+    price: str
+    qty: str
+    time: Millis
+    isBuyerMaker: bool
+
+
 class _Snapshot(msgspec.Struct, gc=False):
     lastUpdateId: Count
     bids: list[Pair]
@@ -105,6 +113,7 @@ _DEPTH = msgspec.json.Decoder(_Depth)
 _BEST = msgspec.json.Decoder(_Best)
 _PRINT = msgspec.json.Decoder(_Print)
 _SNAPSHOT = msgspec.json.Decoder(_Snapshot)
+_LISTED = msgspec.json.Decoder(list[_Listed])
 
 MarketData = Tick | Trade | BookDelta
 _Reader = Callable[[msgspec.Raw, int], MarketData]
@@ -153,6 +162,21 @@ class MarketReader:
         price, size = self.price[frame.p], self.size[frame.q]
         return Trade(self.index, frame.T * MS_NS, local_ts_ns, frame.t, price, size, int(aggressor))
 
+    def recent(self, payload: bytes, local_ts_ns: int) -> list[Trade]:
+        """Read the REST list of recent trades, oldest first."""
+        return [
+            Trade(
+                self.index,
+                one.time * MS_NS,
+                local_ts_ns,
+                one.id,
+                self.price[one.price],
+                self.size[one.qty],
+                int(Side.SELL if one.isBuyerMaker else Side.BUY),
+            )
+            for one in sorted(_LISTED.decode(payload), key=lambda listed: listed.id)
+        ]
+
     def snapshot(self, payload: bytes, local_ts_ns: int) -> BookSnapshot:
         """Read a REST depth snapshot."""
         frame = _SNAPSHOT.decode(payload)
@@ -196,6 +220,14 @@ class MarketWire:
         except (ValueError, RecursionError) as error:
             self._bad(error)
             return None
+
+    def recent(self, instrument: int, payload: bytes, local_ts_ns: int) -> list[Trade]:
+        """Give a REST answer's trades, none when it cannot be read."""
+        try:
+            return self.readers[instrument].recent(payload, local_ts_ns)
+        except (ValueError, RecursionError) as error:
+            self._bad(error)
+            return []
 
     def _bad(self, error: Exception) -> None:
         self.bad_frames += 1

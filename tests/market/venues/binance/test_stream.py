@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick
+from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick, Trade
 from tests.market.scripted_venue import scripted
 from tests.market.venue_server import in_loop, until, with_keys
 from tests.market.venues.binance.test_wire import BEST, DEPTH, SNAPSHOT
@@ -93,3 +93,49 @@ async def test_a_snapshot_asked_for_on_an_older_connection_is_fetched_again() ->
             await until(lambda: heard.of(BookSnapshot))
             await asyncio.sleep(0.02)
             assert [event.sequence for event in heard.of(BookSnapshot)] == [2]
+
+
+def recent(*numbers: int) -> list[dict[str, Any]]:
+    return [
+        {"id": number, "price": "10.00", "qty": "0.10", "time": number, "isBuyerMaker": False}
+        for number in numbers
+    ]
+
+
+def live(number: int) -> str:
+    data = {"e": "trade", "t": number, "p": "10.00", "q": "0.10", "T": number, "m": False}
+    return json.dumps({"stream": "btcusdt@trade", "data": data})
+
+
+@in_loop
+async def test_trades_missed_while_the_feed_was_lost_are_brought_once_by_id() -> None:
+    async with scripted() as venue:
+        answers: list[Any] = [(500, "{}"), (500, "{}"), (500, "{}"), (200, recent(4, 5, 7, 6))]
+        venue.rest["/api/v3/trades"] = lambda query: answers.pop(0) if len(answers) > 1 else answers[0]
+        async with venue.venue() as (adapter, heard):
+            await venue.stream_sockets[-1].send_str(live(2))
+            await until(lambda: heard.of(Trade))
+            await venue.stream_sockets[-1].close()
+            await until(lambda: len(answers) == 1)
+            await venue.stream_sockets[-1].send_str(live(7))
+            await until(lambda: len(heard.of(Trade)) == 2)
+            # The list could not be had this time: the gap is kept until the next connection.
+            await venue.stream_sockets[-1].close()
+            await until(lambda: len(heard.of(FeedUp)) == 3 and len(heard.of(Trade)) >= 5)
+            for number in (7, 8):
+                await venue.stream_sockets[-1].send_str(live(number))
+            await until(lambda: heard.of(Trade)[-1].trade_id == 8)
+            numbers = [trade.trade_id for trade in heard.of(Trade)]
+            assert numbers == [2, 7, 4, 5, 6, 8]
+            assert adapter.stream.trades_lost == 1
+
+
+@in_loop
+async def test_a_list_of_trades_that_cannot_be_read_is_counted() -> None:
+    async with scripted() as venue:
+        venue.rest["/api/v3/trades"] = lambda query: (200, "{}")
+        async with venue.venue() as (adapter, heard):
+            await venue.stream_sockets[-1].send_str(live(2))
+            await until(lambda: heard.of(Trade))
+            await venue.stream_sockets[-1].close()
+            await until(lambda: adapter.bad_frames == 1)
