@@ -9,6 +9,7 @@ import msgspec
 ATOM_DECIMALS = 10
 ATOMS_PER_UNIT = 10**ATOM_DECIMALS
 PPM = 1_000_000
+DIGITS_MAX = 60
 
 Rounding = Literal["exact", "down", "up", "nearest"]
 
@@ -99,6 +100,9 @@ def _integer(text: str) -> tuple[int, int]:
     whole, _, fraction = mantissa.partition(".")
     digits = whole.lstrip("+-") + fraction
     if not digits.isascii() or not digits.isdigit():
-        raise ValueError(f"not a decimal number: {text!r}")
-    units, decimals = int(whole + fraction), len(fraction) - int(exponent or 0)
+        raise ValueError(f"not a decimal number: {text[:40]!r}")
+    power = int(exponent or 0)
+    if len(digits) > DIGITS_MAX or abs(power) > DIGITS_MAX:
+        raise ValueError(f"a number of more than {DIGITS_MAX} digits: {text[:40]!r}")
+    units, decimals = int(whole + fraction), len(fraction) - power
     return (units, decimals) if decimals >= 0 else (units * int(10**-decimals), 0)

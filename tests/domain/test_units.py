@@ -90,3 +90,9 @@ def test_a_fee_is_rounded_against_us(notional: int, fee_ppm: int) -> None:
 def test_texts_have_no_exponent_and_keep_their_sign() -> None:
     assert decimal_text(-5, 3) == "-0.005" and decimal_text(7, 0) == "7" and decimal_text(0, 2) == "0.00"
     assert atoms("1e2") == 100 * ATOMS_PER_UNIT and atoms("+.5") == ATOMS_PER_UNIT // 2
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1e-61", "9" * 61, "0." + "1" * 60])
+def test_a_number_beyond_all_measure_is_refused_before_it_is_computed(text: str) -> None:
+    with pytest.raises(ValueError, match="more than 60 digits"):
+        Step(1, 2).count(text)
