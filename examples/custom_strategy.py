@@ -1,7 +1,7 @@
 """Write a strategy and watch it trade in the simulator: python examples/custom_strategy.py [MINUTES]
 
 A strategy is a value with a frozen config. It sees events and a view, and answers with what it wants to hold
-or quote; the order desk works out the orders, the gate checks them, and the same value would run live unchanged.
+or quote; the order desk works out the orders, the gate checks them, and the same value would run live.
 """
 
 from __future__ import annotations
