@@ -93,9 +93,12 @@ def test_answers_wait_for_the_commit_and_keep_their_order(monkeypatch: pytest.Mo
         async with running() as at, at.session.ws_connect(f"{at.url}/ws-api/v3") as socket:
             committed: list[int] = []
             commit = at.venue._recorded.commit
-            monkeypatch.setattr(
-                at.venue._recorded, "commit", lambda: (commit(), committed.append(at.venue.commands))
-            )
+
+            def noted() -> None:
+                commit()
+                committed.append(at.venue.commands)
+
+            monkeypatch.setattr(at.venue._recorded, "commit", noted)
             for number in range(5):
                 order = at.order("BUY", "50000", "0.01", newOrderRespType="ACK")
                 await socket.send_json(
