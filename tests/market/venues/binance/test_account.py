@@ -16,7 +16,7 @@ from market.venues.binance.replies import OrderReader
 from market.venues.binance.rest import RestClient
 from tests.market.scripted_venue import BTC, ETH, Scripted, scripted
 from tests.market.venue_server import in_loop
-from tests.market.venues.binance.test_gateway import account_of, my_trade
+from tests.market.venues.binance.test_gateway_account import account_of, my_trade
 
 OURS = client_id(1, 2, 3)
 

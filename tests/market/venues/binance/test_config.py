@@ -76,3 +76,10 @@ def test_a_missing_secret_names_its_variable(monkeypatch: pytest.MonkeyPatch) ->
     assert told.value.code == ExitCode.WRONG_KEY
     monkeypatch.setenv("X_SECRET", "s")
     assert config().credentials() == ("k", "s")
+
+
+def test_a_simulated_venue_can_be_moved_and_a_real_one_cannot() -> None:
+    moved = config().reached_at("10.0.0.5:7101")
+    assert (moved.rest_url, moved.api_url) == ("http://10.0.0.5:7101", "ws://10.0.0.5:7101/ws-api/v3")
+    with pytest.raises(ConfigError, match="only a simulated venue"):
+        config(**REAL, simulated=False, live=True).reached_at("10.0.0.5:7101")
