@@ -54,6 +54,7 @@ async def raw_dealer(keys: KeyPair, server_key: bytes, address: str) -> AsyncIte
     socket.set(zmq.CURVE_SERVERKEY, server_key)
     socket.set(zmq.CURVE_PUBLICKEY, keys.public)
     socket.set(zmq.CURVE_SECRETKEY, keys.secret)
+    socket.set(zmq.RCVHWM, 2)
     socket.connect(address)
     try:
         yield socket
