@@ -149,11 +149,13 @@ def region(table: dict[str, Any], where: str) -> RegionConfig:
 def _one_line(trouble: ValidationError, where: str, prefix: tuple[str | int, ...]) -> ConfigError:
     first = trouble.errors(include_url=False)[0]
     place = ".".join(str(part) for part in (*prefix, *first["loc"])) or "the file"
-    kind = first["type"]
+    kind, what = first["type"], first["msg"].removeprefix("Value error, ")
     if kind == "missing":
         mend = "add the field"
     elif kind == "extra_forbidden":
         mend = "remove the field, or mend its spelling"
+    elif kind == "value_error":
+        mend = "make the two agree"
     else:
         mend = f"mend the value, now {str(first.get('input'))[:60]!r}"
-    return ConfigError(f"{place}: {first['msg']}", where=where, mend=mend)
+    return ConfigError(f"{place}: {what}", where=where, mend=mend)

@@ -82,6 +82,8 @@ class Orders:
     def cancel(self, order: Order, out: Actions) -> None:
         """Cancel an order, at once where its standing is known and the link is up, else as soon as it is."""
         agent = self.agents[order.agent]
+        if order.end_state != NO_END:
+            return
         if order.state in (OPEN, PARTIALLY_FILLED) and agent.market.account.link_up:
             self._to(order, agent, PENDING_CANCEL)
             order.cancel_wanted = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.agent import Agent
 from agents.desk import Desk
-from agents.order import PENDING_CANCEL, UNKNOWN, Order
+from agents.order import NO_END, PENDING_CANCEL, UNKNOWN, Order
 from agents.orders import Actions
 from domain.desire import Quote
 from domain.order import TimeInForce
@@ -29,7 +29,7 @@ def work_quotes(desk: Desk, agent: Agent, quotes: tuple[Quote, ...], out: Action
         if state == UNKNOWN:
             unknown_buys += order.side > 0
             unknown_sells += order.side < 0
-        elif state != PENDING_CANCEL and not order.cancel_wanted:
+        elif state != PENDING_CANCEL and not order.cancel_wanted and order.end_state == NO_END:
             found = _match(order, missing, desk.requote_ppm)
             if found < 0:
                 surplus.append(order)

@@ -244,7 +244,9 @@ def _restore_account(account: Account, kept: AccountState, places: dict[int, int
 
 
 def _restore_agent(agent: Agent, kept: AgentState) -> None:
-    agent.holding, agent.desire = kept.holding, kept.desire
+    agent.holding = kept.holding
+    if kept.desire is not None and kept.desire.instrument == agent.instrument:
+        agent.desire = kept.desire
     agent.risk.position_lots = kept.holding.net_lots
     _take(agent.risk, kept.risk)
     _take(agent, kept.facts)

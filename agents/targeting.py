@@ -30,14 +30,13 @@ def work_target(desk: Desk, agent: Agent, position_lots: int, urgency: int, out:
                 unknown = True
             if order.side != side or left <= 0:
                 surplus.append(order)
-            elif state in (PENDING_CANCEL, UNKNOWN) or order.cancel_wanted:
-                left -= order.open_lots
-            elif order.open_lots > left or _misplaced(order, price, urgency, desk.requote_ppm):
-                # Its size may still fill until the cancel is confirmed.
+                continue
+            if state not in (PENDING_CANCEL, UNKNOWN) and (
+                order.open_lots > left or _misplaced(order, market, urgency, desk.requote_ppm)
+            ):
                 surplus.append(order)
-                left -= order.open_lots
-            else:
-                left -= order.open_lots
+            # What is being cancelled may still fill until the venue confirms.
+            left -= order.open_lots
         for order in surplus:
             desk.cancel(order, out)
     if left <= 0 or unknown or price <= 0:
@@ -59,12 +58,15 @@ def wanted_price(market: MarketRisk, side: int, urgency: int, take_bps: int) -> 
     return bid + improve if side > 0 else ask - improve
 
 
-def _misplaced(order: Order, price: int, urgency: int, requote_ppm: int) -> bool:
+def _misplaced(order: Order, market: MarketRisk, urgency: int, requote_ppm: int) -> bool:
+    """Tell whether an order rests too far behind the touch, or rests where it should take."""
+    if order.tif == _IOC:
+        return False
     if urgency == _TAKE:
-        return order.tif != _IOC
-    return (
-        price > 0 and order.tif != _IOC and abs(order.price_ticks - price) * 1_000_000 > price * requote_ppm
-    )
+        return True
+    price = order.price_ticks
+    behind = market.bid_ticks - price if order.side > 0 else price - market.ask_ticks
+    return behind * 1_000_000 > price * requote_ppm
 
 
 def _sendable(agent: Agent, market: MarketRisk, left: int, price: int) -> int:

@@ -8,6 +8,7 @@ from agents.config import RegionConfig
 from agents.node import Node
 from domain.actions import Action, CancelOrder, FetchAccount, FetchBook, QueryOrder, SendOrder
 from domain.control_events import Clocked, LeaseGranted, NodeStarted
+from domain.desire import Desire, Quote, QuoteSet, TargetPosition, Urgency
 from domain.events import Event
 from domain.ids import client_id_text
 from domain.instrument import Instrument
@@ -25,6 +26,7 @@ from domain.order_events import (
     OrderRefusedByVenue,
     OrderStatus,
 )
+from domain.protocols import View
 from domain.units import ATOMS_PER_UNIT
 
 MS = 1_000_000
@@ -82,6 +84,36 @@ def config(*agents: Any, **changes: Any) -> RegionConfig:
             **changes,
         }
     )
+
+
+class Scripted:
+    """A strategy that wants what a script says, tick by tick, and then nothing new."""
+
+    config = None
+
+    def __init__(self, *wanted: Desire | None) -> None:
+        self.wanted = list(wanted)
+        self.seen: list[Event] = []
+
+    def step(self, view: View, event: Event) -> Desire | None:
+        self.seen.append(event)
+        return self.wanted.pop(0) if type(event) is Tick and self.wanted else None
+
+    def state(self) -> bytes:
+        return bytes([len(self.wanted)])
+
+    def restore(self, state: bytes) -> None:
+        assert state == self.state()
+
+
+def quotes(*wanted: tuple[int, int, int], index: int = 0) -> QuoteSet:
+    """Want quotes given as (side, price, size)."""
+    return QuoteSet(index, tuple(Quote(*each) for each in wanted))
+
+
+def target(lots: int, urgency: str = "normal", index: int = 0) -> TargetPosition:
+    """Want a position."""
+    return TargetPosition(index, lots, int(Urgency[urgency.upper()]))
 
 
 class Standing:
@@ -257,5 +289,8 @@ class Rig:
     def tick(self, bid: int = 9_999, ask: int = 10_001, index: int = 0, lots: int = 1000) -> list[Action]:
         """Move the top of the book, 10 ms later."""
         self.now_ns += 10 * MS
-        sequence = self.now_ns
-        return self.step(Tick(index, self.now_ns, self.now_ns, bid, lots, ask, lots, sequence))
+        return self.step(self.tick_event(bid, ask, index, lots))
+
+    def tick_event(self, bid: int = 9_999, ask: int = 10_001, index: int = 0, lots: int = 1000) -> Tick:
+        """Make a tick of now."""
+        return Tick(index, self.now_ns, self.now_ns, bid, lots, ask, lots, self.now_ns)
