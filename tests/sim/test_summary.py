@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from domain.lifecycle import Lifecycle
 from domain.report import AgentReport, NodeReport, OrderCounts
 from hw.latency import LatencyHistogram
 from sim.summary import JournalFacts, VenueTruth, summarise
+from sim.summary_table import summary_table
 
 TRUTH = VenueTruth("tokyo-x", {"BTC": 20_000_000_000, "USDT": 5}, ("m001-00001-00000001",))
 
@@ -136,3 +139,26 @@ def test_a_mismatch_is_its_own_regions() -> None:
 def test_where_nothing_was_measured_there_is_no_latency() -> None:
     latency = summarise([report(tick_to_order_counts={})], [TRUTH], {}, JOURNALS, 1.0).tick_to_order_us
     assert latency.p50 is None and latency.p99 is None
+
+
+def test_the_table_fits_a_narrow_terminal_and_says_everything() -> None:
+    other = report("nyc-1", balances={"nyc-x": {"BTC": 1}}, open_order_ids={}, ticks=1_234_567)
+    found = summarise([report(), other], [TRUTH, VenueTruth("nyc-x", {}, ())], {"nyc-1": 3}, JOURNALS, 60.0)
+    console = Console(width=80, file=StringIO(), record=True)
+    console.print(summary_table(found))
+    shown = console.export_text()
+    assert "…" not in shown
+    rows = {line.strip().split("  ")[0]: line.split()[-3:] for line in shown.splitlines() if line.strip()}
+    assert rows["ticks"] == ["100", "1,234,567", "1,234,667"] and rows["restarts"] == ["0", "3", "3"]
+    assert rows["orders refused"] == ["4", "4", "8"] and rows["PnL"] == ["+3.00", "+3.00", "+6.00"]
+    assert rows["positions"] == ["match", "MISMATCH", "MISMATCH"]
+    assert "tick to order: p50 20 µs, p99 20 µs" in shown and "mismatch: nyc-1: nyc-x holds" in shown
+    assert "7 events, verified" in shown
+
+
+def test_where_nothing_was_measured_the_table_says_nothing_of_it() -> None:
+    console = Console(width=80, file=StringIO(), record=True)
+    broken = [JournalFacts("a", 1, False, "")]
+    console.print(summary_table(summarise([report(tick_to_order_counts={})], [TRUTH], {}, broken, 1.0)))
+    shown = console.export_text()
+    assert "tick to order" not in shown and "NOT VERIFIED" in shown
