@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_journals_and_another_seed_gives_others(swa
     assert all(other.stores[name].head_hash != head for name, head in heads.items() if name != "coordinator")
 
 
-def test_the_hash_does_not_depend_on_the_process() -> None:
+def test_the_hash_depends_neither_on_the_process_nor_on_compiled_kernels() -> None:
     script = (
         "from tests.sim.test_swarm import *\nprint(summary(simulated(5, 5, 'tokyo', 'nyc')).journal.hash)"
     )
@@ -80,12 +80,12 @@ def test_the_hash_does_not_depend_on_the_process() -> None:
         subprocess.run(
             [sys.executable, "-c", script],
             cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONHASHSEED": seed, "SWARM_KERNELS": kernels},
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        for seed in ("1", "2")
+        for seed, kernels in (("1", "on"), ("2", "off"))
     }
     assert hashes == {summary(simulated(5, 5, "tokyo", "nyc")).journal.hash + "\n"}
 
