@@ -10,79 +10,40 @@ import msgspec
 from agents.config import RegionConfig
 from agents.node import Node
 from agents.replay import ACTION, GENESIS, INPUT, MARK, Core, Make, Replay, Replayer, Snapshot, recovered
-from domain.actions import (
-    Alarm,
-    CancelOrder,
-    FetchAccount,
-    FetchBook,
-    LifecycleChanged,
-    QueryOrder,
-    ReserveIds,
-)
+from bus.codec import ACTIONS, EVENTS, RecordedAction
+from domain.actions import Action
 from domain.events import Event
 from domain.instrument import Instrument
-from domain.order import ApprovedOrder, OrderIntent, RefusedOrder
 from domain.protocols import Store
 
 # A second or two of replay at most, and a snapshot every few seconds at most.
 SNAPSHOT_EVERY = 20_000
 
 
-class RecordedSend(msgspec.Struct, frozen=True, array_like=True, tag=60):
-    """A sent order as it stands in the journal: reading one back makes no approval."""
-
-    client_id: int
-    approved: tuple[OrderIntent, int, int]
-
-
-RecordedAction = (
-    RecordedSend
-    | CancelOrder
-    | QueryOrder
-    | FetchAccount
-    | FetchBook
-    | ReserveIds
-    | Alarm
-    | LifecycleChanged
-    | RefusedOrder
-)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, ApprovedOrder):
-        return (value.intent, value.epoch, value.approved_ts_ns)
-    raise NotImplementedError(f"{type(value).__name__} has no place in a journal")
-
-
-_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
-_events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-_actions: msgspec.msgpack.Decoder[RecordedAction] = msgspec.msgpack.Decoder(RecordedAction)
-
-
-def encode_event(event: object) -> bytes:
+def encode_event(event: Event) -> bytes:
     """Write what entered a core."""
-    return INPUT + _encoder.encode(event)
+    return EVENTS.encode(event, INPUT)
 
 
-def encode_action(action: object) -> bytes:
+def encode_action(action: Action) -> bytes:
     """Write what left a core."""
-    return ACTION + _encoder.encode(action)
+    return ACTIONS.encode(action, ACTION)
 
 
 def encode_mark(kind: str, **facts: object) -> bytes:
     """Write what is neither: a genesis, a build."""
-    return MARK + _encoder.encode({"kind": kind, **facts})
+    return MARK + msgspec.msgpack.encode({"kind": kind, **facts})
 
 
 def decode(record: bytes) -> Event | RecordedAction | dict[str, Any]:
-    """Read a node's record; a mark comes back as a dictionary."""
-    kind, body = record[:1], record[1:]
+    """Read a node's record; a mark comes back as a dictionary, a sent order as a record of its approval."""
+    kind = record[:1]
     if kind == INPUT:
-        return _events.decode(body)
+        return EVENTS.decode(record, 1)
     if kind == ACTION:
-        return _actions.decode(body)
+        return ACTIONS.decode(record, 1)
     assert kind == MARK, f"a record of kind {kind!r}"
-    mark: dict[str, Any] = msgspec.msgpack.decode(body)
+    mark: dict[str, Any] = msgspec.msgpack.decode(record[1:])
     return mark
 
 
@@ -103,7 +64,7 @@ class Recorder:
         self.core, self.store, self.genesis = core, store, genesis
         self.snapshot_every, self._since_snapshot = snapshot_every, 0
 
-    def step(self, event: object) -> Sequence[Any]:
+    def step(self, event: Event) -> Sequence[Any]:
         """Record an event, decide, record what was decided, and give it."""
         append = self.store.append
         append(encode_event(event))

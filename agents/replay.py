@@ -74,7 +74,7 @@ class Replayer:
         self,
         make: Make,
         read_event: Callable[[bytes], Any],
-        write_action: Callable[[object], bytes],
+        write_action: Callable[[Any], bytes],
     ) -> None:
         self.make, self.read_event, self.write_action = make, read_event, write_action
         self.core: Core | None = None

@@ -8,7 +8,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 
-PACKAGES = ("market", "risk", "arbitrage", "learning", "agents", "sim")
+PACKAGES = ("market", "risk", "arbitrage", "agents", "sim")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,7 +11,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from agents.record import RecordedSend, decode
+from agents.record import decode
+from bus.codec import RecordedSend
 from bus.journal import Journal
 from bus.journal_reader import open_reader, verify
 from domain.ids import client_id_text

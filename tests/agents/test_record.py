@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from agents.record import (
-    RecordedSend,
     Recorder,
     decode,
     encode_action,
@@ -15,6 +14,7 @@ from agents.record import (
     encode_mark,
     started,
 )
+from bus.codec import SCHEMA, RecordedApproval, RecordedSend
 from domain.actions import CancelOrder
 from domain.control_events import Clocked
 from domain.errors import SwarmError
@@ -59,12 +59,17 @@ def test_actions_come_back_and_a_sent_order_comes_back_without_an_approval() -> 
     refused = RefusedOrder(intent, 4, 5, 6)
     assert decode(encode_action(refused)) == refused
     sent = msgspec.msgpack.encode((60, 9, (intent, 2, 77)))
-    assert decode(b"A" + sent) == RecordedSend(9, (intent, 2, 77))
+    assert decode(b"A" + bytes([SCHEMA]) + sent) == RecordedSend(9, RecordedApproval(intent, 2, 77))
 
 
 def test_what_has_no_place_in_a_journal_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="object"):
-        encode_action(object())
+    with pytest.raises(AssertionError, match="object"):
+        encode_action(object())  # type: ignore[arg-type]
+
+
+def test_a_record_of_a_later_schema_is_refused_by_name() -> None:
+    with pytest.raises(SwarmError, match="newer than this build"):
+        decode(b"I" + bytes([SCHEMA + 1]) + b"x")
 
 
 def test_a_record_of_no_kind_is_our_own_mistake() -> None:
