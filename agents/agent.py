@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Holding:
-    """Sum fills in place: the fields of `Position`, which is made of it when somebody looks."""
+    """Sum fills in place; `Position` is made of it, and of the risk's lots, when somebody looks."""
 
-    net_lots: int = 0
     base_atoms: int = 0
     quote_atoms: int = 0
     fee_base_atoms: int = 0
@@ -80,7 +79,7 @@ class Agent:
         held, position = self.holding, self._position
         if held.fills != position.fills:
             self._position = position = Position(
-                held.net_lots,
+                self.risk.position_lots,
                 held.base_atoms,
                 held.quote_atoms,
                 held.fee_base_atoms,

