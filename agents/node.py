@@ -107,9 +107,7 @@ class Node:
                     self._refresh("warm", out)
             desire = agent.strategy.step(agent.view, event)
             if desire is not None:
-                agent.desire = desire
-                if agent.lifecycle == _ACTIVE:
-                    self._work(agent, desire, out)
+                self._wanted(agent, desire, out)
 
     def _on_trade(self, event: told.Trade, out: Actions) -> None:
         market = self.markets.get(event.instrument)
@@ -164,9 +162,12 @@ class Node:
         for agent in market.agents:
             desire = agent.strategy.step(agent.view, event)
             if desire is not None:
-                agent.desire = desire
-                if agent.lifecycle == _ACTIVE:
-                    self._work(agent, desire, out)
+                self._wanted(agent, desire, out)
+
+    def _wanted(self, agent: Agent, desire: Desire, out: Actions) -> None:
+        agent.desire = desire
+        if agent.lifecycle == _ACTIVE:
+            self._work(agent, desire, out)
 
     def _work(self, agent: Agent, desire: Desire, out: Actions) -> None:
         if type(desire) is QuoteSet:
@@ -208,7 +209,10 @@ class Node:
 
     def _on_fill(self, event: answers.Fill, out: Actions) -> None:
         if self.desk.filled(event, out):
-            self._ask(self.markets[event.instrument], event, out)
+            for agent in self.markets[event.instrument].agents:
+                desire = agent.strategy.step(agent.view, event)
+                if desire is not None:
+                    self._wanted(agent, desire, out)
 
     def _on_account(self, event: answers.AccountSnapshot, out: Actions) -> None:
         account = self.accounts.get(event.venue)
