@@ -27,7 +27,7 @@ from sim.exchange.engine import Engine
 
 CASE = "orders"
 BAR = {"orders_per_s": (">=", 100_000.0)}
-LADDER = 64
+LADDER = 16
 OURS, FLOW = 1, 2
 VENUE, NS = "bench-x", 1_000_000_000
 INSTRUMENT = Instrument.of(0, VENUE, "BTC", "USDT", tick="0.01", lot="0.00001", size_max="1000000000")

@@ -10,7 +10,7 @@ from domain.order import (
     TimeInForce,
     claim_seal,
 )
-from risk.exposure import AgentRisk, MarketRisk
+from risk.exposure import AgentRisk, MarketRisk, reserve
 from risk.limits import NodeLimits
 
 _SEAL = claim_seal()
@@ -84,23 +84,31 @@ class Gate:
         self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int, client_id: int
     ) -> ApprovedOrder | RefusedOrder:
         """Approve an intent, counting it from now on under its id, or refuse it with figure and limit."""
-        side, size, price = intent.side, intent.size_lots, intent.price_ticks
+        refusal = (
+            self._order_refusal(intent, agent, market, now_ns)
+            or self._exposure_refusal(intent, agent, market, now_ns)
+            or self._traffic_refusal(intent, agent, now_ns)
+            or self._crossing_refusal(intent, market)
+            or self._storm_refusal(intent, agent, now_ns)
+        )
+        if refusal is not None:
+            return refusal
+        self._count(intent, agent, market, now_ns, client_id)
+        return ApprovedOrder(_SEAL, intent, self.epoch, now_ns)
+
+    def _order_refusal(
+        self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int
+    ) -> RefusedOrder | None:
+        """Look at the order by itself, against the market as it stands."""
+        size, price = intent.size_lots, intent.price_ticks
         if self.halted:
             return _refused(intent, _HALTED, 1, 0)
         if size <= 0:
             return _refused(intent, _SIZE_ZERO, size, 1)
         if price <= 0 or intent.tif == _MARKET:
             return _refused(intent, _BAD_PRICE, price, 1)
-        epoch = self.epoch
-        if epoch <= 0:
+        if self.epoch <= 0:
             return _refused(intent, _NO_LEASE, 0, 1)
-        position, buy_lots, sell_lots = agent.position_lots, agent.buy_lots, agent.sell_lots
-        if side > 0:
-            buy_lots += size
-            grown, shrinks = position + buy_lots, buy_lots <= -position
-        else:
-            sell_lots += size
-            grown, shrinks = sell_lots - position, sell_lots <= position
         bid, ask = market.bid_ticks, market.ask_ticks
         if market.stale or bid <= 0 or ask <= bid or now_ns - market.touched_ns > self.market_age_ns_max:
             return _refused(intent, _STALE_MARKET, now_ns - market.touched_ns, self.market_age_ns_max)
@@ -108,79 +116,100 @@ class Gate:
             return _refused(intent, _SIZE_MIN, size, market.size_lots_min)
         if size > market.size_lots_max or size > agent.order_lots_max:
             return _refused(intent, _SIZE_MAX, size, min(market.size_lots_max, agent.order_lots_max))
-        tick_lot, rate_num, rate_den = market.tick_lot_atoms, market.rate_num, market.rate_den
-        notional = price * size * tick_lot
+        notional = price * size * market.tick_lot_atoms
         if notional < market.notional_atoms_min:
             return _refused(intent, _NOTIONAL_MIN, notional, market.notional_atoms_min)
-        if rate_num <= 0:
+        if market.rate_num <= 0:
             return _refused(intent, _STALE_MARKET, 0, 1)
-        if (value := notional * rate_num // rate_den) > agent.order_value_atoms_max:
+        if (value := notional * market.rate_num // market.rate_den) > agent.order_value_atoms_max:
             return _refused(intent, _NOTIONAL_MAX, value, agent.order_value_atoms_max)
         mid2 = bid + ask
         away = 2 * price - mid2 if 2 * price > mid2 else mid2 - 2 * price
         if away * 10_000 > agent.collar_bps * mid2:
             return _refused(intent, _PRICE_COLLAR, away * 10_000 // mid2, agent.collar_bps)
-        unit_num, unit_den = mid2 * tick_lot * rate_num, 2 * rate_den
-        up, down = position + buy_lots, position - sell_lots
-        worst = up if up >= -down else -down
-        gross = worst * unit_num // unit_den
-        total = self.gross_atoms - agent.gross_atoms + gross
-        if not shrinks:
-            if self.reduce_only or intent.reduce_only:
-                room = size - (grown if grown < size else size)
-                return _refused(intent, _REDUCE_ONLY, size, room)
-            if now_ns >= self.expires_ns:
-                return _refused(intent, _NO_LEASE, now_ns, self.expires_ns)
-            if market.blocked:
-                return _refused(intent, _UNEXPLAINED, 1, 0)
-            if (value := grown * unit_num // unit_den) > agent.position_value_atoms_max:
-                return _refused(intent, _POSITION, value, agent.position_value_atoms_max)
-            if total > self.budget_atoms or total > self.gross_atoms_max:
-                return _refused(intent, _BUDGET, total, min(self.budget_atoms, self.gross_atoms_max))
+        return None
+
+    def _exposure_refusal(
+        self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int
+    ) -> RefusedOrder | None:
+        """Look at what could be held if everything that works or is unknown were filled, and this too."""
+        size, position = intent.size_lots, agent.position_lots
+        if intent.side > 0:
+            bought, sold = agent.buy_lots + size, agent.sell_lots
+            grown, shrinks = position + bought, bought <= -position
+        else:
+            bought, sold = agent.buy_lots, agent.sell_lots + size
+            grown, shrinks = sold - position, sold <= position
+        if shrinks:
+            return None
+        if self.reduce_only or intent.reduce_only:
+            return _refused(intent, _REDUCE_ONLY, size, size - min(grown, size))
+        if now_ns >= self.expires_ns:
+            return _refused(intent, _NO_LEASE, now_ns, self.expires_ns)
+        if market.blocked:
+            return _refused(intent, _UNEXPLAINED, 1, 0)
+        if (value := market.value_atoms(grown)) > agent.position_value_atoms_max:
+            return _refused(intent, _POSITION, value, agent.position_value_atoms_max)
+        worst = max(position + bought, sold - position)
+        total = self.gross_atoms - agent.gross_atoms + market.value_atoms(worst)
+        if total > self.budget_atoms or total > self.gross_atoms_max:
+            return _refused(intent, _BUDGET, total, min(self.budget_atoms, self.gross_atoms_max))
+        return None
+
+    def _traffic_refusal(self, intent: OrderIntent, agent: AgentRisk, now_ns: int) -> RefusedOrder | None:
+        """Look at how much is in flight, and how much was said lately."""
         if agent.in_flight >= agent.in_flight_max:
             return _refused(intent, _IN_FLIGHT, agent.in_flight, agent.in_flight_max)
         if self.in_flight >= self.in_flight_max:
             return _refused(intent, _IN_FLIGHT, self.in_flight, self.in_flight_max)
-        due, agent_due = self.message_due_ns, agent.message_due_ns
-        due = due if due > now_ns else now_ns
-        agent_due = agent_due if agent_due > now_ns else now_ns
-        due, agent_due = due + self.message_interval_ns, agent_due + agent.message_interval_ns
-        if due - now_ns > self.message_burst_ns:
-            return _refused(intent, _MESSAGE_RATE, due - now_ns, self.message_burst_ns)
-        if agent_due - now_ns > agent.message_burst_ns:
-            return _refused(intent, _MESSAGE_RATE, agent_due - now_ns, agent.message_burst_ns)
-        if side > 0:
-            wallet, need = market.quote, notional
+        ahead_ns = max(self.message_due_ns - now_ns, 0) + self.message_interval_ns
+        if ahead_ns > self.message_burst_ns:
+            return _refused(intent, _MESSAGE_RATE, ahead_ns, self.message_burst_ns)
+        ahead_ns = max(agent.message_due_ns - now_ns, 0) + agent.message_interval_ns
+        if ahead_ns > agent.message_burst_ns:
+            return _refused(intent, _MESSAGE_RATE, ahead_ns, agent.message_burst_ns)
+        return None
+
+    @staticmethod
+    def _crossing_refusal(intent: OrderIntent, market: MarketRisk) -> RefusedOrder | None:
+        """Look at our own orders that it would meet, and at what there is to pay with."""
+        price = intent.price_ticks
+        if intent.side > 0:
+            wallet, need = market.quote, price * intent.size_lots * market.tick_lot_atoms
             if price >= market.own_ask_floor and (crossed := min(market.own_asks.values())) <= price:
                 return _refused(intent, _SELF_MATCH, price, crossed)
         else:
-            wallet, need = market.base, size * market.lot_atoms
+            wallet, need = market.base, intent.size_lots * market.lot_atoms
             if price <= market.own_bid_top and (crossed := max(market.own_bids.values())) >= price:
                 return _refused(intent, _SELF_MATCH, price, crossed)
         if need > (free := wallet.total_atoms - wallet.reserved_atoms):
             return _refused(intent, _BALANCE, need, free)
-        if price == agent.last_price_ticks and size == agent.last_size_lots and side == agent.last_side:
-            if now_ns - agent.last_first_ns > agent.duplicate_window_ns:
-                agent.last_first_ns, agent.last_repeats = now_ns, 0
-            elif agent.last_repeats >= agent.duplicate_max:
-                return _refused(intent, _DUPLICATE_STORM, agent.last_repeats + 1, agent.duplicate_max)
-            agent.last_repeats += 1
-        else:
+        return None
+
+    @staticmethod
+    def _storm_refusal(intent: OrderIntent, agent: AgentRisk, now_ns: int) -> RefusedOrder | None:
+        """Look for the same order again and again; the only check that remembers what it saw."""
+        side, price, size = intent.side, intent.price_ticks, intent.size_lots
+        if price != agent.last_price_ticks or size != agent.last_size_lots or side != agent.last_side:
             agent.last_side, agent.last_price_ticks, agent.last_size_lots = side, price, size
             agent.last_first_ns, agent.last_repeats = now_ns, 1
-        agent.buy_lots, agent.sell_lots = buy_lots, sell_lots
-        agent.gross_atoms, self.gross_atoms = gross, total
+            return None
+        if now_ns - agent.last_first_ns > agent.duplicate_window_ns:
+            agent.last_first_ns, agent.last_repeats = now_ns, 0
+        elif agent.last_repeats >= agent.duplicate_max:
+            return _refused(intent, _DUPLICATE_STORM, agent.last_repeats + 1, agent.duplicate_max)
+        agent.last_repeats += 1
+        return None
+
+    def _count(
+        self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int, client_id: int
+    ) -> None:
+        """Let an approved order weigh on every limit from this moment on."""
+        reserve(agent, market, client_id, intent.side, intent.price_ticks, intent.size_lots)
         agent.in_flight += 1
         self.in_flight += 1
-        self.message_due_ns, agent.message_due_ns = due, agent_due
-        wallet.reserved_atoms += need
-        if side > 0:
-            market.own_bids[client_id] = price
-            market.own_bid_top = max(market.own_bid_top, price)
-        else:
-            market.own_asks[client_id] = price
-            market.own_ask_floor = min(market.own_ask_floor, price)
-        return ApprovedOrder(_SEAL, intent, epoch, now_ns)
+        self.count_message(agent, now_ns)
+        self.revalue(agent, market)
 
     def check_all(
         self,
@@ -323,8 +352,8 @@ class Gate:
             room,
         )
 
-    def count_cancel(self, agent: AgentRisk, now_ns: int) -> None:
-        """Count a cancel against the message rates; it is never refused."""
+    def count_message(self, agent: AgentRisk, now_ns: int) -> None:
+        """Count an order or a cancel against the message rates; a cancel is never refused."""
         self.message_due_ns = max(self.message_due_ns, now_ns) + self.message_interval_ns
         agent.message_due_ns = max(agent.message_due_ns, now_ns) + agent.message_interval_ns
 
