@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import pytest
 
 from agents.order import (
@@ -17,70 +14,23 @@ from agents.order import (
     PENDING_NEW,
     REJECTED,
     UNKNOWN,
-    Order,
 )
-from domain.actions import Action, Alarm, CancelOrder, FetchAccount, QueryOrder, ReserveIds, SendOrder
+from domain.actions import CancelOrder, QueryOrder, ReserveIds, SendOrder
 from domain.control_events import Clocked
-from domain.desire import Desire
 from domain.events import Event
 from domain.ids import SEQUENCE_MAX, client_id_parts
 from domain.order import RefusalReason, RefusedOrder, TimeInForce
 from domain.order_events import (
     CancelRefused,
     FateUnknown,
-    Fill,
     OrderAcked,
     OrderClosed,
     OrderNotFound,
     OrderRefusedByVenue,
     OrderStatus,
 )
-from tests.agents.builders import MS, Rig, S, Scripted, agent_table, quotes, target
-
-
-def rig(*wanted: Desire | None, **changes: Any) -> Rig:
-    """Give a started node whose one agent wants what a script says, tick by tick."""
-    made = Rig(agent_table(1), **changes)
-    made.node.desk.agents[1].strategy = Scripted(*wanted)
-    made.start()
-    return made
-
-
-def sent(r: Rig, *wanted: Desire) -> Order:
-    """Send one resting order, unanswered."""
-    r.node.desk.agents[1].strategy = Scripted(*(wanted or (quotes((1, 9_999, 1000)),)))
-    r.now_ns += 10 * MS
-    actions = r.step(r.tick_event(), answered=False)
-    (order,) = [action for action in actions if isinstance(action, SendOrder)]
-    r.node.desk.agents[1].desire = None
-    return r.node.desk.working[order.client_id]
-
-
-def fill(order: Order, size: int, trade_id: int, **changes: Any) -> Fill:
-    wanted: dict[str, Any] = {
-        "client_id": order.client_id,
-        "local_ts_ns": 0,
-        "instrument": order.instrument,
-        "trade_id": trade_id,
-        "venue_order_id": 77,
-        "side": order.side,
-        "price_ticks": order.price_ticks,
-        "size_lots": size,
-        "fee_atoms": 0,
-        "fee_asset": "BTC",
-        "maker": True,
-        "exchange_ts_ns": 0,
-        **changes,
-    }
-    return Fill(**wanted)
-
-
-def kinds(actions: list[Action]) -> list[str]:
-    return [type(action).__name__ for action in actions]
-
-
-def alarms(actions: list[Action]) -> list[str]:
-    return [action.kind for action in actions if isinstance(action, Alarm)]
+from tests.agents.builders import MS, S, Scripted, quotes, target
+from tests.agents.desk_builders import alarms, fill, kinds, rig, sent
 
 
 def test_an_order_is_pending_then_open_then_filled() -> None:
@@ -221,104 +171,6 @@ def test_a_refusal_of_an_order_that_stood_is_doubted() -> None:
     r.step(OrderAcked(order.client_id, 0, 77))
     r.step(OrderRefusedByVenue(order.client_id, 0, -1, "late"))
     assert order.state == UNKNOWN
-
-
-def test_an_unclear_submit_is_asked_for_with_growing_pauses() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(FateUnknown(order.client_id, 0, "timeout"))
-    assert order.state == UNKNOWN
-    asked = []
-    for _ in range(20 * 12):
-        r.now_ns += 50 * MS
-        if QueryOrder(order.client_id, 0) in r.step(Clocked(r.now_ns), answered=False):
-            asked.append(r.now_ns)
-    pauses = [round((later - earlier) / S, 1) for earlier, later in itertools.pairwise(asked)]
-    assert pauses == [0.5, 1.0, 2.0, 4.0]
-
-
-def test_an_unanswered_submit_becomes_unknown_by_itself() -> None:
-    r = rig()
-    order = sent(r)
-    r.now_ns += 2 * S
-    r.step(Clocked(r.now_ns), answered=False)
-    assert order.state == UNKNOWN and r.node.report(0).agents[0].orders.unknown == 1
-
-
-def test_an_unanswered_cancel_becomes_unknown_and_is_sent_again_where_the_order_stands() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(OrderAcked(order.client_id, 0, 77))
-    r.node.desk.cancel(order, [])
-    r.now_ns += 2 * S
-    r.step(Clocked(r.now_ns), answered=False)
-    assert order.state == UNKNOWN
-    actions = r.step(OrderStatus(order.client_id, 0, 77, OPEN, 0), answered=False)
-    assert actions == [CancelOrder(order.client_id, 0)]
-
-
-def test_not_found_is_no_proof_while_the_submit_may_still_arrive() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(FateUnknown(order.client_id, 0, "timeout"))
-    r.step(OrderNotFound(order.client_id, 0))
-    assert order.not_found_ns == 0 and order.state == UNKNOWN
-
-
-def test_not_found_is_proof_with_a_later_account_that_shows_no_trade() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(FateUnknown(order.client_id, 0, "timeout"))
-    r.now_ns += 6 * S
-    r.step(Clocked(r.now_ns), answered=False)
-    r.step(OrderNotFound(order.client_id, r.now_ns))
-    assert order.state == UNKNOWN and r.node.desk.agents[1].risk.buy_lots == 1000
-    r.wait(0.5)
-    assert order.state == REJECTED and r.node.desk.agents[1].risk.buy_lots == 0
-
-
-def test_not_found_after_it_stood_is_a_cancelled_order() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(OrderAcked(order.client_id, 0, 77))
-    r.now_ns += 6 * S
-    r.step(OrderNotFound(order.client_id, r.now_ns))
-    assert order.state == UNKNOWN
-    r.wait(0.5)
-    assert order.state == CANCELLED
-
-
-def test_a_trade_in_the_account_outweighs_not_found() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(FateUnknown(order.client_id, 0, "timeout"))
-    r.now_ns += 6 * S
-    r.step(Clocked(r.now_ns), answered=False)
-    r.step(OrderNotFound(order.client_id, r.now_ns))
-    r.step(fill(order, 1000, 3))
-    assert order.state == FILLED
-
-
-def test_a_status_tells_of_an_end() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(FateUnknown(order.client_id, 0, "timeout"))
-    r.step(OrderStatus(order.client_id, 0, 77, FILLED, 1000), answered=False)
-    assert order.state == UNKNOWN, "its fills are still to come"
-    r.step(OrderStatus(order.client_id, 0, 77, OPEN, 0), answered=False)
-    assert order.state == UNKNOWN, "an end that was told is not taken back"
-    r.step(fill(order, 1000, 3))
-    assert order.state == FILLED
-
-
-def test_a_status_with_more_fills_than_known_fetches_them() -> None:
-    r = rig()
-    order = sent(r)
-    r.step(FateUnknown(order.client_id, 0, "timeout"))
-    r.step(OrderStatus(order.client_id, 0, 77, PARTIALLY_FILLED, 500), answered=False)
-    assert order.state == OPEN
-    r.now_ns += 50 * MS
-    assert any(isinstance(a, FetchAccount) for a in r.step(Clocked(r.now_ns), answered=False))
 
 
 @pytest.mark.parametrize(("state", "filled", "end"), [(REJECTED, 0, EXPIRED), (FILLED, 0, EXPIRED)])
