@@ -7,7 +7,7 @@ import pytest
 from agents.order import FILLED, OPEN, PENDING_NEW, UNKNOWN, Order, legal
 from domain.order import LEGAL_TRANSITIONS, OrderState
 from tests.agents.builders import Rig, agent_table, quotes
-from tests.agents.test_desk import sent
+from tests.agents.desk_builders import sent
 
 
 def test_transitions_are_the_domains() -> None:
