@@ -42,9 +42,19 @@ def _operator(
     command = commands.add_parser(name, help=summary)
     _state(command)
     command.add_argument("--coordinator", help="address (default: from run.json in the state folder)")
-    command.add_argument("--timeout", type=float, default=5.0, help="seconds to wait (default 5)")
+    command.add_argument("--timeout", type=_seconds, default=5.0, help="seconds to wait (default 5)")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     return command
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3600:  # neither is not-a-number
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to 3600, not {text[:40]!r}")
+    return value
 
 
 def run_coordinator(arguments: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ FINAL_CODES = frozenset(
         ExitCode.WRONG_KEY,
         ExitCode.JOURNAL_BROKEN,
         ExitCode.PYTHON_TOO_OLD,
+        ExitCode.REPLAY_MISMATCH,
     }
 )
 
@@ -141,8 +142,10 @@ class Child:
                 stderr=log,
                 env=dict(self.environment),
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
+        if self.stopping:  # told while it was being started, when there was nothing yet to tell
+            self._process.kill()
         await self._listen(self._process)
         code = await self._process.wait()
         self._ready.clear()
@@ -160,7 +163,7 @@ class Child:
                 self._ready.set()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let the kernel end this process when the supervisor dies, however it dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

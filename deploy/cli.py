@@ -16,15 +16,27 @@ import errno
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
+from deploy.voice import open_missing, say, send_nowhere
 from domain.errors import ExitCode, SwarmError
 
+CRASH = "swarm-crash.log"
 PARTS = ("deploy.up", "coordinator.cli", "agents.cli", "sim.cli", "deploy.kernels")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Tell a wrong call in one line, like every other trouble; sub-commands get this kind of parser too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to look."""
+        say(sys.stderr, f"swarm: {message} ({self.prog}): see `{self.prog} --help`\n")
+        sys.exit(ExitCode.USAGE)
 
 
 def parser() -> argparse.ArgumentParser:
     """Join the commands of all packages."""
-    top = argparse.ArgumentParser(
+    top = OneLineParser(
         prog="swarm",
         description="A swarm of trading agents in three regions, on paper unless told otherwise, twice.",
         epilog="Exit codes are listed in docs/exit-codes.md.",
@@ -37,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and give its exit code."""
+    open_missing()
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -45,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        send_nowhere(sys.stdout)
         return ExitCode.OK
     except BaseException as error:
         if isinstance(error, SystemExit):
@@ -56,13 +69,14 @@ def main(argv: list[str] | None = None) -> int:
 def _told(error: BaseException, state: Path) -> int:
     for leaf in _leaves(error):
         if isinstance(leaf, SwarmError):
-            print(f"swarm: {leaf}", file=sys.stderr)
+            say(sys.stderr, f"swarm: {leaf}\n")
             return leaf.code
         if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
-            print(f"swarm: the disk is full ({leaf.filename or state}): free some space", file=sys.stderr)
+            say(sys.stderr, f"swarm: the disk is full ({leaf.filename or state}): free some space\n")
             return ExitCode.DISK_FULL
-        if isinstance(leaf, PermissionError):
-            print(f"swarm: no permission ({leaf.filename}): choose another --state folder", file=sys.stderr)
+        if isinstance(leaf, OSError) and leaf.filename is not None:
+            what = (leaf.strerror or type(leaf).__name__).lower()
+            say(sys.stderr, f"swarm: {what} ({leaf.filename}): mend that, or choose another --state folder\n")
             return ExitCode.CONFIG
     return _crashed(error, state)
 
@@ -78,17 +92,22 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _crashed(error: BaseException, state: Path) -> int:
     """Our own mistake: keep the traceback for the report, show one line."""
     import tempfile
+
+    last = next(_leaves(error))
+    kept = next((path for path in (state / "logs", Path(tempfile.gettempdir())) if _kept(error, path)), None)
+    where = "no room for its traceback" if kept is None else f"traceback in {kept / CRASH}"
+    say(sys.stderr, f"swarm: a mistake of ours: {type(last).__name__}: {last} ({where}): please report it\n")
+    return ExitCode.BUG
+
+
+def _kept(error: BaseException, folder: Path) -> bool:
     import traceback
 
-    folder = state / "logs" if (state / "logs").is_dir() else Path(tempfile.gettempdir())
-    path = folder / "swarm-crash.log"
-    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    last = next(_leaves(error))
-    print(
-        f"swarm: a mistake of ours: {type(last).__name__}: {last} (traceback in {path}): please report it",
-        file=sys.stderr,
-    )
-    return ExitCode.BUG
+    try:
+        (folder / CRASH).write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -31,15 +32,19 @@ class Ending:
         paths = [report_file(self.plan.state, region.node) for region in self.plan.regions]
         return [msgspec.json.decode(path.read_bytes(), type=NodeReport) for path in paths if path.exists()]
 
-    async def truths(self) -> list[VenueTruth]:
+    async def truths(self, patience_s: float) -> list[VenueTruth]:
         """Ask every venue for its own word on our accounts; one that does not answer is a mismatch later."""
         os.environ.update(self.plan.credentials)
-        told = []
-        for region in self.plan.regions:
-            for venue in region.venues:
-                with contextlib.suppress(SwarmError, OSError):
-                    told.append(await self._truth(venue))
-        return told
+        venues = [venue for region in self.plan.regions for venue in region.venues]
+        async with asyncio.TaskGroup() as asking:
+            asked = [asking.create_task(self._told(venue, patience_s)) for venue in venues]
+        return [truth for task in asked if (truth := task.result()) is not None]
+
+    async def _told(self, venue: VenueTable, patience_s: float) -> VenueTruth | None:
+        with contextlib.suppress(SwarmError, OSError):  # a time-out is an OSError
+            async with asyncio.timeout(patience_s):
+                return await self._truth(venue)
+        return None
 
     async def _truth(self, venue: VenueTable) -> VenueTruth:
         truth = await account_truth(venue.reached_at(f"127.0.0.1:{self.plan.venue_port(venue.name)}"))
@@ -51,6 +56,12 @@ class Ending:
         restarts = {name: child.restarts for name, child in self.children.items()}
         journals = [_facts(folder) for folder in journal_folders(self.plan.state)]
         return summarise(self.reports(), truths, restarts, journals, self.seconds)
+
+
+def forget_reports(planned: Plan) -> None:
+    """Remove the last words of an earlier run, which nobody may take for this one's."""
+    for region in planned.regions:
+        report_file(planned.state, region.node).unlink(missing_ok=True)
 
 
 def journal_folders(state: Path) -> list[Path]:

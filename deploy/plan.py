@@ -74,7 +74,9 @@ class Plan:
 
 def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None) -> Plan:
     """Read every config once, before anything starts."""
-    regions = tuple(load_region(path) for path in region_files(only))
+    files = region_files(only)
+    regions = tuple(load_region(path) for path in files)
+    _check_apart(files, regions)
     exchanges = load_exchanges(EXCHANGES)
     names = tuple(exchange.name for exchange in exchanges)
     _check_venues(regions, names)
@@ -90,7 +92,23 @@ def region_files(only: list[str] | None) -> list[Path]:
             raise ConfigError(
                 f"there is no region {name}", where=str(REGIONS), mend=f"choose from {', '.join(found)}"
             )
-    return [found[name] for name in (only or found)]
+    return [found[name] for name in dict.fromkeys(only or found)]
+
+
+def _check_apart(files: Iterable[Path], regions: Iterable[RegionConfig]) -> None:
+    """Refuse region files that are not each other's equals: a copy whose names were not all changed."""
+    owners: dict[str, Path] = {}
+    for path, region in zip(files, regions, strict=True):
+        if region.region != path.parent.name:
+            raise ConfigError(
+                f"region: {region.region} is in the folder of {path.parent.name}",
+                where=str(path),
+                mend=f'write region = "{path.parent.name}", or rename the folder',
+            )
+        for thing in (f"node {region.node}", *(f"venue {venue.name}" for venue in region.venues)):
+            other = owners.setdefault(thing, path)
+            if other != path:
+                raise ConfigError(f"{thing} is {other}'s too", where=str(path), mend="give each its own")
 
 
 def _check_venues(regions: Iterable[RegionConfig], names: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from rich.live import Live
 from coordinator.operator import Operator
 from deploy.child import Child
 from deploy.table import TickRate, table
+from deploy.voice import say, send_nowhere
 from domain.errors import SwarmError
 from domain.report import OrderCounts
 from domain.steering import SwarmStatus
@@ -38,6 +40,7 @@ class Screen:
         self._rates = TickRate()
         self._operator: Operator | None = None
         self._line_ns = started_ns
+        self.gone = False
 
     async def __aenter__(self) -> Self:
         """Take over the terminal, if there is one."""
@@ -52,13 +55,14 @@ class Screen:
         """Give the terminal back, the last table on it."""
         await self._hang_up()
         if self._live is not None:
-            self._live.stop()
+            self._shown(self._live.stop)
 
     async def draw(self) -> None:
         """Ask the coordinator and show what is known."""
         await self._ask()
         elapsed_s = (self.clock.now_ns() - self.started_ns) / 1e9
-        if self._live is not None:
+        live = self._live
+        if live is not None:
             processes = [
                 {
                     "name": child.name,
@@ -68,10 +72,19 @@ class Screen:
                 }
                 for child in self.children.values()
             ]
-            self._live.update(table(self.status, processes, self._rates, elapsed_s), refresh=True)
+            drawn = table(self.status, processes, self._rates, elapsed_s)
+            self._shown(lambda: live.update(drawn, refresh=True))
         elif self.clock.now_ns() - self._line_ns >= LINE_EVERY_S * 1e9:
             self._line_ns = self.clock.now_ns()
-            sys.stderr.write(self._line(elapsed_s) + "\n")
+            self.gone = not say(sys.stderr, self._line(elapsed_s) + "\n")
+
+    def _shown(self, show: Callable[[], None]) -> None:
+        """Draw on the terminal; one that was closed is `gone` from then on."""
+        try:
+            show()
+        except (OSError, SystemExit):  # rich leaves the process when a pipe breaks: that is ours to decide
+            self.gone, self._live = True, None
+            send_nowhere(sys.stderr)
 
     async def _ask(self) -> None:
         try:

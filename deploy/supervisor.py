@@ -7,26 +7,30 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.console import Console
 
 from bus.keys import OPERATOR, ensure_keys
-from deploy.child import Child
-from deploy.ending import Ending
+from deploy.child import Child, end_with_parent
+from deploy.ending import Ending, forget_reports
 from deploy.plan import Plan, plan
 from deploy.preflight import check_disk, check_ports, owned
 from deploy.screen import Screen
+from deploy.voice import say
 from domain.errors import ExitCode
 from domain.report import Summary
 from hw.clock import SystemClock
 from sim.summary_table import summary_table
 
 NODE_GRACE_S = 1.8
-SERVER_GRACE_S = 0.8
+SERVER_GRACE_S = 0.7
 SETTLE_S = 20.0
+TRUTH_S = 10.0
+HURRIED_TRUTH_S = 0.4
 
 
 def supervise(arguments: argparse.Namespace) -> int:
@@ -39,20 +43,27 @@ def supervise(arguments: argparse.Namespace) -> int:
         check_ports(planned.ports())
         supervisor = Supervisor(planned, clock, arguments.seconds)
         summary = asyncio.run(supervisor.run())
+    if summary is None:
+        say(sys.stderr, "swarm: stopped before every part was ready: there is nothing to sum up\n")
+        return ExitCode.INTERRUPTED
     return tell(summary, as_json=arguments.json)
 
 
 def tell(summary: Summary, *, as_json: bool) -> int:
     """Print the summary and give the exit code that goes with it."""
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
-    else:
-        Console().print(summary_table(summary))
+    say(sys.stdout, msgspec.json.encode(summary).decode() + "\n" if as_json else _drawn(summary))
     if summary.positions_match:
         return ExitCode.OK
     for mismatch in summary.mismatches:
-        sys.stderr.write(f"swarm: positions do not match: {mismatch}\n")
+        say(sys.stderr, f"swarm: positions do not match: {mismatch}\n")
     return ExitCode.POSITIONS_MISMATCH
+
+
+def _drawn(summary: Summary) -> str:
+    console = Console()
+    with console.capture() as drawn:
+        console.print(summary_table(summary))
+    return drawn.get()
 
 
 class Supervisor:
@@ -65,20 +76,24 @@ class Supervisor:
         self._end = asyncio.Event()
         self.interrupted = False
 
-    async def run(self) -> Summary:
-        """Run until the time is over or somebody says stop."""
-        self._make_keys()
+    async def run(self) -> Summary | None:
+        """Run until the time is over or somebody says stop; `None` when that was before the swarm stood."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, self._interrupt)
+        forget_reports(self.plan)
+        self._make_keys()
         async with asyncio.TaskGroup() as tasks:
             try:
                 await self._start(tasks)
+                if self._end.is_set():
+                    await self._stop_all()
+                    return None
                 await self._watch()
+                return await self._finish()
             except BaseException:
                 await self._stop_all()
                 raise
-            return await self._finish()
 
     def _make_keys(self) -> None:
         for name in ("coordinator", OPERATOR, *(region.node for region in self.plan.regions)):
@@ -102,12 +117,26 @@ class Supervisor:
     async def _start_one(self, tasks: asyncio.TaskGroup, child: Child) -> None:
         if not self._end.is_set():
             tasks.create_task(child.keep())
-            await child.wait_ready()
+            await self._unless_ended(child.wait_ready())
 
     async def _compile_kernels(self) -> None:
         """Let one process compile, so that five do not."""
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "deploy.cli", "kernels")
-        await process.wait()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "deploy.cli", "kernels", preexec_fn=end_with_parent
+        )
+        await self._unless_ended(process.wait())
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    async def _unless_ended(self, work: Coroutine[Any, Any, object]) -> None:
+        """Wait for something, but not beyond the word to end."""
+        async with asyncio.TaskGroup() as both:
+            worker = both.create_task(work)
+            watcher = both.create_task(self._end.wait())
+            await asyncio.wait((worker, watcher), return_when=asyncio.FIRST_COMPLETED)
+            worker.cancel()
+            watcher.cancel()
 
     def _write_run_file(self) -> None:
         pids = {name: child.pid for name, child in self.children.items()}
@@ -125,6 +154,8 @@ class Supervisor:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._end.wait(), 0.25)
                 await screen.draw()
+                if screen.gone:
+                    self._interrupt()
                 self._write_run_file()
                 if deadline_ns is not None and self.clock.now_ns() >= deadline_ns:
                     break
@@ -137,11 +168,9 @@ class Supervisor:
         if not self.interrupted:
             await self._settle()
         ending = Ending(self.plan, self.children, (self.clock.now_ns() - self.started_ns) / 1e9)
-        nodes = [self.children[region.node] for region in self.plan.regions]
-        await _stop(nodes, NODE_GRACE_S)
-        truths = await ending.truths()
+        await self._stop_nodes()
+        truths = await ending.truths(HURRIED_TRUTH_S if self.interrupted else TRUTH_S)
         await self._stop_all()
-        (self.plan.state / "run.json").unlink(missing_ok=True)
         return ending.summary(truths)
 
     async def _settle(self) -> None:
@@ -152,8 +181,14 @@ class Supervisor:
                 return
             await asyncio.sleep(0.1)
 
+    async def _stop_nodes(self) -> None:
+        await _stop([self.children[region.node] for region in self.plan.regions], NODE_GRACE_S)
+
     async def _stop_all(self) -> None:
+        """Stop the nodes first: they still have orders to cancel. Nothing is to be found here any more."""
+        await self._stop_nodes()
         await _stop(self.children.values(), SERVER_GRACE_S)
+        (self.plan.state / "run.json").unlink(missing_ok=True)
 
 
 async def _stop(children: Iterable[Child], grace_s: float) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,14 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= 31 * 86400:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {31 * 86400} s, not {text}")
-    return value
+    return _number(text, float, 1, 31 * 86400)
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 1024 <= value <= 65000:
-        raise argparse.ArgumentTypeError(f"must be from 1024 to 65000, not {text}")
+    return _number(text, int, 1024, 65000)
+
+
+def _number(text: str, kind: Callable[[str], Number], least: int, most: int) -> Number:
+    """Read a number within bounds; not-a-number is within none."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}, not {text[:40]!r}")
     return value

@@ -128,6 +128,21 @@ def test_a_broken_journal_found_at_a_restart_is_not_tried_for_ever(
     assert "chain" in thing.state
 
 
+def test_a_child_that_is_told_to_stop_while_it_is_started_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        thing = child(tmp_path, "exec sleep 60", monkeypatch)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            tasks.create_task(thing.keep())
+            await asyncio.sleep(0)  # the process is being made: there is none yet to tell
+            assert thing.state == "starting"
+            assert thing.pid is None
+            await thing.stop(5)
+
+    asyncio.run(scene())
+
+
 def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "LOG_BYTES_MAX", 10)
     thing = child(tmp_path, "exit 10", monkeypatch)

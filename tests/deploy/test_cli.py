@@ -48,6 +48,8 @@ def test_trouble_inside_a_group_of_tasks_is_told_the_same(
     [
         (OSError(errno.ENOSPC, "No space left on device", "/x"), ExitCode.DISK_FULL),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), ExitCode.CONFIG),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x/keys"), ExitCode.CONFIG),
+        (OSError(errno.EROFS, "Read-only file system", "/x/keys"), ExitCode.CONFIG),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
     ],
 )
@@ -72,6 +74,38 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["fly"])
     assert caught.value.code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["up", "--seconds", "soon"],
+        ["up", "--seconds", "nan"],
+        ["up", "--port-base", "80"],
+        ["status", "--timeout", "nan"],
+        ["halt", "--timeout", "-1"],
+        ["journal"],
+        ["fly"],
+        [],
+    ],
+)
+def test_a_wrong_call_is_told_in_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(wrong)
+    assert caught.value.code == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert told.startswith("swarm: ")
+    assert told.endswith("--help`\n")
+    assert told.count("\n") == 1
+
+
+def test_a_mistake_of_ours_without_room_for_its_traceback_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "logs" / cli.CRASH).mkdir(parents=True)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "none"))
+    assert command_that(AssertionError("impossible"), monkeypatch, tmp_path) == ExitCode.BUG
+    assert "no room for its traceback" in capsys.readouterr().err
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

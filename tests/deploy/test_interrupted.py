@@ -1,0 +1,83 @@
+"""Told to end before it stood: it ends at once, leaves nothing behind, and tells no story."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.process import report_file
+from domain.errors import ExitCode
+from tests.deploy.running import RunningSwarm, swarm, until
+
+pytestmark = pytest.mark.end_to_end
+
+
+def processes_of(state: Path) -> list[str]:
+    """Name what runs on a state folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            found.append(path.read_text(errors="replace").replace("\0", " "))
+    return [command for command in found if str(state) in command]
+
+
+def begins(state: Path) -> bool:
+    return (state / "keys" / "nyc-1.key").exists()
+
+
+def venue_begins(state: Path) -> bool:
+    return (state / "logs" / "venue.log").exists()
+
+
+def nodes_begin(state: Path) -> bool:
+    return (state / "logs" / "nyc-1.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("moment", "signum"),
+    [(begins, signal.SIGINT), (venue_begins, signal.SIGTERM), (nodes_begin, signal.SIGINT)],
+)
+def test_a_word_to_end_is_obeyed_while_it_starts(
+    tmp_path: Path, moment: Callable[[Path], bool], signum: signal.Signals
+) -> None:
+    stale = report_file(tmp_path, "tokyo-1")
+    stale.parent.mkdir()
+    stale.write_text("what an earlier run left")
+    with RunningSwarm(tmp_path) as running:
+        until("it begins", lambda: moment(tmp_path), 60)
+        asked = time.monotonic()
+        running.process.send_signal(signum)
+        code, summary, err = running.end()
+        took_s = time.monotonic() - asked
+    assert took_s < 5
+    assert code == ExitCode.INTERRUPTED, (summary, err)
+    assert summary == {}
+    assert err.splitlines()[-1].startswith("swarm: stopped before every part was ready")
+    assert processes_of(tmp_path) == []
+    assert not stale.exists()
+
+
+def test_a_viewer_that_goes_away_ends_it_cleanly(tmp_path: Path) -> None:
+    with RunningSwarm(tmp_path) as running:
+        assert running.process.stderr is not None
+        until("it runs", lambda: len(running.pids()) == 5, 120)
+        running.process.stderr.close()
+        running.process.stderr = None
+        assert running.process.stdout is not None
+        assert '"positions_match":true' in running.process.stdout.read()
+        assert running.process.wait(30) == ExitCode.OK
+    assert processes_of(tmp_path) == []
+
+
+def test_a_run_that_was_interrupted_at_its_start_starts_again(tmp_path: Path) -> None:
+    with RunningSwarm(tmp_path) as running:
+        until("its venue starts", lambda: venue_begins(tmp_path), 60)
+        running.process.send_signal(signal.SIGINT)
+        assert running.end()[0] == ExitCode.INTERRUPTED
+    assert swarm("status", state=tmp_path).returncode == ExitCode.NOT_RUNNING
+    with RunningSwarm(tmp_path, "--seconds", "3") as running:
+        code, summary, err = running.end()
+    assert code == ExitCode.OK, (summary, err)
