@@ -77,10 +77,13 @@ class RunningSwarm:
         """Wait until every process runs and every region trades."""
         until("the swarm runs", lambda: len(self.pids()) == 5 or self.process.poll() is not None, STARTED_S)
         assert self.process.poll() is None, self.process.communicate()
-        until("every region trades", self._all_active, STARTED_S)
+        until("every region trades", self.all_active, STARTED_S)
 
-    def _all_active(self) -> bool:
+    def all_active(self) -> bool:
+        """Tell whether every agent of every region trades."""
         members = self.status().get("members", ())
+        if any(member["health"] != "ok" for member in members):
+            return False
         lives = [agent["lifecycle"] for each in members for agent in (each["report"] or {}).get("agents", ())]
         return len(members) == 3 and bool(lives) and all(life == 2 for life in lives)
 

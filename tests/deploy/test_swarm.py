@@ -41,7 +41,7 @@ def test_every_kind_of_process_is_killed_and_nothing_is_lost(tmp_path: Path) -> 
         for name in draws.sample(PROCESSES, len(PROCESSES)):
             time.sleep(draws.uniform(0.5, 3.0))  # at a random moment; nothing is waited for
             running.wait_back(name, running.kill(name))
-        until("every region trades again", running._all_active, 60)
+        until("every region trades again", running.all_active, 60)
         for verb in ("verify", "replay"):
             told = swarm("journal", verb, state=tmp_path, timeout_s=120)
             assert told.returncode == 0, told
