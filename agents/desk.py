@@ -237,6 +237,8 @@ class Desk(Orders):
 
     def _close(self, order: Order, agent: Agent, state: int, filled_lots: int, out: Actions) -> None:
         if filled_lots > order.filled_lots:
+            if order.end_state == NO_END:
+                order.end_ns = self.now_ns
             order.end_state, order.end_filled_lots = state, filled_lots
             surplus = order.open_lots - (filled_lots - order.filled_lots)
             if surplus > 0:
@@ -251,6 +253,15 @@ class Desk(Orders):
         elif (state == REJECTED and not legal(order.state, REJECTED)) or state == FILLED:
             state = EXPIRED
         self._end(order, agent, state)
+
+    def owes_nothing(self, order: Order, counted: bool, out: Actions) -> None:
+        """End an order whose missing fills were counted without it, or that the venue never listed."""
+        if counted:
+            order.filled_lots = order.end_filled_lots
+        else:
+            owed = order.end_filled_lots - order.filled_lots
+            self.alarm("fills-missing", f"{client_id_text(order.client_id)} {owed} lots", out)
+        self._close(order, self.agents[order.agent], order.end_state, order.filled_lots, out)
 
     def cancel_refused(self, event: CancelRefused, out: Actions) -> None:
         """The cancel met an order that is over or not known: ask which."""

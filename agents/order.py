@@ -57,6 +57,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     queries: int = 0
     next_query_ns: int = 0
     not_found_ns: int = 0
+    end_ns: int = 0
 
     @property
     def terminal(self) -> bool:

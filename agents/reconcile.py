@@ -8,6 +8,7 @@ from __future__ import annotations
 from agents.account import RETRY_NS, Account
 from agents.desk import Desk
 from agents.market import Market
+from agents.order import NO_END
 from agents.orders import Actions
 from domain.actions import CancelOrder
 from domain.ids import client_id_parts, client_id_text
@@ -25,10 +26,14 @@ def reconcile(
     if account.opened:
         for fill in event.fills:
             comparable = not desk.filled(fill, out) and comparable
-    else:
+    elif comparable:
         account.open_with(event)
-    _complete(desk, event)
-    _settle_orders(desk, account, event, asked_ns if asked else now_ns, out)
+    if account.opened:
+        _complete(desk, event)
+    # What nobody asked for was read at a time that nobody knows: it proves no end.
+    _settle_orders(desk, account, event, asked_ns, out)
+    if asked:
+        _settle_ends(desk, account, event, asked_ns, comparable, out)
     restless = [
         order
         for order in desk.working.values()
@@ -85,6 +90,29 @@ def _settle_orders(desk: Desk, account: Account, event: AccountSnapshot, asked_n
     for key, instrument in strange.items():
         if account.unexplain(key, (instrument,)):
             desk.alarm("order-not-ours", f"{account.venue} {key}", out)
+
+
+def _settle_ends(
+    desk: Desk, account: Account, event: AccountSnapshot, asked_ns: int, comparable: bool, out: Actions
+) -> None:
+    """End orders that the venue ended earlier, and that seem to owe fills which are not to come.
+
+    Equal balances say that the fills were counted already, before the order was known here. Where balances
+    differ, the venue gets the time of a submit to list the trades.
+    """
+    owing = [
+        order
+        for order in desk.working.values()
+        if order.end_state != NO_END
+        and order.end_ns < asked_ns
+        and desk.markets[order.instrument].account is account
+    ]
+    difference = account.compare(event) if owing and comparable else {}
+    for order in owing:
+        instrument = desk.markets[order.instrument].instrument
+        agrees = comparable and instrument.base not in difference and instrument.quote not in difference
+        if agrees or asked_ns - order.end_ns >= desk.submit_window_ns:
+            desk.owes_nothing(order, agrees, out)
 
 
 def _is_ours(desk: Desk, listed: OpenOrder) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from agents.order import CANCELLED, FILLED, UNKNOWN
+from agents.order import CANCELLED, FILLED, OPEN, UNKNOWN
 from domain.actions import Alarm, CancelOrder, FetchAccount, SendOrder
 from domain.control_events import HaltSet, NodeStarted, StopRequested
 from domain.ids import client_id
 from domain.lifecycle import Lifecycle
-from domain.order_events import AccountSnapshot, Fill, OpenOrder, OrderLinkLost, OrderLinkUp
+from domain.order_events import (
+    AccountSnapshot,
+    Fill,
+    OpenOrder,
+    OrderClosed,
+    OrderLinkLost,
+    OrderLinkUp,
+)
 from domain.units import ATOMS_PER_UNIT
 from tests.agents.builders import MS, VENUE, Rig, S, Scripted, agent_table, quotes
 
@@ -239,3 +246,75 @@ def test_a_resume_stands_for_trades_that_nobody_explains() -> None:
     r.step(HaltSet(r.now_ns, False, 2, "seen"))
     assert not r.node.markets[0].risk.blocked and r.node.report(0).reconciled
     r.now_ns += S
+
+
+def lost_order(r: Rig) -> SendOrder:
+    """Place an order that another node's journal holds and this one's does not."""
+    other = rig()
+    other.node.desk.agents[1].strategy = Scripted(quotes((1, 9_999, 1000)))
+    (sent,) = [a for a in other.step(other.tick_event(), answered=False) if isinstance(a, SendOrder)]
+    r.venue.place(sent, r.now_ns)
+    return sent
+
+
+def test_a_lost_order_that_filled_between_two_readings_of_the_account_is_over_once_balances_agree() -> None:
+    r = rig()
+    sent = lost_order(r)
+    listed = r.venue.account({}, r.now_ns).open_orders
+    r.venue.fill(sent.client_id, 400, r.now_ns)
+    asked = [a for a in r.node.step(OrderLinkUp(VENUE, r.now_ns)) if isinstance(a, FetchAccount)]
+    snapshot = r.venue.account(dict(asked[0].since_trade_ids), r.now_ns)
+    r.step(AccountSnapshot(VENUE, r.now_ns, snapshot.balances, listed, snapshot.fills))
+    r.wait(3)
+    assert not r.node.desk.working and r.node.report(0).reconciled
+    assert r.node.desk.closed[sent.client_id].state == CANCELLED
+    assert r.node.desk.closed[sent.client_id].filled_lots == 400
+    assert r.node.desk.agents[1].position.net_lots == 400
+    assert r.node.desk.agents[1].risk.buy_lots == 0
+    assert r.node.gate.in_flight == 0 and r.node.markets[0].risk.quote.reserved_atoms == 0
+
+
+def test_an_end_whose_fills_never_come_is_taken_after_the_window_and_alarmed() -> None:
+    r = rig()
+    r.node.desk.agents[1].strategy = Scripted(quotes((1, 9_999, 1000)))
+    r.tick()
+    (number,) = r.venue.orders
+    r.node.desk.agents[1].desire = None
+    r.venue.totals["USDT"] += 1
+    r.venue.orders[number].state, r.venue.orders[number].filled = CANCELLED, 600
+    r.step(OrderClosed(number, r.now_ns, CANCELLED, 600))
+    r.wait(4)
+    assert r.node.desk.working[number].open_lots == 600, "what is owed counts"
+    r.wait(14)
+    assert not r.node.desk.working and "fills-missing" in alarms(r)
+    assert r.node.desk.agents[1].position.net_lots == 0 and r.node.desk.agents[1].risk.buy_lots == 0
+    assert r.node.markets[0].risk.blocked, "the balance is unexplained"
+
+
+def test_an_answer_that_nobody_waited_for_proves_no_end() -> None:
+    r = rig()
+    r.node.desk.agents[1].strategy = Scripted(quotes((1, 9_999, 1000)))
+    before = r.venue.account({}, r.now_ns)
+    r.tick()
+    (order,) = r.node.desk.working.values()
+    r.now_ns += S
+    r.step(before)
+    assert order.state == OPEN
+    r.venue.cancel(order.client_id, r.now_ns)
+    listed = r.venue.account({}, r.now_ns)
+    r.step(OrderClosed(order.client_id, r.now_ns, CANCELLED, 0))
+    r.now_ns += S
+    r.step(AccountSnapshot(VENUE, r.now_ns, listed.balances, (stranger(client_id=order.client_id),), ()))
+    assert "order-not-ours" not in alarms(r)
+
+
+def test_a_first_account_that_was_read_while_something_traded_does_not_open_the_books() -> None:
+    r = Rig(agent_table(1))
+    r.step(NodeStarted(r.now_ns, "", ""))
+    r.step(OrderLinkUp(VENUE, r.now_ns), answered=False)
+    read = r.venue.account({}, r.now_ns)
+    r.step(foreign_fill(r, client_id(1, 9, 9), 41))
+    r.step(read)
+    r.wait(3)
+    report = r.node.report(0)
+    assert report.balances[VENUE] == r.venue.totals and report.reconciled
