@@ -29,7 +29,8 @@ def _read(path: Path) -> dict[str, str]:
     if path.stat().st_mode & 0o077:
         raise _wrong(path, "can be read by others", f"chmod 600 {path}")
     pairs = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # What is no text becomes a line that is refused like any other.
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         name, equals, value = line.partition("=")
         if not equals or not name.isidentifier() or not value:
             raise _wrong(path, f"line {number} is not NAME=value", f"remove {path} to have new keys made")

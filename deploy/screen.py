@@ -72,7 +72,7 @@ class Screen:
                 }
                 for child in self.children.values()
             ]
-            drawn = table(self.status, processes, self._rates, elapsed_s)
+            drawn = table(self.status, processes, self._rates, elapsed_s, self._console.width)
             self._shown(lambda: live.update(drawn, refresh=True))
         elif self.clock.now_ns() - self._line_ns >= LINE_EVERY_S * 1e9:
             self._line_ns = self.clock.now_ns()

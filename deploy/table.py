@@ -40,6 +40,20 @@ COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("p50 µs", "right"),
     ("p99 µs", "right"),
 )
+# Narrower than this, a terminal gets the table without units, markets and process numbers.
+WIDE = 120
+NARROW_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("agent", "left"),
+    ("state", "left"),
+    ("int", "right"),
+    ("app", "right"),
+    ("ref", "right"),
+    ("sent", "right"),
+    ("fill", "right"),
+    ("unk", "right"),
+    ("position", "right"),
+    ("PnL", "right"),
+)
 
 
 class TickRate:
@@ -58,16 +72,22 @@ class TickRate:
 
 
 def table(
-    status: SwarmStatus | None, processes: Sequence[Mapping[str, str]], rates: TickRate, elapsed_s: float
+    status: SwarmStatus | None,
+    processes: Sequence[Mapping[str, str]],
+    rates: TickRate,
+    elapsed_s: float,
+    columns: int = WIDE,
 ) -> Panel:
-    """Draw everything that is known now."""
+    """Draw everything that is known now, for a terminal of so many columns."""
+    wide = columns >= WIDE
     parts: list[Table | Text] = []
     if status is None:
         parts.append(Text("waiting for the coordinator …", style="yellow"))
     else:
-        parts.append(_agents(status, rates))
+        parts.append(_agents(status, rates) if wide else _narrow(status))
+        parts.extend(() if wide else [_paces(status, rates)])
         parts.extend(_troubles(status))
-    parts.append(_processes(processes))
+    parts.append(_processes(processes, with_pid=wide))
     return Panel(Group(*parts), title=_title(status, elapsed_s), subtitle="Ctrl-C ends everything cleanly")
 
 
@@ -93,6 +113,33 @@ def _agents(status: SwarmStatus, rates: TickRate) -> Table:
         for agent in report.agents if report else ():
             drawn.add_row(*_row(agent))
     return drawn
+
+
+def _narrow(status: SwarmStatus) -> Table:
+    """The same rows in eighty columns."""
+    drawn = Table(expand=True, box=None, pad_edge=False, padding=(0, 0, 0, 1))
+    for name, justify in NARROW_COLUMNS:
+        drawn.add_column(name, justify=justify, no_wrap=True, overflow="crop")
+    for member in status.members:
+        region, _, _, *sums, _, pnl = _region_row(member, TickRate())[:11]
+        health = _halt(member) if member.halted else Text(member.health, HEALTH_STYLE.get(member.health, ""))
+        drawn.add_row(region, health, *sums, "", pnl, style="bold")
+        for agent in member.report.agents if member.report else ():
+            name, _, state, *counts, position, own_pnl = _row(agent)
+            assert isinstance(state, Text)
+            state.plain = state.plain.removesuffix("-only")
+            drawn.add_row(name, state, *counts, str(position).split(" ")[0], own_pnl)
+    return drawn
+
+
+def _paces(status: SwarmStatus, rates: TickRate) -> Text:
+    """Say how fast each region is, in one line."""
+    told = []
+    for member in status.members:
+        if member.report is not None:
+            ticks, p50, p99 = (str(each) for each in _pace(member.report, rates))
+            told.append(f"{member.region} {ticks}/s {p50}/{p99}")
+    return Text(f"ticks, p50/p99 µs: {', '.join(told)}", "dim")
 
 
 def _region_row(member: MemberStatus, rates: TickRate) -> list[str | Text]:
@@ -149,11 +196,14 @@ def _counts(orders: OrderCounts) -> list[str | Text]:
     return [*(str(figure) for figure in figures), unknown]
 
 
-def _processes(processes: Sequence[Mapping[str, str]]) -> Text:
+def _processes(processes: Sequence[Mapping[str, str]], *, with_pid: bool) -> Text:
     text = Text()
     for process in processes:
         running = process["state"] == "running"
         text.append(f"{process['name']} ", "green" if running else "yellow")
         restarts = f", restarts {process['restarts']}" if process["restarts"] != "0" else ""
-        text.append(f"({process['state']}, pid {process['pid']}{restarts})   ", "dim")
+        if with_pid:
+            text.append(f"({process['state']}, pid {process['pid']}{restarts})   ", "dim")
+        elif restarts or not running:
+            text.append(f"({process['state']}{restarts}) ", "dim")
     return text

@@ -34,3 +34,10 @@ def test_a_garbled_key_file_is_refused_by_line(tmp_path: Path, line: str) -> Non
     (tmp_path / FILE).write_text(f"B_KEY=1\n{line}\n")
     with pytest.raises(SwarmError, match="line 2 is not NAME=value"):
         venue_credentials(tmp_path, ["A_KEY"])
+
+
+def test_a_key_file_that_is_no_text_is_refused_too(tmp_path: Path) -> None:
+    venue_credentials(tmp_path, ["A_KEY"])
+    (tmp_path / FILE).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SwarmError, match="line 1 is not NAME=value"):
+        venue_credentials(tmp_path, ["A_KEY"])

@@ -48,10 +48,10 @@ def status(halted: bool = False) -> SwarmStatus:
     return SwarmStatus(1, halted, ("tokyo",) if halted else (), members, 20.0, -2.5, {}, 1, "")
 
 
-def drawn(now: SwarmStatus | None) -> str:
-    console = Console(file=io.StringIO(), width=160)
+def drawn(now: SwarmStatus | None, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
     child = {"name": "venue", "state": "running", "pid": "7", "restarts": "2"}
-    console.print(table(now, [child], TickRate(), 5.0))
+    console.print(table(now, [child], TickRate(), 5.0, width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -83,6 +83,18 @@ def test_a_halt_is_seen_in_the_title_and_per_region() -> None:
     shown = drawn(status(halted=True))
     assert "HALTED" in shown
     assert "halting" in shown
+
+
+def test_a_narrow_terminal_loses_no_figure() -> None:
+    shown = drawn(status(), width=80)
+    rows = [line.strip("│ ").split() for line in shown.splitlines()]
+    assert ["tokyo", "ok", "18", "16", "2", "16", "6", "2", "-2.50"] in rows
+    assert ["two", "reduce", "9", "8", "1", "8", "3", "2", "0.5", "-1.25"] in rows
+    assert "lost" in shown
+    assert "tokyo 0/s –/–" in shown
+    assert "venue (running, restarts 2)" in shown
+    assert "…" not in shown
+    assert max(len(line) for line in shown.splitlines()) == 80
 
 
 def test_before_the_coordinator_answers_the_table_says_so() -> None:
