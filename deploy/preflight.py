@@ -64,3 +64,15 @@ def owned(state: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def put_aside(state: Path) -> Path | None:
+    """Give way to an empty state: the old folder gets a number, and nothing of it is lost."""
+    if not state.exists():
+        return None
+    with owned(state):
+        number = 1
+        while (aside := state.with_name(f"{state.name}.{number}")).exists():
+            number += 1
+        state.rename(aside)
+    return aside

@@ -18,7 +18,7 @@ from bus.keys import OPERATOR, ensure_keys
 from deploy.child import Child, end_with_parent
 from deploy.ending import Ending, forget_reports
 from deploy.plan import Plan, plan
-from deploy.preflight import check_disk, check_ports, owned
+from deploy.preflight import check_disk, check_ports, owned, put_aside
 from deploy.screen import Screen
 from deploy.voice import say
 from domain.errors import ExitCode
@@ -37,6 +37,8 @@ def supervise(arguments: argparse.Namespace) -> int:
     """Run the swarm of this machine to its end and give the exit code."""
     state = arguments.state.absolute()
     clock = SystemClock()
+    if arguments.fresh:
+        put_aside(state)
     with owned(state):
         check_disk(state)
         planned = plan(state, seed=arguments.seed, port_base=arguments.port_base, only=arguments.regions)
