@@ -125,10 +125,10 @@ def _narrow(status: SwarmStatus) -> Table:
         health = _halt(member) if member.halted else Text(member.health, HEALTH_STYLE.get(member.health, ""))
         drawn.add_row(region, health, *sums, "", pnl, style="bold")
         for agent in member.report.agents if member.report else ():
-            name, _, state, *counts, position, own_pnl = _row(agent)
+            title, _, state, *counts, position, own_pnl = _row(agent)
             assert isinstance(state, Text)
             state.plain = state.plain.removesuffix("-only")
-            drawn.add_row(name, state, *counts, str(position).split(" ")[0], own_pnl)
+            drawn.add_row(title, state, *counts, str(position).split(" ")[0], own_pnl)
     return drawn
 
 
