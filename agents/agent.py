@@ -38,6 +38,7 @@ class Agent:
         "approved",
         "config",
         "desire",
+        "fault",
         "filled",
         "hold_buy_ns",
         "hold_sell_ns",
@@ -67,6 +68,7 @@ class Agent:
         self.holding, self._position = Holding(), Position()
         self.orders: dict[int, Order] = {}
         self.desire: Desire | None = None
+        self.fault = ""
         self.lifecycle = int(Lifecycle.WARMING)
         self.warm_left = config.warm_ticks
         self.id_base = self.sequence = self.reserve_at = self.reserved_upto = 0

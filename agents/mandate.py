@@ -75,7 +75,7 @@ class Mandate:
     def lifecycle(self, agent: Agent, gate: Gate) -> int:
         """Give the state of life that an agent must be in."""
         account = agent.market.account
-        if gate.halted:
+        if gate.halted or agent.fault != "":
             return int(Lifecycle.HALTED)
         if self.stopping or not account.link_up or not account.ready or gate.epoch == 0:
             return int(Lifecycle.WARMING if agent.warm_left > 0 else Lifecycle.STANDBY)

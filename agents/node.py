@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from agents import strategies
 from agents.account import Account
 from agents.agent import Agent
 from agents.config import RegionConfig
+from agents.consult import consult
 from agents.desk import Desk
 from agents.mandate import Mandate
 from agents.market import Market
@@ -32,6 +34,7 @@ from domain.report import NodeReport
 from risk.gate import Gate
 
 _ACTIVE, _REDUCE_ONLY = int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY)
+_HALTED = int(Lifecycle.HALTED)
 _TAKE = int(Urgency.TAKE)
 STOP_FETCH_NS = 40_000_000
 
@@ -105,9 +108,7 @@ class Node:
                 agent.warm_left -= 1
                 if agent.warm_left == 0:
                     self._refresh("warm", out)
-            desire = agent.strategy.step(agent.view, event)
-            if desire is not None:
-                self._wanted(agent, desire, out)
+        self._ask(market, event, out)
 
     def _on_trade(self, event: told.Trade, out: Actions) -> None:
         market = self.markets.get(event.instrument)
@@ -148,8 +149,10 @@ class Node:
         self._fetch_book(market, out)
 
     def _pull(self, market: Market, out: Actions) -> None:
-        """Take our orders out of a market that cannot be believed."""
+        """Take our orders out of a market that cannot be believed, and forget what was priced by it."""
         for agent in market.agents:
+            if type(agent.desire) is QuoteSet:
+                agent.desire = None
             self._cancel_orders(agent, out)
 
     def _fetch_book(self, market: Market, out: Actions) -> None:
@@ -160,14 +163,15 @@ class Node:
 
     def _ask(self, market: Market, event: Event, out: Actions) -> None:
         for agent in market.agents:
-            desire = agent.strategy.step(agent.view, event)
+            desire = consult(agent, event)
             if desire is not None:
-                self._wanted(agent, desire, out)
-
-    def _wanted(self, agent: Agent, desire: Desire, out: Actions) -> None:
-        agent.desire = desire
-        if agent.lifecycle == _ACTIVE:
-            self._work(agent, desire, out)
+                agent.desire = desire
+                if agent.lifecycle == _ACTIVE:
+                    self._work(agent, desire, out)
+            elif agent.fault != "" and agent.lifecycle != _HALTED:
+                agent.desire = None
+                self.desk.alarm("strategy-fault", f"{agent.config.name} {agent.fault}", out)
+                self._refresh("strategy fault", out)
 
     def _work(self, agent: Agent, desire: Desire, out: Actions) -> None:
         if type(desire) is QuoteSet:
@@ -209,10 +213,7 @@ class Node:
 
     def _on_fill(self, event: answers.Fill, out: Actions) -> None:
         if self.desk.filled(event, out):
-            for agent in self.markets[event.instrument].agents:
-                desire = agent.strategy.step(agent.view, event)
-                if desire is not None:
-                    self._wanted(agent, desire, out)
+            self._ask(self.markets[event.instrument], event, out)
 
     def _on_account(self, event: answers.AccountSnapshot, out: Actions) -> None:
         account = self.accounts.get(event.venue)
@@ -280,6 +281,8 @@ class Node:
         self.desk.started()
         for agent in self.desk.agents.values():
             agent.desire = None
+            if agent.fault != "":
+                self.desk.alarm("strategy-fault", f"{agent.config.name} {agent.fault}", out)
         self._refresh("started", out)
 
     def _on_lease(self, event: control.LeaseGranted, out: Actions) -> None:
@@ -304,6 +307,8 @@ class Node:
             for account in self.accounts.values():
                 account.acknowledge()
                 block(self.desk, account)
+            for agent in self.desk.agents.values():
+                agent.fault = ""
         self._refresh(f"halt: {event.reason}" if event.halted else "resumed", out)
 
     def _on_stop(self, event: control.StopRequested, out: Actions) -> None:
@@ -316,9 +321,14 @@ class Node:
 
     def _on_signal(self, event: control.SignalUpdated, out: Actions) -> None:
         market = self.markets.get(event.instrument)
-        if market is not None:
-            market.signal_bps = event.expected_bps
-            self._ask(market, event, out)
+        if market is None:
+            return
+        if not isfinite(event.expected_bps):
+            market.signal_bps = None
+            self.desk.alarm("signal-not-finite", f"{market.instrument.key} v{event.model_version}", out)
+            return
+        market.signal_bps = event.expected_bps
+        self._ask(market, event, out)
 
     def _on_clock_stepped(self, event: control.ClockStepped, out: Actions) -> None:
         self.desk.alarm("clock-stepped", f"by {event.step_ns} ns", out)

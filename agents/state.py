@@ -8,6 +8,7 @@ import msgspec
 
 from agents.account import Account
 from agents.agent import Agent, Holding
+from agents.consult import restore, state_of
 from agents.market import Market
 from agents.order import Order
 from agents.reconcile import block
@@ -34,6 +35,7 @@ _AGENT_FIELDS = (
     "hold_buy_ns",
     "hold_sell_ns",
     "lifecycle",
+    "fault",
     "warm_left",
     "intended",
     "approved",
@@ -181,7 +183,7 @@ def _agent_state(agent: Agent) -> AgentState:
     return AgentState(
         agent.shard,
         agent.config.strategy,
-        agent.strategy.state(),
+        state_of(agent),
         agent.holding,
         agent.desire,
         _facts(agent.risk, _RISK_FIELDS),
@@ -252,4 +254,4 @@ def _restore_agent(agent: Agent, kept: AgentState) -> None:
     _take(agent.risk, kept.risk)
     _take(agent, kept.facts)
     if kept.strategy == agent.config.strategy:
-        agent.strategy.restore(kept.strategy_state)
+        restore(agent, kept.strategy_state)

@@ -41,7 +41,7 @@ def work_target(desk: Desk, agent: Agent, position_lots: int, urgency: int, out:
             desk.cancel(order, out)
     if left <= 0 or unknown or price <= 0:
         return
-    size = _sendable(agent, market, left, price)
+    size = _sendable(agent, market, side, left, price)
     if size <= 0 or crosses_own(market, side, price):
         return
     desk.submit(agent, side, _IOC if urgency == _TAKE else _POST, price, size, out)
@@ -69,12 +69,19 @@ def _misplaced(order: Order, market: MarketRisk, urgency: int, requote_ppm: int)
     return behind * 1_000_000 > price * requote_ppm
 
 
-def _sendable(agent: Agent, market: MarketRisk, left: int, price: int) -> int:
-    """Bound an order by the limits that would refuse it; too small to send gives 0."""
+def _sendable(agent: Agent, market: MarketRisk, side: int, left: int, price: int) -> int:
+    """Bound an order by the limits that would refuse it; too small to send gives 0.
+
+    Fees taken in base leave less to sell than was bought. Where even the least cannot be paid, the gate
+    is to say so.
+    """
     unit = price * market.tick_lot_atoms
     size = min(left, market.size_lots_max, agent.risk.order_lots_max)
     if market.rate_num > 0:
         size = min(size, agent.risk.order_value_atoms_max * market.rate_den // (unit * market.rate_num))
-    if size < market.size_lots_min or size * unit < market.notional_atoms_min:
+    least = max(market.size_lots_min, -(-market.notional_atoms_min // unit))
+    if size < least:
         return 0
-    return size
+    wallet, each = (market.quote, unit) if side > 0 else (market.base, market.lot_atoms)
+    payable = (wallet.total_atoms - wallet.reserved_atoms) // each
+    return payable if least <= payable < size else size

@@ -170,7 +170,9 @@ def test_a_lost_feed_pulls_the_orders_and_a_new_one_brings_them_back() -> None:
     actions = r.step(FeedUp(VENUE, r.now_ns))
     assert [a.instrument for a in actions if isinstance(a, FetchBook)] == [0, 1, 2]
     r.wait(0.5)
-    assert r.node.report(0).stale_books == 0 and len(r.node.desk.working) == 1
+    assert r.node.report(0).stale_books == 0 and not r.node.desk.working
+    r.tick()
+    assert len(r.node.desk.working) == 1
 
 
 def test_a_gap_in_the_book_makes_the_market_stale_until_it_is_fetched_again() -> None:

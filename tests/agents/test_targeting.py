@@ -155,3 +155,12 @@ def test_working_orders_never_lead_beyond_the_target(steps: list[tuple[int, str,
         for order in standing:
             for event in r.venue.fill(order.client_id, filled, r.now_ns):
                 r.step(event)
+
+
+def test_what_a_fee_took_in_base_is_not_sold() -> None:
+    r = Rig(agent_table(1))
+    r.venue.totals["BTC"] = 0
+    r.start()
+    want(r, 1000, "take")
+    assert r.node.desk.agents[1].position.net_lots == 1000
+    assert intents(want(r, 0, "take")) == [(-1, IOC, 9_980, 999)], "a thousandth went to the venue"
