@@ -12,6 +12,7 @@ from agents.consult import restore, state_of
 from agents.market import Market
 from agents.order import Order
 from agents.reconcile import block
+from agents.rescale import Rescale
 from domain.desire import Desire
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class MarketState(msgspec.Struct, array_like=True):
     watermark: int
     above: list[int]
     risk: Facts
+    lot_atoms: int
+    tick_lot_atoms: int
 
 
 class AccountState(msgspec.Struct, array_like=True):
@@ -125,6 +128,7 @@ class NodeState(msgspec.Struct, array_like=True):
     agents: list[AgentState]
     working: list[Order]
     closed: list[Order]
+    reporting_currency: str
 
 
 _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(NodeState)
@@ -155,6 +159,7 @@ def encode_state(node: Node) -> bytes:
             [_agent_state(agent) for agent in desk.agents.values()],
             list(desk.working.values()),
             [desk.closed[number] for number in desk.ended],
+            node.config.reporting_currency,
         )
     )
 
@@ -176,6 +181,8 @@ def _market_state(market: Market) -> MarketState:
         market.trades.watermark,
         sorted(market.trades.above),
         _facts(market.risk, _MARKET_FIELDS),
+        market.instrument.lot_atoms,
+        market.instrument.tick_lot_atoms,
     )
 
 
@@ -198,14 +205,17 @@ def decode_state(node: Node, state: bytes) -> None:
     desk.now_ns, desk.fills, node.ticks, desk.alarms = kept.now_ns, kept.fills, kept.ticks, kept.alarms
     _take(node.gate, kept.gate)
     _take(node.mandate, kept.mandate)
-    places = _restore_markets(node, kept.markets)
+    places, scales = _restore_markets(node, kept.markets)
+    if kept.reporting_currency != node.config.reporting_currency:
+        _forget_rates(node)
     for account_state in kept.accounts:
         if account_state.venue in node.accounts:
             _restore_account(node.accounts[account_state.venue], account_state, places)
     for agent_state in kept.agents:
         agent = desk.agents.get(agent_state.shard)
         if agent is not None:
-            _restore_agent(agent, agent_state)
+            _restore_agent(agent, agent_state, scales.get(agent.instrument))
+    node.gate.gross_atoms = sum(agent.risk.gross_atoms for agent in desk.agents.values())
     for order in kept.closed:
         order.instrument = places.get(order.instrument, -1)
         desk.closed[order.client_id] = order
@@ -214,27 +224,41 @@ def decode_state(node: Node, state: bytes) -> None:
         order.instrument = places.get(order.instrument, -1)
         known = desk.agents.get(order.agent)
         if known is not None and known.instrument == order.instrument:
+            if order.instrument in scales:
+                scales[order.instrument].order(order)
             desk.count(order)
     for account in node.accounts.values():
         block(desk, account)
 
 
-def _restore_markets(node: Node, states: list[MarketState]) -> dict[int, int]:
-    """Fill markets by key, and give the new place of each old index."""
+def _forget_rates(node: Node) -> None:
+    """Rates into another currency say nothing; until new ones come nothing can be valued, or sent."""
+    for market in node.markets.values():
+        market.risk.rate_num = int(market.instrument.quote == node.config.reporting_currency)
+        market.risk.rate_den = 1
+
+
+def _restore_markets(node: Node, states: list[MarketState]) -> tuple[dict[int, int], dict[int, Rescale]]:
+    """Fill markets by key; give the new place of each old index, and what has new ticks or lots."""
     by_key = {market.instrument.key: market for market in node.markets.values()}
     places: dict[int, int] = {}
+    scales: dict[int, Rescale] = {}
     for kept in states:
         market = by_key.get(kept.key)
         if market is None:
             continue
         places[kept.index] = market.instrument.index
+        market.trades.watermark, market.trades.above = kept.watermark, set(kept.above)
+        scale = Rescale(market.instrument, kept.lot_atoms, kept.tick_lot_atoms)
+        if scale.needed:
+            scales[market.instrument.index] = scale
+            continue
         market.ring.restore(kept.ring)
         if kept.index == market.instrument.index:
             market.book.restore(kept.book)
         market.sequence, market.linked, market.signal_bps = kept.sequence, kept.linked, kept.signal_bps
-        market.trades.watermark, market.trades.above = kept.watermark, set(kept.above)
         _take(market.risk, kept.risk)
-    return places
+    return places, scales
 
 
 def _restore_account(account: Account, kept: AccountState, places: dict[int, int]) -> None:
@@ -247,8 +271,15 @@ def _restore_account(account: Account, kept: AccountState, places: dict[int, int
     }
 
 
-def _restore_agent(agent: Agent, kept: AgentState) -> None:
+def _restore_agent(agent: Agent, kept: AgentState, scale: Rescale | None) -> None:
     agent.holding = kept.holding
+    if scale is not None:
+        # A strategy's own figures may be in ticks and lots, so it begins anew.
+        warm_left = agent.warm_left
+        _take(agent.risk, kept.risk)
+        _take(agent, kept.facts)
+        agent.risk.position_lots, agent.warm_left = scale.lots(agent.risk.position_lots), warm_left
+        return
     if kept.desire is not None and kept.desire.instrument == agent.instrument:
         agent.desire = kept.desire
     _take(agent.risk, kept.risk)

@@ -44,9 +44,8 @@ def test_a_strategy_that_raises_is_halted_alone_and_its_orders_are_cancelled() -
     (order,) = r.node.desk.working
     made = r.tick()
     assert CancelOrder(order, 0) in made and not r.node.desk.working
-    assert [a.text for a in made if isinstance(a, Alarm)][0].startswith(
-        "momentum-1 ZeroDivisionError at line "
-    )
+    (alarm,) = [action for action in made if isinstance(action, Alarm)]
+    assert alarm.text.startswith("momentum-1 ZeroDivisionError at line ")
     assert r.node.desk.agents[1].lifecycle == Lifecycle.HALTED
     assert not [a for a in r.tick() if isinstance(a, Alarm)], "said once"
     assert [a for a in r.tick(index=1) if isinstance(a, SendOrder)], "the other agent goes on"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agents.config import RegionConfig
 from agents.node import Node
 from agents.order import UNKNOWN
 from domain.control_events import Clocked, NodeStarted
 from domain.desire import TargetPosition
+from domain.errors import ConfigError
 from tests.agents.builders import VENUE, Rig, agent_table, config, instrument
 
 
@@ -77,3 +80,52 @@ def test_an_account_that_the_config_dropped_is_forgotten() -> None:
     again.restore(r.node.state())
     assert not again.accounts["other-x"].opened and VENUE not in again.accounts
     assert not again.desk.working and not isinstance(again.desk.agents[1].desire, TargetPosition)
+
+
+def test_what_a_dropped_agent_risked_no_longer_weighs_on_the_budget() -> None:
+    r = busy()
+    again = Node(config(agent_table(2, "momentum", symbol="ETHUSDT")), r.instruments)
+    again.restore(r.node.state())
+    assert again.gate.gross_atoms == again.desk.agents[2].risk.gross_atoms < r.node.gate.gross_atoms
+
+
+def test_rates_into_another_reporting_currency_are_forgotten() -> None:
+    r = busy()
+    table = r.config.model_dump()
+    table["reporting_currency"] = "BTC"
+    again = Node(RegionConfig.model_validate(table), r.instruments)
+    again.restore(r.node.state())
+    assert [market.risk.rate_num for market in again.markets.values()] == [0, 0, 1]
+    assert [market.risk.rate_den for market in again.markets.values()] == [1, 1, 1]
+
+
+def test_a_market_with_new_ticks_and_lots_keeps_what_it_is_worth() -> None:
+    r = busy()
+    before = r.node.desk.agents[1]
+    for event in r.venue.fill(next(iter(before.orders)), 300, r.now_ns):
+        r.step(event)
+    orders = {number: (o.side, o.price_ticks, o.open_lots) for number, o in before.orders.items()}
+    assert before.risk.position_lots != 0 and orders
+    finer = (instrument(0, tick="0.004", lot="0.0001"), *r.instruments[1:])
+    again = Node(r.config, finer)
+    again.restore(r.node.state())
+    agent = again.desk.agents[1]
+    assert agent.position.net_lots == 10 * before.position.net_lots
+    assert agent.position.base_atoms == before.position.base_atoms
+    for number, (side, price, lots) in orders.items():
+        order = agent.orders[number]
+        assert order.open_lots == 10 * lots
+        exact = price * 5 / 2
+        assert exact <= order.price_ticks < exact + 1 if side > 0 else exact - 1 < order.price_ticks <= exact
+    assert len(again.markets[0].ring) == 0 and again.markets[0].risk.bid_ticks == 0 and agent.desire is None
+    assert again.markets[0].trades.watermark == r.node.markets[0].trades.watermark
+    again.step(NodeStarted(r.now_ns, "", ""))
+
+
+def test_a_new_lot_that_does_not_divide_what_is_kept_is_refused_in_one_line() -> None:
+    r = busy()
+    for event in r.venue.fill(next(iter(r.node.desk.agents[1].orders)), 300, r.now_ns):
+        r.step(event)
+    coarser = (instrument(0, lot="0.9"), *r.instruments[1:])
+    with pytest.raises(ConfigError, match="has a new lot"):
+        Node(r.config, coarser).restore(r.node.state())
