@@ -82,6 +82,7 @@ class OrderGateway:
         self._subscribed: asyncio.Future[Answer] | None = None
         self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
         self.bad_frames, self.stray_answers, self.accounts_failed, self.last_bad = 0, 0, 0, ""
+        self.accounts_dropped = self._ups = 0
         self.link = VenueLink(
             "orders",
             config.api_url,
@@ -208,6 +209,7 @@ class OrderGateway:
             self._subscribed.set_result(answer)
             if answer.status == 200:
                 self.link.up.set()
+                self._ups += 1
                 self._deliver(OrderLinkUp(self._config.name, now_ns))
 
     def _settle(self, request: Request, answer: Answer, now_ns: int) -> None:
@@ -273,6 +275,7 @@ class OrderGateway:
         while True:
             since = await self._account_wanted.get()
             while True:
+                began = self._ups
                 try:
                     snapshot = await self._account.snapshot(since, self._clock.now_ns, self._owners)
                     break
@@ -282,7 +285,11 @@ class OrderGateway:
                 if not self._account_wanted.empty():
                     since = self._account_wanted.get_nowait()
             backoff.reset()
-            self._deliver(snapshot)
+            if self.link.up.is_set() and began == self._ups:
+                self._deliver(snapshot)
+            else:
+                # Fills may have gone by between its reading and the new link: the core asks again then.
+                self.accounts_dropped += 1
 
 
 def _remember(table: OrderedDict[Key, Value], key: Key, value: Value) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from domain.ids import client_id, client_id_text
-from domain.order_events import AccountSnapshot
+from domain.order_events import AccountSnapshot, OrderLinkUp
 from tests.market.scripted_venue import Json, Scripted, scripted
 from tests.market.venue_server import in_loop, until, with_keys
 
@@ -107,6 +108,27 @@ async def test_an_account_that_moves_while_it_is_read_is_read_again() -> None:
             snapshot = heard.of(AccountSnapshot)[0]
             assert [fill.trade_id for fill in snapshot.fills] == [1, 2]
             assert snapshot.balances["BTC"] == (20_000_000_000, 0)
+
+
+@in_loop
+async def test_an_account_that_was_read_across_a_lost_link_is_not_told() -> None:
+    async with scripted() as venue:
+        account_of(venue, [my_trade(1)])
+        async with venue.venue(rest_attempts=200) as (adapter, heard):
+            cuts: list[asyncio.Future[Any]] = []
+
+            def cutting(query: dict[str, str]) -> tuple[int, Any]:
+                if not cuts:
+                    cuts.append(asyncio.ensure_future(venue.order_sockets[-1].close()))
+                return (200, []) if len(heard.of(OrderLinkUp)) > 1 else (503, {})
+
+            venue.rest["/api/v3/openOrders"] = cutting
+            adapter.fetch_account(((0, 0),))
+            await until(lambda: adapter.gateway.accounts_dropped == 1)
+            assert not heard.of(AccountSnapshot)
+            adapter.fetch_account(((0, 0),))
+            await until(lambda: heard.of(AccountSnapshot))
+            await cuts[0]
 
 
 @pytest.mark.parametrize(
