@@ -7,6 +7,8 @@ from risk.exposure import Wallet
 
 RETRY_NS = 250_000_000
 UNEXPLAINED_MAX = 256
+MORE = "more than can be listed"
+SILENT_FETCHES = 6
 
 
 class Account:
@@ -21,6 +23,7 @@ class Account:
         "asked_ns",
         "difference",
         "fetch_due_ns",
+        "heard_ns",
         "link_up",
         "matched",
         "opened",
@@ -35,7 +38,7 @@ class Account:
         self.wallets: dict[str, Wallet] = {}
         self.opened = self.link_up = self.ready = self.matched = False
         self.activity = self.asked_activity = 0
-        self.asked_ns = self.fetch_due_ns = 0
+        self.asked_ns = self.fetch_due_ns = self.heard_ns = 0
         self.difference: dict[str, int] = {}
         self.unexplained: dict[str, tuple[int, ...]] = {}
 
@@ -59,6 +62,13 @@ class Account:
             return now_ns - self.asked_ns >= timeout_ns
         return 0 < self.fetch_due_ns <= now_ns
 
+    def silent(self, now_ns: int, reconcile_ns: int) -> bool:
+        """Tell, once, that a ready account was not heard of for so long that it is ready no more."""
+        if not self.ready or now_ns - self.heard_ns <= SILENT_FETCHES * reconcile_ns:
+            return False
+        self.ready = False
+        return True
+
     def asked(self, now_ns: int) -> None:
         """Take note that a snapshot was asked for."""
         self.asked_ns, self.fetch_due_ns = max(now_ns, 1), 0
@@ -66,10 +76,14 @@ class Account:
 
     def unexplain(self, key: str, instruments: tuple[int, ...]) -> bool:
         """Note something unexplained that blocks new risk on instruments; tell whether it is news."""
-        if key in self.unexplained or len(self.unexplained) >= UNEXPLAINED_MAX:
+        if key in self.unexplained:
             return False
-        self.unexplained[key] = instruments
-        return True
+        if len(self.unexplained) < UNEXPLAINED_MAX:
+            self.unexplained[key] = instruments
+            return True
+        news = MORE not in self.unexplained
+        self.unexplained[MORE] = tuple(sorted({*self.unexplained.get(MORE, ()), *instruments}))
+        return news
 
     def open_with(self, event: AccountSnapshot) -> None:
         """Take the first snapshot ever as the opening balances."""
@@ -89,6 +103,6 @@ class Account:
         return difference
 
     def acknowledge(self) -> None:
-        """Let a human's resume stand for the trades that nobody else explains."""
-        for key in [key for key in self.unexplained if key.startswith("trade ")]:
+        """Let a human's resume stand for the trades that nobody else explains, and for what had no room."""
+        for key in [key for key in self.unexplained if key.startswith("trade ") or key == MORE]:
             del self.unexplained[key]

@@ -242,6 +242,9 @@ class Node:
 
     def _fetch_accounts(self, out: Actions) -> None:
         for account in self.accounts.values():
+            if account.silent(self.desk.now_ns, self.mandate.reconcile_ns):
+                self.desk.alarm("account-silent", account.venue, out)
+                self._refresh("account silent", out)
             if account.due(self.desk.now_ns, self.mandate.fetch_timeout_ns):
                 account.asked(self.desk.now_ns)
                 out.append(FetchAccount(account.venue, since(account, self.markets)))

@@ -22,6 +22,7 @@ def reconcile(
     """Apply fills, settle open orders, then compare balances where nothing moved meanwhile."""
     now_ns, asked_ns, account.asked_ns = desk.now_ns, account.asked_ns, 0
     asked = asked_ns > 0
+    account.heard_ns = now_ns
     comparable = asked and account.activity == account.asked_activity
     if account.opened:
         for fill in event.fills:

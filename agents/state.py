@@ -52,6 +52,7 @@ _ACCOUNT_FIELDS = (
     "asked_activity",
     "asked_ns",
     "fetch_due_ns",
+    "heard_ns",
     "difference",
 )
 _MANDATE_FIELDS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.order import CANCELLED, FILLED, OPEN, UNKNOWN
 from domain.actions import Alarm, CancelOrder, FetchAccount, SendOrder
-from domain.control_events import HaltSet, NodeStarted, StopRequested
+from domain.control_events import Clocked, HaltSet, NodeStarted, StopRequested
 from domain.ids import client_id
 from domain.lifecycle import Lifecycle
 from domain.order_events import (
@@ -318,3 +318,32 @@ def test_a_first_account_that_was_read_while_something_traded_does_not_open_the_
     r.wait(3)
     report = r.node.report(0)
     assert report.balances[VENUE] == r.venue.totals and report.reconciled
+
+
+def test_an_account_that_is_not_heard_of_for_long_stops_its_agents_until_it_is() -> None:
+    r = rig()
+    for _ in range(65 * 20):
+        r.now_ns += 50 * MS
+        r.step(Clocked(r.now_ns), answered=False)
+    agent = r.node.desk.agents[1]
+    assert agent.lifecycle == Lifecycle.STANDBY and alarms(r) == ["account-silent"]
+    r.wait(6)
+    assert agent.lifecycle == Lifecycle.ACTIVE and r.node.report(0).reconciled
+
+
+def test_what_finds_no_room_in_the_list_of_the_unexplained_still_blocks_its_market() -> None:
+    r = rig()
+    for trade_id in range(1, 301):
+        r.step(foreign_fill(r, 0, trade_id))
+    stray = Fill(0, r.now_ns, 1, 7, 9, 1, 10_000, 100, 0, "ETH", True, r.now_ns)
+    market = r.instruments[1]
+    r.venue.totals["ETH"] += 100 * market.lot_atoms
+    r.venue.totals["USDT"] -= market.notional_atoms(10_000, 100)
+    r.venue.trades.append(stray)
+    r.step(stray)
+    r.wait(12)
+    assert len(r.node.report(0).unexplained) == 257
+    assert r.node.markets[1].risk.blocked and not r.node.markets[2].risk.blocked
+    r.step(HaltSet(r.now_ns, True, 1, "look"))
+    r.step(HaltSet(r.now_ns, False, 2, ""))
+    assert not r.node.report(0).unexplained and not r.node.markets[1].risk.blocked
