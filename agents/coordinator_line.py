@@ -30,9 +30,11 @@ class CoordinatorLine:
         config_hash: str,
         build: str,
         incarnation: int,
+        seen_epoch: Callable[[], int],
     ) -> None:
         self.link, self.report, self.deliver, self.now_ns = link, report, deliver, now_ns
         self.config_hash, self.build, self.incarnation = config_hash, build, incarnation
+        self.seen_epoch = seen_epoch
         self._halt_command_id = -1
         self._hurry = asyncio.Event()
         self._unconfirmed = False
@@ -40,7 +42,14 @@ class CoordinatorLine:
     async def beat(self) -> None:
         """Send a heartbeat four times a second, and at once when an operator waits for what it says."""
         while True:
-            beat = Heartbeat(self.now_ns(), self.config_hash, self.build, self.incarnation, self.report())
+            beat = Heartbeat(
+                self.now_ns(),
+                self.config_hash,
+                self.build,
+                self.incarnation,
+                self.report(),
+                self.seen_epoch(),
+            )
             self.link.send(STEERING.encode(beat))
             self._hurry.clear()
             try:

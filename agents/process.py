@@ -117,6 +117,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
             config_hash=config_hash(config),
             build=BUILD,
             incarnation=clock.now_ns(),
+            seen_epoch=lambda: node.mandate.seen_epoch,
         )
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):

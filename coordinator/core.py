@@ -39,6 +39,9 @@ from domain.steering import (
     SwarmStatus,
 )
 
+# Far above what operators can reach, and far below what a record cannot hold.
+COMMAND_ID_MAX = 1 << 53
+
 
 class Coordinator:
     """Step on what peers say; starting anew and recovering are one path: facts, then `CoordinatorStarted`."""
@@ -142,20 +145,34 @@ class Coordinator:
             return [_refuse(said, refusal)]
         member, records = self._granted_member(heartbeat)
         member.hear(heartbeat, said.line, self.now_ns)
+        records += self._halted_anew(heartbeat.report)
         grant = member.grant(self.latches.of(member.region), self.config.lease_ttl_ns)
         return [*records, Reply(said.peer, said.line, grant)]
+
+    def _halted_anew(self, report: NodeReport) -> list[CoordinatorAction]:
+        """Number a halt again for a node that obeyed a later command, one that our lost journal knew."""
+        latch = self.latches.of(report.region)
+        if report.halted or not latch.halted or report.halt_command_id <= latch.command_id:
+            return []
+        fact = self.latches.command(report.region, True, latch.reason, report.halt_command_id)
+        self._apply(fact)
+        return [Record(fact)]
 
     def _why_not(self, said: Said, heartbeat: Heartbeat) -> str | None:
         """Give the reason to refuse a lease, `None` for none."""
         report, member = heartbeat.report, self.members.get(heartbeat.report.node)
         if not all(math.isfinite(a.pnl_quote) and math.isfinite(a.exposure_quote) for a in report.agents):
             return "figures in the report are not finite"
+        if not (0 <= report.halt_command_id < COMMAND_ID_MAX and 0 <= heartbeat.seen_epoch <= EPOCH_MAX):
+            return "numbers in the report are out of their range"
         if member is None:
+            if heartbeat.seen_epoch >= EPOCH_MAX:
+                return f"{report.node} has used up its epochs"
             if len(self.members) >= self.config.nodes_max:
                 return f"there are already {self.config.nodes_max} nodes"
         elif self._other_lives(member, said, heartbeat):
             return f"another process of {member.node} is alive or its lease still runs"
-        elif heartbeat.incarnation != member.incarnation and member.epoch >= EPOCH_MAX:
+        elif heartbeat.incarnation != member.incarnation and self._past(heartbeat) >= EPOCH_MAX:
             return f"{member.node} has used up its epochs"
         elif heartbeat.incarnation == member.incarnation and report.region != member.region:
             return f"{member.node} belongs to {member.region} until it is started anew"
@@ -194,13 +211,18 @@ class Coordinator:
         records: list[CoordinatorAction] = []
         fresh = member is None or member.incarnation != heartbeat.incarnation
         if member is None or fresh or member.left or share > member.budget_atoms:
-            epoch = (member.epoch if member is not None else 0) + fresh
+            epoch = self._past(heartbeat) + 1 if member is None or fresh else member.epoch
             fact = EpochGranted(report.node, report.region, heartbeat.incarnation, epoch, share)
             self._apply(fact)
             records.append(Record(fact))
             member = self.members[report.node]
         member.granted_atoms = share
         return member, records
+
+    def _past(self, heartbeat: Heartbeat) -> int:
+        """Give the highest epoch that this node ever had, by our journal and by its own."""
+        member = self.members.get(heartbeat.report.node)
+        return max(member.epoch if member is not None else 0, heartbeat.seen_epoch)
 
     def _leave(self, said: Said, leave: Leave) -> list[CoordinatorAction]:
         member = self.members.get(leave.report.node)
@@ -219,7 +241,10 @@ class Coordinator:
         known = self.regions()
         if region is not None and region not in known:
             return [_refuse(said, f"region {region} is not known; known: {', '.join(known) or 'none yet'}")]
-        fact = self.latches.command(region, halted, reason)
+        reports = [member.report for member in self.members.values() if member.report is not None]
+        fact = self.latches.command(
+            region, halted, reason, max((report.halt_command_id for report in reports), default=0)
+        )
         self._apply(fact)
         pushed = [
             Reply(

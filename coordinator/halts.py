@@ -23,9 +23,9 @@ class HaltLatches:
         self.regions: dict[str, Latch] = {}
         self.last_command_id = 0
 
-    def command(self, region: str | None, halted: bool, reason: str) -> LatchSet:
-        """Number a new command; it holds once it is applied."""
-        return LatchSet(region, halted, self.last_command_id + 1, reason)
+    def command(self, region: str | None, halted: bool, reason: str, above: int = 0) -> LatchSet:
+        """Number a new command, above every one that a node obeyed; it holds once it is applied."""
+        return LatchSet(region, halted, max(self.last_command_id, above) + 1, reason)
 
     def apply(self, fact: LatchSet) -> None:
         """Take a command: one for all overrules whatever regions were told before."""

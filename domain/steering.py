@@ -8,13 +8,18 @@ from domain.report import NodeReport
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
-    """A node is alive. `sent_ns` is on the node's own clock and comes back in the grant."""
+    """A node is alive. `sent_ns` is on the node's own clock and comes back in the grant.
+
+    `seen_epoch` is the highest epoch that the node's own journal knows: a coordinator whose journal was lost
+    goes on above it.
+    """
 
     sent_ns: int
     config_hash: str
     build: str
     incarnation: int
     report: NodeReport
+    seen_epoch: int = 0
 
 
 class Grant(msgspec.Struct, frozen=True, tag="grant"):

@@ -55,9 +55,14 @@ def report(node: str = "tokyo-1", region: str | None = None, **changed: Any) -> 
 
 
 def heartbeat(
-    node: str = "tokyo-1", incarnation: int = 1, sent_ns: int = 7, build: str = "b", **changed: Any
+    node: str = "tokyo-1",
+    incarnation: int = 1,
+    sent_ns: int = 7,
+    build: str = "b",
+    seen_epoch: int = 0,
+    **changed: Any,
 ) -> Heartbeat:
-    return Heartbeat(sent_ns, "config", build, incarnation, report(node, **changed))
+    return Heartbeat(sent_ns, "config", build, incarnation, report(node, **changed), seen_epoch)
 
 
 def leave(node: str = "tokyo-1", **changed: Any) -> Leave:

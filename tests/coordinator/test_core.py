@@ -269,6 +269,33 @@ def test_a_node_out_of_epochs_is_refused() -> None:
     assert "epochs" in desk.later(6).refusal(incarnation=2)
 
 
+def test_a_coordinator_that_lost_its_journal_goes_on_above_what_nodes_remember() -> None:
+    empty = Desk()
+    assert empty.grant(incarnation=9, seen_epoch=4).epoch == 5
+    assert empty.grant(incarnation=9, seen_epoch=5).epoch == 5, "its own epoch is no new one"
+    assert "epochs" in empty.refusal("nyc-1", seen_epoch=EPOCH_MAX)
+    assert "range" in empty.refusal("nyc-1", seen_epoch=EPOCH_MAX + 1)
+    assert "range" in empty.refusal("nyc-1", halt_command_id=1 << 60)
+
+
+def test_a_halt_after_a_lost_journal_is_above_what_nodes_obeyed() -> None:
+    empty = Desk()
+    empty.grant(halt_command_id=7)
+    empty.operate(HaltRequest(None, "now"))
+    assert halted(empty, halt_command_id=7) == (True, 8)
+    assert empty.restarted().core.latches.last_command_id == 8
+
+
+def test_a_node_that_comes_later_than_the_halt_is_halted_by_a_number_that_it_obeys() -> None:
+    empty = Desk()
+    empty.operate(HaltRequest(None, "now"))
+    assert halted(empty, "nyc-1") == (True, 1)
+    assert halted(empty, "tokyo-1", halt_command_id=7) == (True, 8)
+    assert halted(empty, "tokyo-1", halt_command_id=8, halted=True) == (True, 8)
+    assert halted(empty, "nyc-1", halt_command_id=1, halted=True) == (True, 1)
+    assert empty.restarted().later(6).grant("tokyo-1", incarnation=2).halt_command_id == 8
+
+
 def test_no_node_is_armed_until_a_quorum_attests_the_same_build() -> None:
     desk = Desk(arming_quorum=2)
     assert desk.refusal("a-1") == "1 of 2 nodes attest build b with config config"
