@@ -16,16 +16,19 @@ from domain.protocols import View
 
 
 class MomentumConfig(BaseModel):
-    """Enter when fast and slow differ by `enter_bps`, leave when by less than `leave_bps`."""
+    """Enter when fast and slow differ by `enter_bps`, leave when by less than `leave_bps`.
+
+    Entries wait in the book and are never taken; what `patience_s` could not leave is taken.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fast_s: Annotated[float, Field(gt=0)] = 2.0
-    slow_s: Annotated[float, Field(gt=0)] = 10.0
-    enter_bps: Annotated[float, Field(gt=0)] = 0.8
+    slow_s: Annotated[float, Field(gt=0)] = 20.0
+    enter_bps: Annotated[float, Field(gt=0)] = 2.0
     leave_bps: Annotated[float, Field(ge=0)] = 0.2
     position_notional: Annotated[float, Field(gt=0)] = 1_000.0
-    patience_s: Annotated[float, Field(ge=0)] = 2.0
+    patience_s: Annotated[float, Field(ge=0)] = 20.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -45,7 +48,7 @@ class _State(msgspec.Struct, array_like=True):
 
 
 class Momentum:
-    """Answer ticks with a long, a short or a flat target; what stays unfilled is taken after a while."""
+    """Answer ticks with a long, a short or a flat target; a late exit is taken."""
 
     Config = MomentumConfig
 
@@ -70,13 +73,19 @@ class Momentum:
         side = self._trend((state.fast - state.slow) / state.slow * 10_000)
         if side != state.side:
             state.side, state.turned_ns = side, now_ns
-        patient = now_ns - state.turned_ns < self.config.patience_s * 1_000_000_000
-        urgency = Urgency.NORMAL if patient else Urgency.TAKE
-        lots = int(self.config.position_notional / (mid * self._quote_value))
         held = view.position(self._instrument.index).net_lots
+        leaving = held * side <= 0 and held != 0
+        patient = now_ns - state.turned_ns < self.config.patience_s * 1_000_000_000
+        urgency = Urgency.TAKE if leaving and not patient else Urgency.NORMAL
+        return TargetPosition(self._instrument.index, self._target(side, held, mid), int(urgency))
+
+    def _target(self, side: int, held: int, mid: float) -> int:
+        """Turn round by way of flat, so that what is taken is never an entry."""
+        if held * side < 0:
+            return 0
+        lots = int(self.config.position_notional / (mid * self._quote_value))
         # A size that only drifted with the price is not worth a message.
-        target = held if side != 0 and 2 * side * held >= lots else side * lots
-        return TargetPosition(self._instrument.index, target, int(urgency))
+        return held if side != 0 and 2 * side * held >= lots else side * lots
 
     def _trend(self, gap_bps: float) -> int:
         held, config = self._state.side, self.config

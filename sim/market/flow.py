@@ -98,27 +98,22 @@ class MarketFlow:
         lots = self._lots(instrument, self.config.maker_usdt)
         own = view.open_of(maker.account, instrument.index)
         quotes = maker.step(now_ns, fair, lots, own, view.best(instrument.index))
-        return self._correct(now_ns, market, fair, view) + quotes
+        return self._correct(now_ns, market, view) + quotes
 
-    def _correct(self, now_ns: int, market: int, fair: float, view: FlowView) -> list[Command]:
-        """Take what stands on the wrong side of fair value, as arbitrageurs would."""
-        instrument = self.instruments[market]
+    def _correct(self, now_ns: int, market: int, view: FlowView) -> list[Command]:
+        """Take what is wrong by more than the fee, as arbitrageurs would, who look sooner than makers."""
+        instrument, config = self.instruments[market], self.config
+        fair = self._fair_ticks(instrument, config.arbitrage_delay_quanta)
         bid, ask = view.best(instrument.index)
-        edge = fair * self.config.maker_half_spread_bps * 1e-4
-        lots = round(self._lots(instrument, self.config.maker_usdt))
+        edge = fair * config.arbitrage_edge_bps * 1e-4
         if bid > fair + edge:
-            return [
-                self._take(
-                    now_ns, self._noise_account, instrument, Side.SELL, math.ceil(fair + edge / 2), lots
-                )
-            ]
-        if 0 < ask < fair - edge:
-            return [
-                self._take(
-                    now_ns, self._noise_account, instrument, Side.BUY, math.floor(fair - edge / 2), lots
-                )
-            ]
-        return []
+            side, limit = Side.SELL, math.ceil(fair + edge)
+        elif 0 < ask < fair - edge:
+            side, limit = Side.BUY, math.floor(fair - edge)
+        else:
+            return []
+        lots = round(self._lots(instrument, config.maker_usdt))
+        return [self._take(now_ns, self._noise_account, instrument, side, limit, lots)]
 
     def _noise(self, now_ns: int, market: int, view: FlowView) -> list[Command]:
         side = Side.BUY if self._draws[market].random() < 0.5 else Side.SELL

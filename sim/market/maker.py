@@ -49,7 +49,8 @@ class Maker:
     ) -> None:
         half = max(1.0, fair * self.config.maker_half_spread_bps * 1e-4)
         gap = max(1.0, fair * self.config.maker_gap_bps * 1e-4)
-        kept = [one for one in mine if side * (fair - one.price_ticks) >= half * 0.5]
+        # Whom the market has come so near that a fill would not pay the fee steps back.
+        kept = [one for one in mine if side * (fair - one.price_ticks) >= half * 0.6]
         gone = mine[: len(mine) - len(kept)]
         prices = [one.price_ticks for one in kept]
         wanted = self._new_prices(side, fair - side * half, gap, prices)

@@ -80,32 +80,48 @@ def test_an_unknown_strategy_names_the_known_ones() -> None:
         check_parameters("no-such", {})
 
 
-def quotes_of(
-    held: int = 0, lots: tuple[int, int] = (50, 50), **parameters: Any
-) -> dict[int, tuple[int, int]]:
+def quotes_of(held: int = 0, **parameters: Any) -> dict[int, tuple[int, int]]:
     maker = MarketMaker(MarketMaker.Config(**parameters), instrument())
-    wanted = ask(maker, tick(0, bid_lots=lots[0], ask_lots=lots[1]), held)
+    wanted = ask(maker, tick(0), held)
     assert isinstance(wanted, QuoteSet)
     return {quote.side: (quote.price_ticks, quote.size_lots) for quote in wanted.quotes}
 
 
-def test_a_flat_maker_joins_the_touch_with_its_size() -> None:
-    assert quotes_of(half_spread_bps=20.0) == {1: (9_990, 5000), -1: (10_010, 5000)}
-
-
-def test_a_maker_that_does_not_join_keeps_its_own_distance() -> None:
-    assert quotes_of(half_spread_bps=30.0, join_touch=False) == {1: (9_970, 5000), -1: (10_030, 5000)}
+@pytest.mark.parametrize(("half_spread_bps", "away"), [(5.0, 5), (20.0, 20), (30.0, 30)])
+def test_a_flat_maker_stands_at_its_own_distance_wherever_the_touch_is(
+    half_spread_bps: float, away: int
+) -> None:
+    assert quotes_of(half_spread_bps=half_spread_bps) == {1: (10_000 - away, 5000), -1: (10_000 + away, 5000)}
 
 
 def test_a_maker_leans_against_its_inventory() -> None:
-    settings: dict[str, Any] = {"join_touch": False, "half_spread_bps": 20.0, "skew_bps": 10.0}
+    settings: dict[str, Any] = {"half_spread_bps": 20.0, "skew_bps": 10.0}
     long, flat, short = (quotes_of(held, **settings) for held in (15_000, 0, -15_000))
     assert long[1][0] < flat[1][0] < short[1][0] and long[-1][0] < flat[-1][0] < short[-1][0]
 
 
-def test_a_maker_follows_the_microprice() -> None:
-    settings: dict[str, Any] = {"join_touch": False, "half_spread_bps": 20.0}
-    assert quotes_of(lots=(90, 10), **settings)[1][0] > quotes_of(lots=(10, 90), **settings)[1][0]
+def spread_after(mids: list[int], **parameters: Any) -> tuple[int, int]:
+    """Give how far bid and ask stand from the last mid."""
+    maker = MarketMaker(MarketMaker.Config(half_spread_bps=10.0, **parameters), instrument())
+    wanted = [ask(maker, tick(number, mid - 10, mid + 10)) for number, mid in enumerate(mids)][-1]
+    assert isinstance(wanted, QuoteSet)
+    bid, offer = (quote.price_ticks for quote in wanted.quotes)
+    return mids[-1] - bid, offer - mids[-1]
+
+
+def test_a_maker_stands_wider_where_the_market_moves() -> None:
+    still = [10_000] * 80
+    restless = [10_000 + 10 * (number // 4 % 2) for number in range(76)] + [10_000] * 4
+    settings = {"fair_s": 0.0, "volatility_multiple": 1.0}
+    assert spread_after(still, **settings) == (10, 10)
+    assert min(spread_after(restless, **settings)) > 15
+    assert spread_after(restless, fair_s=0.0, volatility_multiple=0.0) == (10, 10)
+
+
+def test_a_maker_does_not_trust_a_jump_on_either_side() -> None:
+    bid_away, ask_away = spread_after([10_000] * 20 + [10_020], fair_s=1.0, volatility_multiple=0.0)
+    assert ask_away in (10, 11) and 20 < bid_away < 30
+    assert spread_after([10_000] * 20 + [10_020], fair_s=0.0, volatility_multiple=0.0)[0] in (10, 11)
 
 
 def test_a_maker_at_its_bound_quotes_one_side() -> None:
@@ -133,18 +149,32 @@ def momentum(**parameters: Any) -> Momentum:
 
 
 def test_momentum_follows_a_trend_and_goes_flat_when_it_dies() -> None:
-    up = [10_000] * 4 + list(range(10_000, 10_200, 5)) + [10_200] * 400
+    up = [10_000] * 4 + list(range(10_000, 10_200, 5)) + [10_200] * 800
     lots = [wanted.position_lots for wanted in trend(momentum(), up)]
     assert lots[0] == 0 and lots[45] > 9_000 and lots[-1] == 0
     down = [20_000 - price for price in up]
     assert trend(momentum(), down)[45].position_lots < -9_000
 
 
-def test_momentum_is_patient_and_then_takes() -> None:
-    wanted = trend(momentum(patience_s=1.0), list(range(10_000, 10_400, 10)))
-    turned = next(index for index, each in enumerate(wanted) if each.position_lots > 0)
-    urgencies = [each.urgency for each in wanted[turned : turned + 6]]
-    assert urgencies == [Urgency.NORMAL] * 4 + [Urgency.TAKE] * 2
+UP = list(range(10_000, 10_400, 10))
+
+
+def test_momentum_never_takes_an_entry() -> None:
+    wanted = trend(momentum(patience_s=1.0), UP)
+    assert wanted[-1].position_lots > 0
+    assert {each.urgency for each in wanted} == {Urgency.NORMAL}
+
+
+def test_momentum_leaves_patiently_and_then_takes() -> None:
+    strategy = momentum(patience_s=1.0)
+    trend(strategy, UP, held=9_000)
+    down = list(range(10_390, 9_990, -10)) + [9_990] * 40
+    wanted = [
+        ask(strategy, tick(40 + number, mid - 1, mid + 1), held=9_000) for number, mid in enumerate(down)
+    ]
+    exits = [each for each in wanted if isinstance(each, TargetPosition) and each.position_lots <= 0]
+    assert {each.position_lots for each in exits} == {0}, "it turns round by way of flat"
+    assert [each.urgency for each in exits[:6]] == [Urgency.NORMAL] * 4 + [Urgency.TAKE] * 2
 
 
 def test_momentum_does_not_chase_a_size_that_only_drifted() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import ConfigError
 from sim.exchange.exchange import Exchange
-from sim.exchange.messages import Command, PublicTrade, Refused
+from sim.exchange.messages import Command, PlacedOrder, PlaceOrder, PublicTrade, Refused
 from sim.market.config import FlowConfig, price_config
 from sim.market.flow import MOMENTUM, MarketFlow
 from sim.market.prices import PriceProcess
@@ -81,6 +81,49 @@ def test_what_stands_on_the_wrong_side_of_fair_value_is_taken() -> None:
         run.go(4)
         order = run.exchange.order(0, 0, client_text=f"lost{side}")
         assert order is not None and order.filled_lots == order.size_lots
+
+
+def test_what_is_wrong_by_less_than_the_fee_is_left_alone() -> None:
+    run = Run(3).go(1)
+    fair = run.flow._fair_ticks(run.exchange.instruments[0], FLOW.arbitrage_delay_quanta)
+    for inside, taken in ((-0.5, 0), (0.5, 1)):
+        for side in (1, -1):
+            view = OneQuote(side, round(fair * (1 + side * (FLOW.arbitrage_edge_bps + inside) * 1e-4)))
+            commands = run.flow._correct(run.now_ns, 0, view)
+            assert [getattr(one, "side", 0) for one in commands] == [-side] * taken
+
+
+def test_most_takers_know_nothing_and_some_do() -> None:
+    run = Run(11)
+    names = [one.name for one in run.exchange.config.accounts]
+    traded: dict[str, float] = dict.fromkeys(("flow-noise", "flow-momentum"), 0.0)
+    view = ExchangeView(run.exchange)
+    for _ in range(15_000):
+        for command in run.flow.step(run.now_ns, view):
+            outputs = run.exchange.step(command)
+            if isinstance(command, PlaceOrder) and (name := names[command.account]) in traded:
+                market = run.exchange.instruments[command.instrument]
+                quote_usdt = run.prices.value("test-x", market.quote)
+                for one in outputs:
+                    if isinstance(one, PublicTrade):
+                        unit = market.tick.value(1) * market.lot.value(1) * quote_usdt
+                        traded[name] += one.price_ticks * one.size_lots * unit
+        run.now_ns += TICK_NS
+    informed_frac = traded["flow-momentum"] / sum(traded.values())
+    assert 0.1 < informed_frac < 0.35
+
+
+class OneQuote:
+    """A book with a good quote on one side."""
+
+    def __init__(self, side: int, price: int) -> None:
+        self._best = (price, price + 1) if side > 0 else (price - 1, price)
+
+    def best(self, instrument: int) -> tuple[int, int]:
+        return self._best
+
+    def open_of(self, account: int, instrument: int) -> list[PlacedOrder]:
+        return []
 
 
 def test_trends_are_followed_once_they_are_large() -> None:

@@ -110,3 +110,21 @@ def test_a_recovered_market_begins_where_its_books_stand() -> None:
     anchor(process, [exchange, fresh])
     assert math.isclose(process.value(made.name, "BTC"), 70_001.0)
     assert math.isclose(process.value(made.name, "ETH"), 3_000.0)
+
+
+def test_a_days_move_is_as_large_as_the_config_says() -> None:
+    process = PriceProcess(CONFIG, 8, ("a",))
+    logs = []
+    for _ in range(200_000):
+        process._move()
+        logs.append(process._log[1])
+    moves = [after - before for before, after in pairwise(logs[::600])]
+    day_frac = pstdev(moves) * math.sqrt(1_440)
+    assert 0.8 < day_frac / CONFIG.assets["BTC"].volatility_day_frac < 1.2
+
+
+def test_a_market_that_is_never_wild_needs_no_regimes() -> None:
+    calm = CONFIG.model_copy(update={"wild_begin_frac": 0.0, "wild_end_frac": 0.0, "momentum_frac": 0.0})
+    asset = CONFIG.assets["BTC"]
+    assert math.isclose(calm.quantum_frac(asset) * math.sqrt(864_000), asset.volatility_day_frac)
+    assert CONFIG.quantum_frac(asset) < calm.quantum_frac(asset)
