@@ -26,18 +26,21 @@ class CoordinatorLine:
         report: Callable[[], NodeReport],
         deliver: Callable[[Event], None],
         now_ns: Callable[[], int],
+        log: Callable[[str], None],
         *,
         config_hash: str,
         build: str,
         incarnation: int,
         seen_epoch: Callable[[], int],
     ) -> None:
-        self.link, self.report, self.deliver, self.now_ns = link, report, deliver, now_ns
+        self.link, self.report, self.deliver = link, report, deliver
+        self.now_ns, self.log = now_ns, log
         self.config_hash, self.build, self.incarnation = config_hash, build, incarnation
         self.seen_epoch = seen_epoch
         self._halt_command_id = -1
         self._hurry = asyncio.Event()
         self._unconfirmed = False
+        self._refusal = ""
 
     async def beat(self) -> None:
         """Send a heartbeat four times a second, and at once when an operator waits for what it says."""
@@ -76,9 +79,13 @@ class CoordinatorLine:
     def _events(self, said: Steering) -> list[Event]:
         now_ns = self.now_ns()
         if isinstance(said, Refusal):
+            if said.reason != self._refusal:
+                self._refusal = said.reason
+                self.log(f"lease refused: {said.reason}")
             return [LeaseRevoked(now_ns, said.reason)]
         if not isinstance(said, Grant):
             return []
+        self._refusal = ""
         events: list[Event] = []
         if said.halt_command_id > self._halt_command_id:
             events.append(HaltSet(now_ns, said.halted, said.halt_command_id, said.halt_reason))

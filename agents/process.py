@@ -114,6 +114,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
             shell.report,
             shell.deliver,
             clock.now_ns,
+            log,
             config_hash=config_hash(config),
             build=BUILD,
             incarnation=clock.now_ns(),

@@ -29,6 +29,7 @@ from sim.summary_table import summary_table
 NODE_GRACE_S = 1.8
 SERVER_GRACE_S = 0.7
 SETTLE_S = 20.0
+DRAW_S = 0.5
 TRUTH_S = 10.0
 HURRIED_TRUTH_S = 0.4
 
@@ -154,7 +155,7 @@ class Supervisor:
             deadline_ns = self._deadline_ns()
             while not self._end.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._end.wait(), 0.25)
+                    await asyncio.wait_for(self._end.wait(), DRAW_S)
                 await screen.draw()
                 if screen.gone:
                     self._interrupt()

@@ -44,7 +44,9 @@ def _add_journal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verify = verbs.add_parser("verify", help="check every journal's chain from its first record to its last")
     verify.set_defaults(run=run_verify)
     tail = verbs.add_parser("tail", help="print the latest records")
-    tail.add_argument("-n", type=int, default=10, metavar="N", help="how many of each journal (default 10)")
+    tail.add_argument(
+        "-n", type=_count, default=10, metavar="N", help="how many of each journal (default 10)"
+    )
     tail.add_argument("--follow", action="store_true", help="go on with what is added, until Ctrl-C")
     tail.set_defaults(run=run_tail)
     replay = verbs.add_parser(
@@ -93,3 +95,10 @@ def _minutes(text: str) -> float:
     if not 0 < value <= 7 * 24 * 60:
         raise argparse.ArgumentTypeError(f"must be above 0 and at most {7 * 24 * 60}, not {text}")
     return value
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be from 1 to 1000000, not {text}")
+    return count

@@ -12,6 +12,7 @@ import pytest
 from agents.record import encode_action, encode_event, encode_mark
 from bus.journal import Journal
 from coordinator.facts import LatchSet, NodeLeft, write_fact
+from deploy.cli import parser
 from domain.actions import FetchBook
 from domain.control_events import Clocked
 from domain.errors import ExitCode, SwarmError
@@ -218,3 +219,10 @@ def test_a_cancelled_order_reads_as_a_command(state: Path, capsys: pytest.Captur
     added(state, "exchange-tokyo-x", msgspec.msgpack.encode(CancelPlaced(5, 0, 1, 9)))
     assert journal(state, "tail", "-n", "1", "--process", "exchange-tokyo-x") == 0
     assert "CancelPlaced now_ns=5 account=0 instrument=1 order_id=9" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "many"])
+def test_a_tail_of_no_length_is_a_wrong_call(count: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args(["journal", "tail", "-n", count])
+    assert caught.value.code == ExitCode.USAGE
