@@ -87,7 +87,7 @@ class Orders:
         if order.state in (OPEN, PARTIALLY_FILLED) and agent.market.account.link_up:
             self._to(order, agent, PENDING_CANCEL)
             order.cancel_wanted = True
-            self.gate.count_message(agent.risk, self.now_ns)
+            self.gate.count_cancel(agent.risk, self.now_ns)
             out.append(CancelOrder(order.client_id, order.instrument))
         elif order.state != PENDING_CANCEL:
             order.cancel_wanted = True

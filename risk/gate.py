@@ -10,7 +10,7 @@ from domain.order import (
     TimeInForce,
     claim_seal,
 )
-from risk.exposure import AgentRisk, MarketRisk, reserve
+from risk.exposure import AgentRisk, MarketRisk
 from risk.limits import NodeLimits
 
 _SEAL = claim_seal()
@@ -45,6 +45,16 @@ def _refused(intent: OrderIntent, reason: int, figure: int, limit: int) -> Refus
         max(-_FIGURE_MAX, min(_FIGURE_MAX, figure)),
         max(-_FIGURE_MAX, min(_FIGURE_MAX, limit)),
     )
+
+
+def _storm(intent: OrderIntent, agent: AgentRisk, now_ns: int) -> RefusedOrder | None:
+    """Refuse the same order again and again; the only check that remembers what it saw."""
+    if now_ns - agent.last_first_ns > agent.duplicate_window_ns:
+        agent.last_first_ns, agent.last_repeats = now_ns, 0
+    elif agent.last_repeats >= agent.duplicate_max:
+        return _refused(intent, _DUPLICATE_STORM, agent.last_repeats + 1, agent.duplicate_max)
+    agent.last_repeats += 1
+    return None
 
 
 class Gate:
@@ -84,22 +94,72 @@ class Gate:
         self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int, client_id: int
     ) -> ApprovedOrder | RefusedOrder:
         """Approve an intent, counting it from now on under its id, or refuse it with figure and limit."""
-        refusal = (
-            self._order_refusal(intent, agent, market, now_ns)
-            or self._exposure_refusal(intent, agent, market, now_ns)
-            or self._traffic_refusal(intent, agent, now_ns)
-            or self._crossing_refusal(intent, market)
-            or self._storm_refusal(intent, agent, now_ns)
-        )
+        refusal = self._outright(intent, agent, market, now_ns)
         if refusal is not None:
             return refusal
-        self._count(intent, agent, market, now_ns, client_id)
+        # From here on in one piece: calls would cost more than the checks, between a tick and its order.
+        side, size, price = intent.side, intent.size_lots, intent.price_ticks
+        position, buy_lots, sell_lots = agent.position_lots, agent.buy_lots, agent.sell_lots
+        if side > 0:
+            buy_lots += size
+            grown, shrinks = position + buy_lots, buy_lots <= -position
+        else:
+            sell_lots += size
+            grown, shrinks = sell_lots - position, sell_lots <= position
+        tick_lot = market.tick_lot_atoms
+        unit_num = (market.bid_ticks + market.ask_ticks) * tick_lot * market.rate_num
+        unit_den = 2 * market.rate_den
+        up, down = position + buy_lots, position - sell_lots
+        gross = (up if up >= -down else -down) * unit_num // unit_den
+        total = self.gross_atoms - agent.gross_atoms + gross
+        if not shrinks:
+            if self.reduce_only or intent.reduce_only:
+                return _refused(intent, _REDUCE_ONLY, size, size - min(grown, size))
+            if now_ns >= self.expires_ns:
+                return _refused(intent, _NO_LEASE, now_ns, self.expires_ns)
+            if market.blocked:
+                return _refused(intent, _UNEXPLAINED, 1, 0)
+            if (value := grown * unit_num // unit_den) > agent.position_value_atoms_max:
+                return _refused(intent, _POSITION, value, agent.position_value_atoms_max)
+            if total > self.budget_atoms or total > self.gross_atoms_max:
+                return _refused(intent, _BUDGET, total, min(self.budget_atoms, self.gross_atoms_max))
+        if side > 0:
+            wallet, need = market.quote, price * size * tick_lot
+            if price >= market.own_ask_floor and (crossed := min(market.own_asks.values())) <= price:
+                return _refused(intent, _SELF_MATCH, price, crossed)
+        else:
+            wallet, need = market.base, size * market.lot_atoms
+            if price <= market.own_bid_top and (crossed := max(market.own_bids.values())) >= price:
+                return _refused(intent, _SELF_MATCH, price, crossed)
+        if need > (free := wallet.total_atoms - wallet.reserved_atoms):
+            return _refused(intent, _BALANCE, need, free)
+        if price != agent.last_price_ticks or size != agent.last_size_lots or side != agent.last_side:
+            agent.last_side, agent.last_price_ticks, agent.last_size_lots = side, price, size
+            agent.last_first_ns, agent.last_repeats = now_ns, 1
+        elif (storm := _storm(intent, agent, now_ns)) is not None:
+            return storm
+        agent.buy_lots, agent.sell_lots = buy_lots, sell_lots
+        agent.gross_atoms, self.gross_atoms = gross, total
+        agent.in_flight += 1
+        self.in_flight += 1
+        due, agent_due = self.message_due_ns, agent.message_due_ns
+        self.message_due_ns = (due if due > now_ns else now_ns) + self.message_interval_ns
+        agent.message_due_ns = (agent_due if agent_due > now_ns else now_ns) + agent.message_interval_ns
+        wallet.reserved_atoms += need
+        if side > 0:
+            market.own_bids[client_id] = price
+            if price > market.own_bid_top:
+                market.own_bid_top = price
+        else:
+            market.own_asks[client_id] = price
+            if price < market.own_ask_floor:
+                market.own_ask_floor = price
         return ApprovedOrder(_SEAL, intent, self.epoch, now_ns)
 
-    def _order_refusal(
+    def _outright(
         self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int
     ) -> RefusedOrder | None:
-        """Look at the order by itself, against the market as it stands."""
+        """Refuse what is wrong by itself: authority, market, price and size, and too much said already."""
         size, price = intent.size_lots, intent.price_ticks
         if self.halted:
             return _refused(intent, _HALTED, 1, 0)
@@ -109,7 +169,7 @@ class Gate:
             return _refused(intent, _BAD_PRICE, price, 1)
         if self.epoch <= 0:
             return _refused(intent, _NO_LEASE, 0, 1)
-        bid, ask = market.bid_ticks, market.ask_ticks
+        bid, ask, rate_num = market.bid_ticks, market.ask_ticks, market.rate_num
         if market.stale or bid <= 0 or ask <= bid or now_ns - market.touched_ns > self.market_age_ns_max:
             return _refused(intent, _STALE_MARKET, now_ns - market.touched_ns, self.market_age_ns_max)
         if size < market.size_lots_min:
@@ -119,97 +179,26 @@ class Gate:
         notional = price * size * market.tick_lot_atoms
         if notional < market.notional_atoms_min:
             return _refused(intent, _NOTIONAL_MIN, notional, market.notional_atoms_min)
-        if market.rate_num <= 0:
+        if rate_num <= 0:
             return _refused(intent, _STALE_MARKET, 0, 1)
-        if (value := notional * market.rate_num // market.rate_den) > agent.order_value_atoms_max:
+        if (value := notional * rate_num // market.rate_den) > agent.order_value_atoms_max:
             return _refused(intent, _NOTIONAL_MAX, value, agent.order_value_atoms_max)
         mid2 = bid + ask
         away = 2 * price - mid2 if 2 * price > mid2 else mid2 - 2 * price
         if away * 10_000 > agent.collar_bps * mid2:
             return _refused(intent, _PRICE_COLLAR, away * 10_000 // mid2, agent.collar_bps)
-        return None
-
-    def _exposure_refusal(
-        self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int
-    ) -> RefusedOrder | None:
-        """Look at what could be held if everything that works or is unknown were filled, and this too."""
-        size, position = intent.size_lots, agent.position_lots
-        if intent.side > 0:
-            bought, sold = agent.buy_lots + size, agent.sell_lots
-            grown, shrinks = position + bought, bought <= -position
-        else:
-            bought, sold = agent.buy_lots, agent.sell_lots + size
-            grown, shrinks = sold - position, sold <= position
-        if shrinks:
-            return None
-        if self.reduce_only or intent.reduce_only:
-            return _refused(intent, _REDUCE_ONLY, size, size - min(grown, size))
-        if now_ns >= self.expires_ns:
-            return _refused(intent, _NO_LEASE, now_ns, self.expires_ns)
-        if market.blocked:
-            return _refused(intent, _UNEXPLAINED, 1, 0)
-        if (value := market.value_atoms(grown)) > agent.position_value_atoms_max:
-            return _refused(intent, _POSITION, value, agent.position_value_atoms_max)
-        worst = max(position + bought, sold - position)
-        total = self.gross_atoms - agent.gross_atoms + market.value_atoms(worst)
-        if total > self.budget_atoms or total > self.gross_atoms_max:
-            return _refused(intent, _BUDGET, total, min(self.budget_atoms, self.gross_atoms_max))
-        return None
-
-    def _traffic_refusal(self, intent: OrderIntent, agent: AgentRisk, now_ns: int) -> RefusedOrder | None:
-        """Look at how much is in flight, and how much was said lately."""
         if agent.in_flight >= agent.in_flight_max:
             return _refused(intent, _IN_FLIGHT, agent.in_flight, agent.in_flight_max)
         if self.in_flight >= self.in_flight_max:
             return _refused(intent, _IN_FLIGHT, self.in_flight, self.in_flight_max)
-        ahead_ns = max(self.message_due_ns - now_ns, 0) + self.message_interval_ns
+        due, agent_due = self.message_due_ns, agent.message_due_ns
+        ahead_ns = (due - now_ns if due > now_ns else 0) + self.message_interval_ns
         if ahead_ns > self.message_burst_ns:
             return _refused(intent, _MESSAGE_RATE, ahead_ns, self.message_burst_ns)
-        ahead_ns = max(agent.message_due_ns - now_ns, 0) + agent.message_interval_ns
+        ahead_ns = (agent_due - now_ns if agent_due > now_ns else 0) + agent.message_interval_ns
         if ahead_ns > agent.message_burst_ns:
             return _refused(intent, _MESSAGE_RATE, ahead_ns, agent.message_burst_ns)
         return None
-
-    @staticmethod
-    def _crossing_refusal(intent: OrderIntent, market: MarketRisk) -> RefusedOrder | None:
-        """Look at our own orders that it would meet, and at what there is to pay with."""
-        price = intent.price_ticks
-        if intent.side > 0:
-            wallet, need = market.quote, price * intent.size_lots * market.tick_lot_atoms
-            if price >= market.own_ask_floor and (crossed := min(market.own_asks.values())) <= price:
-                return _refused(intent, _SELF_MATCH, price, crossed)
-        else:
-            wallet, need = market.base, intent.size_lots * market.lot_atoms
-            if price <= market.own_bid_top and (crossed := max(market.own_bids.values())) >= price:
-                return _refused(intent, _SELF_MATCH, price, crossed)
-        if need > (free := wallet.total_atoms - wallet.reserved_atoms):
-            return _refused(intent, _BALANCE, need, free)
-        return None
-
-    @staticmethod
-    def _storm_refusal(intent: OrderIntent, agent: AgentRisk, now_ns: int) -> RefusedOrder | None:
-        """Look for the same order again and again; the only check that remembers what it saw."""
-        side, price, size = intent.side, intent.price_ticks, intent.size_lots
-        if price != agent.last_price_ticks or size != agent.last_size_lots or side != agent.last_side:
-            agent.last_side, agent.last_price_ticks, agent.last_size_lots = side, price, size
-            agent.last_first_ns, agent.last_repeats = now_ns, 1
-            return None
-        if now_ns - agent.last_first_ns > agent.duplicate_window_ns:
-            agent.last_first_ns, agent.last_repeats = now_ns, 0
-        elif agent.last_repeats >= agent.duplicate_max:
-            return _refused(intent, _DUPLICATE_STORM, agent.last_repeats + 1, agent.duplicate_max)
-        agent.last_repeats += 1
-        return None
-
-    def _count(
-        self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int, client_id: int
-    ) -> None:
-        """Let an approved order weigh on every limit from this moment on."""
-        reserve(agent, market, client_id, intent.side, intent.price_ticks, intent.size_lots)
-        agent.in_flight += 1
-        self.in_flight += 1
-        self.count_message(agent, now_ns)
-        self.revalue(agent, market)
 
     def check_all(
         self,
@@ -352,8 +341,8 @@ class Gate:
             room,
         )
 
-    def count_message(self, agent: AgentRisk, now_ns: int) -> None:
-        """Count an order or a cancel against the message rates; a cancel is never refused."""
+    def count_cancel(self, agent: AgentRisk, now_ns: int) -> None:
+        """Count a cancel against the message rates; it is never refused."""
         self.message_due_ns = max(self.message_due_ns, now_ns) + self.message_interval_ns
         agent.message_due_ns = max(agent.message_due_ns, now_ns) + agent.message_interval_ns
 

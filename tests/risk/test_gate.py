@@ -217,7 +217,7 @@ def test_an_agents_own_message_rate_bounds_it_too() -> None:
 def test_cancels_are_counted_but_never_refused() -> None:
     g, a = gate(messages_per_s=10, messages_burst=2), agent()
     for _ in range(5):
-        g.count_message(a, NOW)
+        g.count_cancel(a, NOW)
     assert g.message_due_ns == NOW + 500_000_000
     assert refusal(ask(g, intent(), a))[0] == "MESSAGE_RATE"
 
