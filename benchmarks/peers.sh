@@ -2,7 +2,7 @@
 # Make the environment of the peers that cannot live in ours. One line says what cannot be had.
 set -euo pipefail
 venv=${1:-.venv-peers}
-# CPython 3.12 gets the newest peer; the last one for 3.11 is seven versions older and aborts under this load.
+# CPython 3.12 gets the newest peer; 3.11 only an older one, which was seen to abort here.
 declare -A pinned=([3.12]="nautilus_trader==1.231.0" [3.11]="nautilus_trader==1.221.0")
 
 version() { "$1" -c 'import venv, ensurepip, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }

@@ -30,7 +30,7 @@ LADDER = 16
 VENUE = Venue("BENCH")
 PAIR = InstrumentId(Symbol("BTCUSDT"), VENUE)
 SIZE, TOUCH, CROSSING = (Quantity.from_str(lots) for lots in ("0.00010", "1.00000", "2.00000"))
-# A position that goes flat is archived, and every later fill adds the archive up: hold some, never flat.
+# With a position that goes flat every round the rate was seen to fall by the stretch: hold some, never flat.
 HELD = Quantity.from_str("0.10000")
 # An order that is made, sent, acknowledged and filled whole has seen four events.
 EVENTS_WHOLE = 4
