@@ -49,5 +49,5 @@ soak: setup ## Shoot at the running swarm for ten minutes
 	@$(PY) -m pytest -m soak
 
 clean: ## Remove what was built; the swarm's state in .swarm stays
-	@rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-peers build *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
