@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agents.record import Recorder, decode, encode_action, make_node
-from agents.replay import Replayer, recovered
+from agents.replay import ACTION, Replayer, recovered
 from benchmarks.result import Result
+from bus.codec import RecordedSend
 from bus.journal import Journal
 from bus.journal_reader import JournalReader, journal_head, open_reader
 from bus.keys import ensure_keys
@@ -30,7 +31,6 @@ BAR: dict[str, tuple[str, float]] = {"seconds": ("<=", 3.0)}
 
 EVENTS, EVENTS_QUICK = 1_000_000, 60_000
 REGION, NODE = "tokyo", "tokyo-1"
-SENT = b"A\x93\x3c"  # an action of three fields whose tag is that of SendOrder
 DEADLINE_S = 60.0
 
 
@@ -103,7 +103,7 @@ def _wait_for_order(journal: Path, first: int) -> None:
     while perf_ns() < deadline_ns:
         for sequence, record in _reader(journal).read(first):
             first = sequence + 1
-            if record.startswith(SENT):
+            if record[:1] == ACTION and isinstance(decode(record), RecordedSend):
                 return
         time.sleep(0.01)
     raise TimeoutError(f"no order within {DEADLINE_S:.0f} s")

@@ -1,0 +1,32 @@
+"""Every case runs to its end, small: what it measures then says nothing, that it measures says much."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import discover
+
+ROOT = Path(__file__).parents[2]
+CASES = sorted(discover(ROOT / "benchmarks"))
+
+
+def test_there_are_eight_cases() -> None:
+    assert len(CASES) == 8
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_reports_its_figures_beside_a_peer(case: str) -> None:
+    command = [sys.executable, "-m", "benchmarks", case, "--quick", "--json"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert told.returncode == 0, told.stderr
+    (line,) = told.stdout.splitlines()
+    result = json.loads(line)
+    assert set(result) == {"case", "metrics", "peer", "peer_metrics", "ratio", "bar", "met"}
+    assert result["case"] == case
+    assert all(value > 0 for value in result["metrics"].values())
+    assert result["peer"]
+    assert result["ratio"] > 0
