@@ -78,8 +78,9 @@ class Node:
     def step(self, event: Event) -> list[Action]:
         """Take one event and give everything that follows from it."""
         out: Actions = []
-        desk = self.desk
-        desk.now_ns = max(desk.now_ns, event.local_ts_ns)
+        desk, now_ns = self.desk, event.local_ts_ns
+        if now_ns > desk.now_ns:
+            desk.now_ns = now_ns
         self._handlers[type(event)](event, out)
         return out
 

@@ -29,7 +29,7 @@ from sim.exchange.engine import Engine
 
 CASE = "orders"
 BAR = {"orders_per_s": (">=", 100_000.0)}
-LADDER = 16
+LADDER, STRETCHES = 16, 25
 OURS, FLOW = 1, 2
 VENUE, NS = "bench-x", 1_000_000_000
 INSTRUMENT = Instrument.of(0, VENUE, "BTC", "USDT", tick="0.01", lot="0.00001", size_max="1000000000")
@@ -186,16 +186,16 @@ class PlainBook:
 
 
 def measure(matched: Callable[[list[int]], Iterable[list[int]]], rounds: int) -> float:
-    """Give orders per second, each acknowledged and filled: the median of five stretches."""
+    """Give orders per second, each acknowledged and filled: the median of many short stretches."""
     venue = Venue(started_node(Ladder()), matched)
     stretches, number = [], 0
-    for stretch in range(6):
+    for stretch in range(STRETCHES + 1):
         began_ns, orders = perf_ns(), 0
-        for _ in range(rounds // 5):
+        for _ in range(rounds // STRETCHES):
             number += 1
             bid = 6_800_000 + number % 7
             orders += venue.round(Tick(0, 0, number * 1_000_000, bid, 1, bid + 2, 1, number))
-        assert orders == rounds // 5 * LADDER
+        assert orders == rounds // STRETCHES * LADDER
         stretches.append(orders / (perf_ns() - began_ns) * NS)
         if stretch == 0:
             gc.collect()
@@ -221,5 +221,5 @@ def run(quick: bool) -> Result:
         peer="the same node on a sortedcontainers book",
         peer_metrics={"orders_per_s": peer, **other},
         ratio=round(ours / peer, 2),
-        note=f"ladders of {LADDER} quotes a tick, median of five stretches; {said}",
+        note=f"ladders of {LADDER} quotes a tick, median of {STRETCHES} stretches; {said}",
     )

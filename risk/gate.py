@@ -266,14 +266,14 @@ class Gate:
                 buy_room -= size
                 quote_room -= product
                 own_bids[number] = price
-                bid_top = max(bid_top, price)
+                bid_top = price if price > bid_top else bid_top
             else:
                 if size > sell_room or size > base_room or price <= bid_top:
                     break
                 sell_room -= size
                 base_room -= size
                 own_asks[number] = price
-                ask_floor = min(ask_floor, price)
+                ask_floor = price if price < ask_floor else ask_floor
             side_before, price_before, size_before = side, price, size
             verdicts.append(ApprovedOrder(_SEAL, intent, epoch, now_ns))
             number += 1
