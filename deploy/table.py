@@ -41,7 +41,7 @@ COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("p99 µs", "right"),
 )
 # Narrower than this, a terminal gets the table without units, markets and process numbers.
-WIDE = 120
+WIDE = 164
 NARROW_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("agent", "left"),
     ("state", "left"),

@@ -1,8 +1,10 @@
 import io
 
+import msgspec
+import pytest
 from rich.console import Console
 
-from deploy.table import TickRate, table
+from deploy.table import WIDE, TickRate, table
 from domain.lifecycle import Lifecycle
 from domain.report import AgentReport, NodeReport, OrderCounts
 from domain.steering import MemberStatus, SwarmStatus
@@ -48,7 +50,7 @@ def status(halted: bool = False) -> SwarmStatus:
     return SwarmStatus(1, halted, ("tokyo",) if halted else (), members, 20.0, -2.5, {}, 1, "")
 
 
-def drawn(now: SwarmStatus | None, width: int = 160) -> str:
+def drawn(now: SwarmStatus | None, width: int = 180) -> str:
     console = Console(file=io.StringIO(), width=width)
     child = {"name": "venue", "state": "running", "pid": "7", "restarts": "2"}
     console.print(table(now, [child], TickRate(), 5.0, width))
@@ -95,6 +97,19 @@ def test_a_narrow_terminal_loses_no_figure() -> None:
     assert "venue (running, restarts 2)" in shown
     assert "…" not in shown
     assert max(len(line) for line in shown.splitlines()) == 80
+
+
+@pytest.mark.parametrize("width", [WIDE - 1, WIDE, 220])
+def test_no_terminal_cuts_a_figure_of_a_long_day(width: int) -> None:
+    busy = OrderCounts(1_234_567, 1_234_567, 99_999, 1_234_567, 234_567, 12)
+    told = agent("frankfurt-mom-btcusdt")
+    told = msgspec.structs.replace(told, orders=busy, position_text="-12345.678 DOGE", pnl_quote=-12_345.67)
+    long = msgspec.structs.replace(report(1, 2), agents=(told,), epoch=1234)
+    member = MemberStatus("frankfurt-1", "frankfurt", "ok", 0.1, 1234, False, False, long)
+    shown = drawn(msgspec.structs.replace(status(), members=(member,)), width=width)
+    (line,) = (line for line in shown.splitlines() if "frankfurt-mom" in line and "1234567" in line)
+    assert "-12345.67 " in line
+    assert "…" not in line
 
 
 def test_before_the_coordinator_answers_the_table_says_so() -> None:
