@@ -27,7 +27,7 @@ def test_without_the_environment_the_orders_case_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "ENVIRONMENT", tmp_path / "missing")
-    monkeypatch.setattr(orders, "measure", lambda matched, rounds: 1.0)
+    monkeypatch.setattr(orders, "measure", lambda rounds: (1.0, 1.0))
     result = orders.run(quick=True)
     assert "peer nautilus_trader left out: run `make bench-peers`" in result.note
     assert result.peer_metrics == {"orders_per_s": 1.0} and result.ratio == 1.0
@@ -38,7 +38,7 @@ def test_with_the_environment_its_figure_stands_beside_the_peers(
 ) -> None:
     answer = """echo chatter; echo '{"version": "1.2", "orders_per_s": 7}'"""
     monkeypatch.setattr(environment, "ENVIRONMENT", planted(tmp_path, answer))
-    monkeypatch.setattr(orders, "measure", lambda matched, rounds: 2.0)
+    monkeypatch.setattr(orders, "measure", lambda rounds: (2.0, 2.0))
     result = orders.run(quick=True)
     assert result.peer_metrics == {"orders_per_s": 2.0, "nautilus_orders_per_s": 7}
     assert "peer nautilus_trader 1.2 ran apart" in result.note
