@@ -4,8 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 SWARM := $(VENV)/bin/swarm
 SECONDS_ARG = $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
-# bash owns a variable called SECONDS; take ours only from the command line.
-DEMO_SECONDS := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),)
+# bash owns a variable called SECONDS: take what was given to make, and pass nothing on.
+DEMO_SECONDS := $(SECONDS)
 unexport SECONDS
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
