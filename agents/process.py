@@ -26,7 +26,7 @@ from domain.errors import ConfigError, ExitCode, SwarmError
 from domain.instrument import Instrument
 from domain.report import NodeReport
 from hw.clock import SystemClock
-from hw.device import pin
+from hw.device import pin, probe
 from hw.kernel import compile_kernels
 from market.venues.binance.instruments import load_instruments
 from market.venues.binance.venue import BinanceVenue
@@ -95,6 +95,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
             log(f"journal: {journal.report.reason}: {journal.report.cut_events} events cut")
         instruments = await listed(config, live_word)
         recorder, replay = recover(journal, config, instruments)
+        log(f"machine: {probe()}")
         log(f"recovered {replay.inputs} events after sequence {replay.from_sequence - 1}")
         node = recorder.core
         assert isinstance(node, Node)
