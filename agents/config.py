@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domain.errors import ConfigError
 from domain.ids import SHARD_MAX
-from market.venues.binance.config import VenueConfig
+from market.venues.config import VenueConfig
 from risk.limits import AgentLimits, NodeLimits
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -30,7 +30,6 @@ class CoordinatorConfig(_Table):
 class VenueTable(VenueConfig):
     """One venue account of this region, and the markets followed there."""
 
-    dialect: Literal["binance"] = "binance"
     symbols: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 

@@ -28,8 +28,7 @@ from domain.report import NodeReport
 from hw.clock import SystemClock
 from hw.device import pin, probe
 from hw.kernel import compile_kernels
-from market.venues.binance.instruments import load_instruments
-from market.venues.binance.venue import BinanceVenue
+from market.venues.venue import load_instruments, venue_of
 
 BUILD = "0.1.0"
 CLOCK_BEHIND_S_MAX = 5.0
@@ -105,7 +104,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
         for venue in config.venues:
             own = [instrument for instrument in instruments if instrument.venue == venue.name]
-            made = BinanceVenue(venue, own, clock, shell.deliver, live_word=live_word)
+            made = venue_of(venue, own, clock, shell.deliver, live_word=live_word)
             shell.attach(made)
             await stack.enter_async_context(made)
         link = LinkClient(config.coordinator.address, keys, server_key)

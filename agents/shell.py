@@ -20,7 +20,7 @@ from domain.report import NodeReport
 from hw.clock import SystemClock, perf_ns
 from hw.gc_policy import GcPolicy
 from hw.latency import LatencyHistogram
-from market.venues.binance.venue import BinanceVenue
+from market.venues.venue import Venue
 
 TIMER_S = 0.05
 STOP_S = 1.4
@@ -45,10 +45,10 @@ class NodeShell:
         self.stopping = asyncio.Event()
         self._gc = GcPolicy()
         self._clock_step_ns = 0
-        self._by_instrument: list[BinanceVenue] = []
-        self._by_name: dict[str, BinanceVenue] = {}
+        self._by_instrument: list[Venue] = []
+        self._by_name: dict[str, Venue] = {}
 
-    def attach(self, venue: BinanceVenue) -> None:
+    def attach(self, venue: Venue) -> None:
         """Take a venue's instruments, in the node's order."""
         self._by_name[venue.name] = venue
         self._by_instrument.extend(venue for _ in venue.instruments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import numpy as np
 
 from domain.actions import (
     Action,
@@ -16,6 +17,7 @@ from domain.actions import (
     QueryOrder,
     ReserveIds,
 )
+from domain.dtypes import ROW_WIDTH
 from domain.errors import ExitCode, SwarmError
 from domain.events import Event
 from domain.order import ApprovedOrder, OrderIntent, RefusedOrder
@@ -56,9 +58,18 @@ RecordedAction = (
 )
 
 
-def _encode_approval(value: Any) -> Any:
+def _encode_other(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        assert value.dtype == np.int64 and value.flags.c_contiguous
+        return value.data.cast("B") if value.size else b""
     assert isinstance(value, ApprovedOrder), f"{type(value).__name__} has no form in bytes"
     return [value.intent, value.epoch, value.approved_ts_ns]
+
+
+def _decode_other(_: type, value: Any) -> Any:
+    if type(value) is not bytes or len(value) % (8 * ROW_WIDTH) != 0:
+        raise ValueError("rows that are not whole")
+    return np.frombuffer(value, np.int64).reshape(-1, ROW_WIDTH)
 
 
 class Codec(Generic[Sent, Read]):
@@ -73,8 +84,8 @@ class Codec(Generic[Sent, Read]):
 
     def __init__(self, family: str, read: Any) -> None:
         self._family = family
-        self._encode = msgspec.msgpack.Encoder(enc_hook=_encode_approval).encode
-        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(read)
+        self._encode = msgspec.msgpack.Encoder(enc_hook=_encode_other).encode
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(read, dec_hook=_decode_other)
 
     def encode(self, value: Sent, kind: bytes = b"") -> bytes:
         """Write a value, after the bytes of its journal kind if it has one."""

@@ -17,7 +17,8 @@ from deploy.child import Child
 from deploy.plan import Plan
 from domain.errors import SwarmError
 from domain.report import NodeReport, Summary
-from market.venues.binance.venue import account_truth
+from hw.clock import SystemClock
+from market.venues.venue import account_truth
 from sim.summary import JournalFacts, VenueTruth, summarise
 
 
@@ -47,9 +48,9 @@ class Ending:
         return None
 
     async def _truth(self, venue: VenueTable) -> VenueTruth:
-        truth = await account_truth(venue.reached_at(f"127.0.0.1:{self.plan.venue_port(venue.name)}"))
-        balances = {asset: free + locked for asset, (free, locked) in truth.balances.items()}
-        return VenueTruth(venue.name, balances, truth.open_order_ids)
+        place = f"127.0.0.1:{self.plan.venue_port(venue.name)}"
+        truth = await account_truth(venue.reached_at(place), SystemClock())
+        return VenueTruth(venue.name, truth.totals, truth.open_order_ids)
 
     def summary(self, truths: list[VenueTruth]) -> Summary:
         """Sum everything up, once every process has ended."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+import numpy as np
+
+from domain.dtypes import NO_CHECKSUM
 
 Levels = tuple[tuple[int, int], ...]
 
@@ -33,7 +38,10 @@ class Trade(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
 
 
 class BookDelta(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Levels changed; continuity is `first_sequence <= book.sequence + 1 <= last_sequence`."""
+    """Levels changed; continuity is `first_sequence <= book.sequence + 1 <= last_sequence`.
+
+    `checksum` is the venue's own over the book that results, where it offers one.
+    """
 
     instrument: int
     exchange_ts_ns: int
@@ -42,6 +50,7 @@ class BookDelta(msgspec.Struct, frozen=True, array_like=True, tag=3):
     last_sequence: int
     bids: Levels
     asks: Levels
+    checksum: int = NO_CHECKSUM
 
 
 class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -53,6 +62,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=4):
     sequence: int
     bids: Levels
     asks: Levels
+    checksum: int = NO_CHECKSUM
 
 
 class FeedLost(msgspec.Struct, frozen=True, array_like=True, tag=5):
@@ -70,4 +80,14 @@ class FeedUp(msgspec.Struct, frozen=True, array_like=True, tag=6):
     local_ts_ns: int
 
 
-MarketEvent = Tick | Trade | BookDelta | BookSnapshot | FeedLost | FeedUp
+class MarketRows(msgspec.Struct, frozen=True, array_like=True, tag=7, eq=False):
+    """Ticks, trades and book changes as rows (`domain.dtypes`), which is how a fast feed tells them.
+
+    They hold until the call that brings them returns: a feed writes its next frame over them.
+    """
+
+    local_ts_ns: int
+    rows: np.ndarray[Any, np.dtype[np.int64]]
+
+
+MarketEvent = Tick | Trade | BookDelta | BookSnapshot | FeedLost | FeedUp | MarketRows

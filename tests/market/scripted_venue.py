@@ -13,8 +13,8 @@ from aiohttp import WSMsgType, web
 
 from domain.instrument import Instrument
 from hw.clock import SystemClock
-from market.venues.binance.config import VenueConfig
 from market.venues.binance.venue import BinanceVenue
+from market.venues.config import VenueConfig
 from tests.market.venue_server import Heard
 
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from bus.journal_memory import MemoryJournal
 from domain.events import Event
 from domain.order import ApprovedOrder, OrderIntent, Side, TimeInForce
 from hw.clock import SystemClock
-from market.venues.binance.config import VenueConfig
+from market.venues.config import VenueConfig
 from sim.exchange.config import AccountConfig, ExchangeConfig, MarketConfig
 from sim.exchange.exchange import Exchange
 from sim.exchange.messages import PlaceOrder, SelfTradePrevention

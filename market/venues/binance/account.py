@@ -16,6 +16,7 @@ from domain.units import atoms
 from market.venues.binance.replies import ListedOrder, ListedTrade, OrderReader
 from market.venues.binance.rest import RestClient
 from market.venues.binance.wire import PLAIN, BadFrame, Count
+from market.venues.venue import AccountTruth, Balances
 
 PAGE = 1_000
 PAGES_MAX = 10_000
@@ -23,20 +24,6 @@ AGREEING_READS_MAX = 4
 
 Read = TypeVar("Read")
 Listed = TypeVar("Listed")
-Balances = dict[str, tuple[int, int]]
-
-
-class AccountTruth(msgspec.Struct, frozen=True):
-    """What the venue says we have: (free, locked) atoms per asset, and open orders by client text."""
-
-    venue: str
-    balances: Balances
-    open_order_ids: tuple[str, ...]
-
-    @property
-    def totals(self) -> dict[str, int]:
-        """Give free and locked together."""
-        return _totals(self.balances)
 
 
 class _Balance(msgspec.Struct):

@@ -24,11 +24,9 @@ from domain.order_events import (
     OrderRefusedByVenue,
 )
 from domain.protocols import Clock
+from market.venues.backoff import Backoff
 from market.venues.binance.account import AccountReader
-from market.venues.binance.backoff import Backoff
-from market.venues.binance.config import VenueConfig
 from market.venues.binance.in_flight import InFlight, Request, SendQueue
-from market.venues.binance.link import LinkBroken, VenueLink
 from market.venues.binance.replies import (
     ABSENT,
     WRONG_KEY_CODES,
@@ -40,6 +38,8 @@ from market.venues.binance.replies import (
 from market.venues.binance.rest import RestClient, TryAgain, wrong_key
 from market.venues.binance.signing import OrderWire
 from market.venues.binance.wire import MS_NS, BadFrame
+from market.venues.config import VenueConfig
+from market.venues.link import LinkBroken, VenueLink
 
 # Ours, not the venue's: its codes are negative.
 NOT_SENT = 1

@@ -10,8 +10,8 @@ from domain.errors import ConfigError
 from domain.instrument import Instrument
 from domain.protocols import Clock
 from domain.units import Step, atoms
-from market.venues.binance.config import VenueConfig
 from market.venues.binance.rest import RestClient
+from market.venues.config import VenueConfig
 
 
 class _Filter(msgspec.Struct):

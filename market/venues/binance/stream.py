@@ -10,10 +10,10 @@ from domain.events import Event
 from domain.instrument import Instrument
 from domain.market_events import FeedLost, FeedUp, Trade
 from domain.protocols import Clock
-from market.venues.binance.config import VenueConfig
-from market.venues.binance.link import VenueLink
 from market.venues.binance.rest import RestClient
 from market.venues.binance.wire import MarketWire
+from market.venues.config import VenueConfig
+from market.venues.link import VenueLink
 
 TRADES_MAX = 1_000
 GAPS_MAX = 8

@@ -11,13 +11,13 @@ from domain.events import Event
 from domain.instrument import Instrument
 from domain.order import ApprovedOrder
 from domain.protocols import Clock
-from hw.clock import SystemClock
-from market.venues.binance.account import AccountReader, AccountTruth
-from market.venues.binance.config import VenueConfig
+from market.venues.binance.account import AccountReader
 from market.venues.binance.gateway import OrderGateway
 from market.venues.binance.replies import OrderReader
 from market.venues.binance.rest import RestClient
 from market.venues.binance.stream import MarketStream
+from market.venues.config import VenueConfig
+from market.venues.venue import AccountTruth
 
 
 class BinanceVenue:
@@ -122,8 +122,11 @@ class BinanceVenue:
         await self._failed
 
 
-async def account_truth(config: VenueConfig, clock: Clock | None = None) -> AccountTruth:
-    """Ask a venue for its own word on an account: balances and open orders."""
-    async with RestClient(config, clock or SystemClock(), config.credentials()) as rest:
+open_venue = BinanceVenue
+
+
+async def account_truth(config: VenueConfig, clock: Clock) -> AccountTruth:
+    """Ask for the venue's own word on an account."""
+    async with RestClient(config, clock, config.credentials()) as rest:
         await rest.wait_up()
         return await AccountReader(rest, (), OrderReader(())).truth()

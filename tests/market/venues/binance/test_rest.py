@@ -9,11 +9,11 @@ import pytest
 
 from domain.errors import ExitCode, SwarmError
 from hw.clock import SystemClock
-from market.venues.binance.backoff import Backoff
-from market.venues.binance.config import VenueConfig
+from market.venues.backoff import Backoff
 from market.venues.binance.instruments import load_instruments, read_instruments
 from market.venues.binance.rest import RestClient
 from market.venues.binance.venue import account_truth
+from market.venues.config import VenueConfig
 from tests.market.scripted_venue import Scripted, scripted
 from tests.market.venue_server import in_loop, with_keys
 
@@ -109,7 +109,7 @@ async def test_a_venue_that_never_answers_is_down_after_the_stated_wait() -> Non
         api_secret_env="TEST_X_SECRET",
         start_timeout_s=0.2,
     )
-    for asked in (load_instruments(config, ["BTCUSDT"], SystemClock()), account_truth(config)):
+    for asked in (load_instruments(config, ["BTCUSDT"], SystemClock()), account_truth(config, SystemClock())):
         with pytest.raises(SwarmError, match="venue nobody is down") as told:
             await asked
         assert told.value.code == ExitCode.VENUE_DOWN and "\n" not in str(told.value)

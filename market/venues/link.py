@@ -9,8 +9,8 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 
 from domain.draws import stream
 from domain.errors import SwarmError
-from market.venues.binance.backoff import Backoff
-from market.venues.binance.config import VenueConfig
+from market.venues.backoff import Backoff
+from market.venues.config import VenueConfig
 
 FRAME_BYTES_MAX = 8 << 20
 Opened = Callable[[], Awaitable[None]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,11 +15,16 @@ _REAL_HOSTS = ("binance.com", "binance.us", "binance.vision", "binance.je", "tok
 
 
 class VenueConfig(BaseModel):
-    """State a venue's addresses, account and time-outs; secrets by environment variable name only."""
+    """State a venue's addresses, account and time-outs; secrets by environment variable name only.
+
+    `dialect` names the adapter, `exchange` the exchange that a universal adapter is to speak to.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    dialect: Literal["binance", "kraken", "ccxt"] = "binance"
+    exchange: str | None = Field(None, pattern=r"^[a-z0-9]+$")
     rest_url: str = Field(pattern=r"^https?://[^/\s]+")
     stream_url: str = Field(pattern=r"^wss?://[^/\s]+")
     api_url: str = Field(pattern=r"^wss?://[^/\s]+")

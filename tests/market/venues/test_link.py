@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from market.venues.binance.link import VenueLink
+from market.venues.link import VenueLink
 from tests.market.scripted_venue import Scripted, scripted
 from tests.market.venue_server import in_loop, until
 

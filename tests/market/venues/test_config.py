@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.errors import ConfigError, ExitCode, SwarmError
-from market.venues.binance.config import LIVE_WORD, VenueConfig
+from market.venues.config import LIVE_WORD, VenueConfig
 
 REAL = {
     "rest_url": "https://api.binance.com",
