@@ -127,4 +127,4 @@ def _secret_names(regions: Iterable[RegionConfig], exchanges: Iterable[ExchangeC
     venues = [venue for region in regions for venue in region.venues]
     named = [(each.api_key_env, each.api_secret_env) for each in accounts]
     named += [(each.api_key_env, each.api_secret_env) for each in venues]
-    return [name for pair in named for name in pair if name is not None]
+    return [name for pair in named for name in pair if name]

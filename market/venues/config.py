@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
+from ipaddress import ip_address
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.errors import ConfigError, ExitCode, SwarmError
+from domain.errors import ConfigError
+from market.venues.keys import credentials
 
 LIVE_WORD = "real-money"
-_REAL_HOSTS = ("binance.com", "binance.us", "binance.vision", "binance.je", "tokocrypto.com")
+# A simulated venue stands on this machine or in our own network: any other place may take real money.
+_OWN_SUFFIXES = (".local", ".internal", ".localhost", ".lan", ".svc", ".test")
 
 
 class VenueConfig(BaseModel):
-    """State a venue's addresses, account and time-outs; secrets by environment variable name only.
+    """State a venue's addresses, account and time-outs; secrets by name of a variable or a Vault path only.
 
+    A venue with a dead-man switch cancels our orders `dead_man_s` after our last sign of life; 0 is never.
     `dialect` names the adapter, `exchange` the exchange that a universal adapter is to speak to.
     """
 
@@ -29,8 +32,9 @@ class VenueConfig(BaseModel):
     stream_url: str = Field(pattern=r"^wss?://[^/\s]+")
     api_url: str = Field(pattern=r"^wss?://[^/\s]+")
     account: str
-    api_key_env: str
-    api_secret_env: str
+    api_key_env: str = ""
+    api_secret_env: str = ""
+    vault_path: str | None = None
     simulated: bool = True
     live: bool = False
     maker_fee_ppm: int | None = None
@@ -48,6 +52,14 @@ class VenueConfig(BaseModel):
     snapshot_levels: int = Field(1_000, ge=5, le=5_000)
     snapshot_concurrency: int = Field(4, ge=1)
     rest_attempts: int = Field(5, ge=1)
+    dead_man_s: float = Field(60.0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_source_of_keys(self) -> Self:
+        named = self.api_key_env != "" and self.api_secret_env != ""
+        if named == (self.vault_path is not None):
+            raise ValueError("name both api_key_env and api_secret_env, or vault_path alone")
+        return self
 
     def reached_at(self, host_port: str) -> Self:
         """Move a simulated venue to another host and port; a real one stays where it is."""
@@ -60,19 +72,8 @@ class VenueConfig(BaseModel):
         return self.model_copy(update=moved)
 
     def credentials(self) -> tuple[str, str]:
-        """Read key and secret from the environment."""
-        return self._secret(self.api_key_env), self._secret(self.api_secret_env)
-
-    def _secret(self, variable: str) -> str:
-        value = os.environ.get(variable, "")
-        if value == "":
-            raise SwarmError(
-                f"environment variable {variable} is not set",
-                where=self.name,
-                mend=f"export {variable} with the account's key before starting",
-                code=ExitCode.WRONG_KEY,
-            )
-        return value
+        """Read key and secret from the environment, or from Vault."""
+        return credentials(self)
 
     def check_live(self, live_word: str | None) -> None:
         """Refuse real money unless the config and the command line both ask for it."""
@@ -98,4 +99,7 @@ class VenueConfig(BaseModel):
 
 def _is_real(url: str) -> bool:
     host = (urlsplit(url).hostname or "").lower().rstrip(".")
-    return any(host == real or host.endswith("." + real) for real in _REAL_HOSTS)
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_OWN_SUFFIXES)

@@ -58,8 +58,17 @@ def test_anything_less_is_refused_in_one_line(changes: dict[str, Any], word: str
     assert told.value.code == ExitCode.CONFIG and "\n" not in str(told.value) and LIVE_WORD in str(told.value)
 
 
-def test_a_host_that_only_looks_real_is_not() -> None:
-    config(rest_url="http://notbinance.com").check_live(None)
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "[::1]", "10.0.0.5", "exchange", "x.internal", "x.default.svc"]
+)
+def test_a_simulated_venue_stands_in_our_own_network(host: str) -> None:
+    config(rest_url=f"http://{host}:7101").check_live(None)
+
+
+@pytest.mark.parametrize("host", ["notbinance.com", "api.kraken.com", "8.8.8.8", "internal.example.org"])
+def test_any_other_place_may_take_real_money(host: str) -> None:
+    with pytest.raises(ConfigError, match="simulated"):
+        config(rest_url=f"http://{host}").check_live(None)
 
 
 @pytest.mark.parametrize("changes", [{"unknown": 1}, {"rest_url": "ftp://x"}, {"in_flight_max": 0}])
