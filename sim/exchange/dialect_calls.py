@@ -49,7 +49,8 @@ def _time(venue: Venue, params: Params, account: int) -> Json:
 def _exchange_info(venue: Venue, params: Params, account: int) -> Json:
     symbol = params.text("symbol")
     markets = list(venue.markets.values()) if symbol is None else [params.market(venue.markets)]
-    return market_words.exchange_info(markets, venue.now_ms())
+    running = [venue.exchange.markets[market.index] for market in markets]
+    return market_words.exchange_info(running, venue.now_ms())
 
 
 def _depth(venue: Venue, params: Params, account: int) -> Json:
@@ -243,7 +244,7 @@ def _cancelled(outputs: Sequence[Output]) -> list[PlacedOrder]:
 
 
 PING, TIME = Call(_ping, direct=True), Call(_time, direct=True)
-EXCHANGE_INFO = Call(_exchange_info, direct=True)
+EXCHANGE_INFO = Call(_exchange_info)
 DEPTH, TRADES, AGG_TRADES = Call(_depth), Call(_trades), Call(_agg_trades)
 BOOK_TICKER, PRICE_TICKER, DAY_TICKER = Call(_book_ticker), Call(_price_ticker), Call(_day_ticker)
 PLACE, PLACE_TEST = Call(_place, signed=True), Call(_place_test, signed=True)

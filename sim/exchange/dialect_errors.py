@@ -42,6 +42,8 @@ REFUSALS: dict[int, tuple[int, str]] = {
         "Order book liquidity is less than LOT_SIZE filter minimum quantity.",
     ),
     ExchangeErrorKind.NOTHING_OPEN: (-2011, "Unknown order sent."),
+    ExchangeErrorKind.MARKET_CLOSED: (-1013, "Market is closed."),
+    ExchangeErrorKind.NO_CHANGE: (-1000, "The market is already as asked for."),
 }
 
 

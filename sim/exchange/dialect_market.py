@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from domain.instrument import Instrument
 from domain.market_events import Levels
 from domain.units import ATOM_DECIMALS, atoms_text
-from sim.exchange.messages import PublicTrade
+from sim.exchange.exchange_market import Market
+from sim.exchange.messages import MarketStatus, PublicTrade
 
 MS = 1_000_000
 PRICE_TICKS_MAX = 10**12
@@ -22,7 +23,7 @@ RATE_LIMITS: list[Json] = [
 ]
 
 
-def exchange_info(markets: Iterable[Instrument], now_ms: int) -> Json:
+def exchange_info(markets: Iterable[Market], now_ms: int) -> Json:
     """Answer `exchangeInfo`."""
     return {
         "timezone": "UTC",
@@ -33,12 +34,13 @@ def exchange_info(markets: Iterable[Instrument], now_ms: int) -> Json:
     }
 
 
-def symbol_info(market: Instrument) -> Json:
-    """Describe one market as `exchangeInfo` does."""
+def symbol_info(running: Market) -> Json:
+    """Describe one market as `exchangeInfo` does, with what changed while it ran."""
+    market = running.instrument
     modes = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
     return {
         "symbol": market.symbol,
-        "status": "TRADING",
+        "status": MarketStatus(running.status).name,
         "baseAsset": market.base,
         "baseAssetPrecision": ATOM_DECIMALS,
         "quoteAsset": market.quote,
@@ -56,7 +58,7 @@ def symbol_info(market: Instrument) -> Json:
         "amendAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": _filters(market),
+        "filters": _filters(market, running.tick_multiple),
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
@@ -64,7 +66,7 @@ def symbol_info(market: Instrument) -> Json:
     }
 
 
-def _filters(market: Instrument) -> list[Json]:
+def _filters(market: Instrument, tick_multiple: int) -> list[Json]:
     lots = {
         "minQty": market.lot.text(market.size_lots_min),
         "maxQty": market.lot.text(market.size_lots_max),
@@ -74,9 +76,9 @@ def _filters(market: Instrument) -> list[Json]:
     return [
         {
             "filterType": "PRICE_FILTER",
-            "minPrice": market.tick.text(1),
+            "minPrice": market.tick.text(tick_multiple),
             "maxPrice": market.tick.text(PRICE_TICKS_MAX),
-            "tickSize": market.tick.text(1),
+            "tickSize": market.tick.text(tick_multiple),
         },
         {"filterType": "LOT_SIZE", **lots},
         {"filterType": "MARKET_LOT_SIZE", **lots},

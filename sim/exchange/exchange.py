@@ -20,12 +20,15 @@ from sim.exchange.messages import (
     ExchangeErrorKind,
     Execution,
     ExecutionKind,
+    MarketChanged,
+    MarketStatus,
     OrderStatusKind,
     Output,
     PlacedOrder,
     PlaceOrder,
     PublicTrade,
     Refused,
+    SetMarket,
 )
 from sim.exchange.orders import Orders
 
@@ -60,6 +63,8 @@ class Exchange:
         """Take one command and tell everything that it caused."""
         if not 0 <= command.instrument < len(self.markets):
             return [_refused(command, ExchangeErrorKind.UNKNOWN_INSTRUMENT)]
+        if isinstance(command, SetMarket):
+            return self._set_market(command)
         assert 0 <= command.account < len(self.config.accounts)
         if isinstance(command, PlaceOrder):
             return self._place(command)
@@ -271,6 +276,24 @@ class Exchange:
         outputs.append(_depth_change(command.now_ns, self.markets[command.instrument], levels))
         return outputs
 
+    def _set_market(self, command: SetMarket) -> list[Output]:
+        assert command.tick_multiple >= 1 and command.status in tuple(MarketStatus)
+        market = self.markets[command.instrument]
+        if (market.status, market.tick_multiple) == (command.status, command.tick_multiple):
+            return [_refused(command, ExchangeErrorKind.NO_CHANGE)]
+        market.status, market.tick_multiple = command.status, command.tick_multiple
+        outputs: list[Output] = [
+            MarketChanged(command.now_ns, command.instrument, command.status, command.tick_multiple)
+        ]
+        levels: list[tuple[int, int, int]] = []
+        if command.status == MarketStatus.BREAK:
+            for account in range(len(self.config.accounts)):
+                for each in self.open_orders(account, command.instrument):
+                    outputs.append(self._withdraw(command.now_ns, each, "", levels))
+        if levels:
+            outputs.append(_depth_change(command.now_ns, market, levels))
+        return outputs
+
     def _withdraw(
         self, now_ns: int, order: PlacedOrder, cancel_text: str, levels: list[tuple[int, int, int]]
     ) -> Execution:
@@ -336,5 +359,6 @@ def _depth_change(now_ns: int, market: Market, levels: list[tuple[int, int, int]
 
 
 def _refused(command: Command, kind: ExchangeErrorKind) -> Refused:
-    text = "" if isinstance(command, CancelAllPlaced) else command.client_text
-    return Refused(command.account, int(kind), text, command.instrument)
+    text = command.client_text if isinstance(command, PlaceOrder | CancelPlaced) else ""
+    account = -1 if isinstance(command, SetMarket) else command.account
+    return Refused(account, int(kind), text, command.instrument)

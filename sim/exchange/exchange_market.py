@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.instrument import Instrument
 from sim.exchange.config import ExchangeConfig
 from sim.exchange.engine import Engine
+from sim.exchange.messages import MarketStatus
 
 
 class Market:
@@ -20,7 +21,9 @@ class Market:
         "quote",
         "size_lots_max",
         "size_lots_min",
+        "status",
         "tick_lot_atoms",
+        "tick_multiple",
         "trade_id",
         "update_id",
     )
@@ -33,6 +36,8 @@ class Market:
         self.size_lots_min, self.size_lots_max = instrument.size_lots_min, instrument.size_lots_max
         self.notional_atoms_min = instrument.notional_atoms_min
         self.engine = Engine(config.engine_orders_max)
+        # What `SetMarket` may change; orders that rest on an older price step stay where they are.
+        self.status, self.tick_multiple = int(MarketStatus.TRADING), 1
         # The last trade's and update's id; prices before the first trade are valued at the start price.
         self.trade_id, self.update_id = 0, 0
         self.last_ticks = instrument.tick.count(config.markets[instrument.index].start_price)

@@ -31,6 +31,7 @@ class ExchangeState(msgspec.Struct, array_like=True):
     ended: list[list[PlacedOrder]]
     trades: list[list[AccountTrade]]
     public_trades: list[list[PublicTrade]]
+    changed_markets: list[tuple[int, int, int]] = []
 
 
 def dump_state(exchange: Exchange) -> bytes:
@@ -49,6 +50,11 @@ def dump_state(exchange: Exchange) -> bytes:
             [list(ended.values()) for ended in orders.ended],
             [list(kept) for kept in orders.trades],
             [list(kept) for kept in orders.public_trades],
+            [
+                (place, each.status, each.tick_multiple)
+                for place, each in enumerate(exchange.markets)
+                if (each.status, each.tick_multiple) != (0, 1)
+            ],
         )
     )
 
@@ -69,6 +75,8 @@ def load_state(exchange: Exchange, written: bytes) -> None:
     exchange.next_order_id = state.next_order_id
     for market, (trade_id, update_id, last_ticks) in zip(exchange.markets, state.markets, strict=True):
         market.trade_id, market.update_id, market.last_ticks = trade_id, update_id, last_ticks
+    for place, status, tick_multiple in state.changed_markets:
+        exchange.markets[place].status, exchange.markets[place].tick_multiple = status, tick_multiple
     exchange.accounts.free = [[int(amount) for amount in row] for row in state.free]
     exchange.accounts.locked = [[int(amount) for amount in row] for row in state.locked]
     exchange.accounts.fees = [int(amount) for amount in state.fees]

@@ -8,13 +8,13 @@ from domain.order import TimeInForce
 from sim.exchange.accounts import Accounts
 from sim.exchange.config import NOTIONAL_ATOMS_MAX
 from sim.exchange.exchange_market import Market
-from sim.exchange.messages import ExchangeErrorKind, PlaceOrder
+from sim.exchange.messages import ExchangeErrorKind, MarketStatus, PlaceOrder
 from sim.exchange.orders import Orders
 
 # Binance spot: `^[\.A-Z\:/a-z0-9_-]{1,36}$` (REST API, new order).
 _CLIENT_CHARSET = string.ascii_letters + string.digits + ".:/_-"
 _CLIENT_LENGTH_MAX = 36
-_MARKET = int(TimeInForce.MARKET)
+_MARKET, _TRADING = int(TimeInForce.MARKET), int(MarketStatus.TRADING)
 
 
 def check_order(
@@ -23,8 +23,10 @@ def check_order(
     """Give the first reason to refuse an order, in the order in which Binance looks."""
     assert order.side in {1, -1} and 0 <= order.tif <= _MARKET
     size, price = order.size_lots, order.price_ticks
+    if market.status != _TRADING:
+        return ExchangeErrorKind.MARKET_CLOSED
     at_market = order.tif == _MARKET
-    if (price != 0) if at_market else (price <= 0):
+    if (price != 0) if at_market else (price <= 0 or price % market.tick_multiple != 0):
         return ExchangeErrorKind.PRICE_FILTER
     if not market.size_lots_min <= size <= market.size_lots_max:
         return ExchangeErrorKind.LOT_SIZE

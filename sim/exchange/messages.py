@@ -50,7 +50,24 @@ class CancelAllPlaced(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=Fa
     instrument: int
 
 
-Command = PlaceOrder | CancelPlaced | CancelAllPlaced
+class MarketStatus(IntEnum):
+    """Whether a market trades. A halted one keeps its orders, a broken off one has cancelled them all."""
+
+    TRADING = 0
+    HALT = 1
+    BREAK = 2
+
+
+class SetMarket(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """Change a market while it runs: its status, and its price step as a multiple of the configured tick."""
+
+    now_ns: int
+    instrument: int
+    status: int
+    tick_multiple: int
+
+
+Command = PlaceOrder | CancelPlaced | CancelAllPlaced | SetMarket
 
 
 class ExchangeErrorKind(IntEnum):
@@ -68,6 +85,8 @@ class ExchangeErrorKind(IntEnum):
     TOO_MANY_ORDERS = 10
     NO_LIQUIDITY = 11
     NOTHING_OPEN = 12
+    MARKET_CLOSED = 13
+    NO_CHANGE = 14
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=False):
@@ -174,4 +193,13 @@ class AccountTrade(msgspec.Struct, frozen=True, array_like=True, tag=14, gc=Fals
     now_ns: int
 
 
-Output = Refused | Execution | PublicTrade | DepthChange
+class MarketChanged(msgspec.Struct, frozen=True, array_like=True, tag=15, gc=False):
+    """Tell everybody that a market has another status or price step."""
+
+    now_ns: int
+    instrument: int
+    status: int
+    tick_multiple: int
+
+
+Output = Refused | Execution | PublicTrade | DepthChange | MarketChanged
