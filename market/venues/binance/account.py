@@ -15,7 +15,7 @@ from domain.order_events import AccountSnapshot, Fill, OpenOrder
 from domain.units import atoms
 from market.venues.binance.replies import ListedOrder, ListedTrade, OrderReader
 from market.venues.binance.rest import RestClient
-from market.venues.binance.wire import PLAIN, BadFrame, Count
+from market.venues.steps import PLAIN, BadFrame, Count
 from market.venues.venue import AccountTruth, Balances
 
 PAGE = 1_000

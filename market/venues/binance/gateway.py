@@ -26,20 +26,19 @@ from domain.order_events import (
 from domain.protocols import Clock
 from market.venues.backoff import Backoff
 from market.venues.binance.account import AccountReader
-from market.venues.binance.in_flight import InFlight, Request, SendQueue
 from market.venues.binance.replies import (
     ABSENT,
     WRONG_KEY_CODES,
     Answer,
     OrderReader,
-    RequestKind,
     StreamEnded,
 )
 from market.venues.binance.rest import RestClient, TryAgain, wrong_key
 from market.venues.binance.signing import OrderWire
-from market.venues.binance.wire import MS_NS, BadFrame
 from market.venues.config import VenueConfig
+from market.venues.in_flight import InFlight, Request, RequestKind, SendQueue
 from market.venues.link import LinkBroken, VenueLink
+from market.venues.steps import MS_NS, BadFrame
 
 # Ours, not the venue's: its codes are negative.
 NOT_SENT = 1

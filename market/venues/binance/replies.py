@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
 
 import msgspec
 
@@ -23,7 +22,9 @@ from domain.order_events import (
     OrderStatus,
 )
 from domain.units import atoms
-from market.venues.binance.wire import MS_NS, PLAIN, BadFrame, Count, MarketReader, Millis
+from market.venues.binance.wire import MarketReader
+from market.venues.in_flight import RequestKind
+from market.venues.steps import MS_NS, PLAIN, BadFrame, Count, Millis
 
 NEW_ORDER_REJECTED, CANCEL_REJECTED, NO_SUCH_ORDER = -2010, -2011, -2013
 # Codes after which nobody can tell whether the venue acted; a limited order is one of them.
@@ -46,15 +47,6 @@ _TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 _TYPES = {"LIMIT_MAKER": TimeInForce.POST, "MARKET": TimeInForce.MARKET}
 ABSENT = msgspec.Raw()
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
-
-
-class RequestKind(IntEnum):
-    """What an in-flight request asked for."""
-
-    PLACE = 0
-    CANCEL = 1
-    QUERY = 2
-    SUBSCRIBE = 3
 
 
 class ApiError(msgspec.Struct):

@@ -15,8 +15,8 @@ from domain.protocols import Clock
 from market.venues.backoff import Backoff
 from market.venues.binance.replies import LIMIT_STATUSES, UNKNOWN_FATE_CODES, WRONG_KEY_CODES, ApiError
 from market.venues.binance.signing import Signer, signed_query
-from market.venues.binance.wire import MS_NS
 from market.venues.config import VenueConfig
+from market.venues.steps import MS_NS
 
 OUTSIDE_WINDOW = -1021
 RETRY_AFTER_S_MAX = 60.0

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from domain.ids import client_id_text
 from domain.instrument import Instrument
 from domain.order import OrderIntent, Side, TimeInForce
-from market.venues.binance.wire import StepWriter
+from market.venues.steps import StepWriter
 
 _BLOCK = 64
 _MARKET = int(TimeInForce.MARKET)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from domain.market_events import BookDelta, BookSnapshot, Tick, Trade
 from domain.order import Side
 from domain.units import Step
-from market.venues.binance.replies import Answer, OrderReader, RequestKind, StreamEnded
-from market.venues.binance.wire import MEMO_MAX, BadFrame, MarketWire, StepReader, StepWriter
+from market.venues.binance.replies import Answer, OrderReader, StreamEnded
+from market.venues.binance.wire import MarketWire
+from market.venues.in_flight import RequestKind
+from market.venues.steps import MEMO_MAX, BadFrame, StepReader, StepWriter
 from tests.market.scripted_venue import BTC, ETH
 
 # In the form that developers.binance.com shows.

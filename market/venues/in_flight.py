@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from enum import IntEnum
 
 import msgspec
 
-from market.venues.binance.replies import RequestKind
+
+class RequestKind(IntEnum):
+    """What an in-flight request asked for."""
+
+    PLACE = 0
+    CANCEL = 1
+    QUERY = 2
+    SUBSCRIBE = 3
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

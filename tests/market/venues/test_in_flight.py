@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from market.venues.binance.in_flight import InFlight, Request, SendQueue
-from market.venues.binance.replies import RequestKind
+from market.venues.in_flight import InFlight, Request, RequestKind, SendQueue
 
 
 def request(client: int, deadline_ns: int = 10, kind: RequestKind = RequestKind.PLACE) -> Request:
