@@ -51,6 +51,6 @@ def test_other_texts_are_not_ours(text: str) -> None:
     assert read is None or client_id_text(read) == text
 
 
-@pytest.mark.parametrize("text", ["m003-00002-ffffffff", "M003-00002-000000ff", "m003-00002-000000ff "])
+@pytest.mark.parametrize("text", ["m00300002ffffffff", "M00300002000000ff", "m00300002000000ff "])
 def test_near_misses_are_not_ours(text: str) -> None:
     assert client_id_read(text) is None

@@ -15,7 +15,7 @@ from hw.latency import LatencyHistogram
 from sim.summary import JournalFacts, VenueTruth, summarise
 from sim.summary_table import summary_table
 
-TRUTH = VenueTruth("tokyo-x", {"BTC": 20_000_000_000, "USDT": 5}, ("m001-00001-00000001",))
+TRUTH = VenueTruth("tokyo-x", {"BTC": 20_000_000_000, "USDT": 5}, ("m0010000100000001",))
 
 
 def agent(number: int, fills: int = 2, pnl_quote: float = 1.5) -> AgentReport:
@@ -111,11 +111,11 @@ def test_journals_are_verified_only_when_all_are(journals: list[JournalFacts]) -
             [TRUTH],
             "tokyo-1: tokyo-x holds 0.0000000000 ETH, we count 0.0000000001",
         ),
-        (report(open_order_ids={}), [TRUTH], "tokyo-1: tokyo-x has m001-00001-00000001 open, we do not"),
+        (report(open_order_ids={}), [TRUTH], "tokyo-1: tokyo-x has m0010000100000001 open, we do not"),
         (
             report(),
             [VenueTruth("tokyo-x", TRUTH.balances, ())],
-            "tokyo-1: we have m001-00001-00000001 open, tokyo-x does not",
+            "tokyo-1: we have m0010000100000001 open, tokyo-x does not",
         ),
         (report(), [TRUTH, VenueTruth("nyc-x", {}, ())], "nyc-x: no node reported on this account"),
     ],

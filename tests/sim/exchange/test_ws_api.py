@@ -15,7 +15,7 @@ def test_an_account_hears_its_own_orders_on_the_connection_that_places_them() ->
         async with running() as at, at.session.ws_connect(f"{at.url}/ws-api/v3") as socket:
             begun = await ask(socket, "s", SUBSCRIBE, at.signed("A"))
             assert (begun["id"], begun["status"], begun["result"]) == ("s", 200, {"subscriptionId": 0})
-            order = at.order("BUY", "59000", "0.01", newClientOrderId="m001-00001-00000001")
+            order = at.order("BUY", "59000", "0.01", newClientOrderId="m0010000100000001")
             placed = await ask(socket, 1, "order.place", at.signed("A", **order))
             assert (placed["id"], placed["status"], placed["result"]["orderId"]) == (1, 200, 1)
             report, balances = (await hear(socket)), (await hear(socket))
@@ -25,7 +25,7 @@ def test_an_account_hears_its_own_orders_on_the_connection_that_places_them() ->
                 "executionReport",
                 "NEW",
                 "NEW",
-                "m001-00001-00000001",
+                "m0010000100000001",
                 -1,
             )
             assert balances["event"]["e"] == "outboundAccountPosition"
@@ -44,13 +44,13 @@ def test_an_account_hears_its_own_orders_on_the_connection_that_places_them() ->
             await hear(socket)
             cancel = {
                 "symbol": "BTCUSDT",
-                "origClientOrderId": "m001-00001-00000001",
+                "origClientOrderId": "m0010000100000001",
                 "newClientOrderId": "c",
             }
             gone = await ask(socket, 2, "order.cancel", at.signed("A", **cancel))
             assert (gone["result"]["status"], gone["result"]["executedQty"]) == ("CANCELED", "0.00400")
             ended = (await hear(socket))["event"]
-            assert (ended["x"], ended["c"], ended["C"]) == ("CANCELED", "c", "m001-00001-00000001")
+            assert (ended["x"], ended["c"], ended["C"]) == ("CANCELED", "c", "m0010000100000001")
 
     asyncio.run(check())
 

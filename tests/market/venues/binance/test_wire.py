@@ -69,7 +69,7 @@ EXECUTION = {
         "e": "executionReport",
         "E": 1499405658658,
         "s": "ETHUSDT",
-        "c": "m001-00002-00000003",
+        "c": "m0010000200000003",
         "S": "BUY",
         "o": "LIMIT",
         "f": "GTC",
