@@ -15,7 +15,6 @@ from market.book import (
     RETRY_NS_MIN,
     Book,
     BookChange,
-    BookSide,
     StaleReason,
 )
 
@@ -188,20 +187,22 @@ def test_an_event_of_another_market_is_our_own_mistake() -> None:
 
 
 def test_levels_beyond_a_cut_side_are_not_shown() -> None:
-    side = BookSide(1, 4)
-    side.load(((10, 1), (11, 1), (12, 1), (13, 1)))
-    side.update(((20, 9),))
-    assert side.pairs() == [(10, 1), (11, 1), (12, 1), (13, 1)]
-    side.update(((9, 1),))
-    side.update(((9, 0), (13, 7)))
-    # 13 fell off when 9 came: whether it still stands is not known any more.
-    assert side.pairs() == [(10, 1), (11, 1), (12, 1)]
+    book = linked(depth_max=4)
+    book.apply(snapshot(7, asks=((110, 1), (111, 1), (112, 1), (113, 1))))
+    book.apply(delta(8, asks=((120, 9),)))
+    assert book.asks.tolist() == [(110, 1), (111, 1), (112, 1), (113, 1)]
+    book.apply(delta(9, asks=((109, 1),)))
+    book.apply(delta(10, asks=((109, 0), (113, 7))))
+    # 113 fell off when 109 came: whether it still stands is not known any more.
+    assert book.asks.tolist() == [(110, 1), (111, 1), (112, 1)]
 
 
 def test_the_worst_level_of_a_full_side_is_not_taken_in() -> None:
-    side = BookSide(-1, 2)
-    side.update(((10, 1), (9, 1), (8, 1)))
-    assert side.pairs() == [(10, 1), (9, 1)] and side.horizon == -9
+    book = synced(depth_max=2)
+    book.apply(delta(8, bids=((90, 1), (89, 1), (88, 1))))
+    assert book.bids.tolist() == [(99, 5), (90, 1)]
+    book.apply(delta(9, bids=((90, 0), (89, 3))))
+    assert book.bids.tolist() == [(99, 5)]
 
 
 def test_a_cut_side_with_little_left_makes_the_book_stale() -> None:
