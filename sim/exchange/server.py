@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from domain.errors import ExitCode, SwarmError
+from sim.exchange.faults.admin import FaultAdmin
+from sim.exchange.faults.desk import FAULTS, FaultDesk
 from sim.exchange.rest import add_rest, in_words
 from sim.exchange.server_flow import FlowDriver, flush_depth
 from sim.exchange.server_venue import Venue
@@ -33,6 +35,7 @@ class Stand:
     venue: Venue
     port: socket.socket
     flow: MarketFlow | None
+    admin_token: str | None = None
 
     @property
     def url(self) -> str:
@@ -96,7 +99,7 @@ class _Door:
         self._stand = stand
         self._connections: dict[Connection, None] = {}
         self._runner = web.AppRunner(
-            application(stand.venue, self._connections),
+            application(stand.venue, self._connections, stand.admin_token),
             access_log=None,
             shutdown_timeout=GOODBYE_S,
             handle_signals=False,
@@ -117,9 +120,17 @@ class _Door:
         await self._runner.cleanup()
 
 
-def application(venue: Venue, connections: dict[Connection, None]) -> web.Application:
-    """Put all doors of one exchange into one application."""
-    app = web.Application(middlewares=[in_words], client_max_size=BODY_BYTES_MAX)
+def application(
+    venue: Venue, connections: dict[Connection, None], admin_token: str | None = None
+) -> web.Application:
+    """Put all doors of one exchange into one application; faults stand before all but their own door."""
+    desk = FaultDesk(venue, connections)
+    app = web.Application(middlewares=[desk.middleware, in_words], client_max_size=BODY_BYTES_MAX)
+    app[FAULTS] = desk
+    app.on_startup.append(desk.start)
+    app.on_cleanup.append(desk.stop)
+    if admin_token is not None:
+        FaultAdmin(desk, admin_token).add(app)
     listen_keys = ListenKeys()
     add_rest(app, venue, listen_keys)
     StreamDoor(venue, listen_keys, connections).add(app)

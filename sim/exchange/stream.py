@@ -61,6 +61,8 @@ class StreamDoor:
             session.listen(name for name in names[:STREAMS_MAX] if self._venue.hub.known(name))
             if account is not None:
                 self._venue.users.subscribe(account, listener)
+                if connection.tap is not None:
+                    connection.tap.account = self._venue.config.accounts[account].name
             return await connection.serve(session.take)
         finally:
             session.leave()

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from sim.exchange.dialect_errors import DialectError
+from sim.exchange.faults.tap import tap_of
 
 QUEUE_MAX = 4_096
 CONNECTIONS_MAX = 256
@@ -31,13 +32,24 @@ class Connection:
         self.closed = False
         self._queue_max = queue_max
         self._request = request
+        self.tap = tap_of(request, self)
         self._queue: deque[bytes] = deque()
         self._wake = asyncio.Event()
         self._socket = web.WebSocketResponse(
             max_msg_size=FRAME_BYTES_MAX, heartbeat=HEARTBEAT_S, compress=False, timeout=0.2
         )
 
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Give the socket beneath."""
+        return self._request.transport
+
     def send(self, payload: bytes) -> None:
+        """Queue a message, unless a fault has something else in mind."""
+        if self.tap is None or not self.tap.takes(payload):
+            self.push(payload)
+
+    def push(self, payload: bytes) -> None:
         """Queue a message."""
         if self.closed:
             return
@@ -51,9 +63,8 @@ class Connection:
         """End the connection without another word."""
         self.closed = True
         self._wake.set()
-        transport = self._request.transport
-        if transport is not None:
-            transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     async def goodbye(self) -> None:
         """End the connection because the server stops."""
@@ -72,9 +83,13 @@ class Connection:
             finally:
                 self.closed = True
                 self._wake.set()
+                if self.tap is not None:
+                    self.tap.closed()
         return self._socket
 
     def _take(self, message: Any, text: Callable[[str], None]) -> None:
+        if self.tap is not None and self.tap.deaf:
+            return
         if message.type == WSMsgType.TEXT:
             text(message.data)
         elif message.type == WSMsgType.BINARY:

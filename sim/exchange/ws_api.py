@@ -14,7 +14,7 @@ from sim.exchange.dialect_calls import WS_CALLS, unknown_method
 from sim.exchange.dialect_errors import DialectError
 from sim.exchange.dialect_market import RATE_LIMITS
 from sim.exchange.dialect_params import Params
-from sim.exchange.server_venue import Venue
+from sim.exchange.server_venue import Deliver, Venue
 from sim.exchange.stream_connection import Connection, admit
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
@@ -86,11 +86,14 @@ class WsApiSession:
         params, account = Params(values), -1
         if method == SUBSCRIBE or (call is not None and call.signed):
             account = self._signed(values)
+        answer: Deliver = partial(self._answer, number)
+        if self._connection.tap is not None:
+            answer = self._connection.tap.answer(method, values, answer)
         if call is not None and call.direct:
-            self._answer(number, call.run(self._venue, params, account))
+            answer(call.run(self._venue, params, account))
         elif call is not None:
             work = partial(call.run, self._venue, params, account)
-            self._venue.submit(work, partial(self._answer, number))
+            self._venue.submit(work, answer)
         elif method == SUBSCRIBE:
             self._venue.submit(_nothing, lambda _: self._subscribe(number, account))
         elif method == UNSUBSCRIBE:
@@ -114,6 +117,8 @@ class WsApiSession:
         self._subscriptions[place] = _Subscription(self._connection, place, account)
         self._answer(number, {"subscriptionId": place})
         self._venue.users.subscribe(account, self._subscriptions[place])
+        if self._connection.tap is not None:
+            self._connection.tap.account = self._venue.config.accounts[account].name
 
     def _unsubscribe(self, place: int | None) -> None:
         for number in list(self._subscriptions) if place is None else [place]:

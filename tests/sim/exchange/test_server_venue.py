@@ -157,7 +157,7 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_connection_without_a_transport_is_just_closed() -> None:
     async def check() -> None:
-        gone = cast(web.Request, type("Request", (), {"transport": None}))
+        gone = cast(web.Request, type("Request", (), {"transport": None, "app": web.Application()}))
         connection = Connection(gone, combined=False)
         connection.abort()
         assert connection.closed

@@ -164,6 +164,7 @@ def test_who_reads_too_slowly_is_cut_off() -> None:
 
         class Request:
             transport = Transport()
+            app = web.Application()
 
         connection = Connection(cast(web.Request, Request()), combined=False, queue_max=3)
         for _ in range(3):

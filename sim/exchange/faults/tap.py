@@ -1,0 +1,116 @@
+"""One connection of an exchange with the faults in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from sim.exchange.faults import words
+from sim.exchange.faults.config import Door
+from sim.exchange.faults.faults import S_NS, Asked
+from sim.exchange.faults.frames import plain, read_frame
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from sim.exchange.faults.desk import FaultDesk
+    from sim.exchange.stream_connection import Connection
+
+LATE_MAX = 4_096
+CHANGING = ("order.place", "order.cancel", "openOrders.cancelAll", "add_order", "cancel_order", "edit_order",
+            "amend_order", "cancel_all", "batch_add", "batch_cancel")  # fmt: skip
+
+
+class Tap:
+    """Take a connection's frames and requests. More than `LATE_MAX` frames held back end the connection."""
+
+    def __init__(self, desk: FaultDesk, connection: Connection, link: int, door: Door) -> None:
+        self._desk, self._connection, self._door = desk, connection, door
+        self.link, self.deaf, self.account = link, False, ""
+        self._late: dict[asyncio.TimerHandle, None] = {}
+
+    def takes(self, payload: bytes) -> bool:
+        """Do with an outgoing frame what the faults say; `False` lets it pass as it is."""
+        if self.deaf:
+            return True
+        if not self._desk.faults.any:
+            return False
+        now_ns = self._desk.now_ns()
+        fate = self._desk.faults.frame(read_frame(self.link, self._door, self.account, payload), now_ns)
+        if fate.cut:
+            self._connection.abort()
+        if fate.freeze:
+            self.freeze()
+        for passage, due_ns in fate.passages:
+            self._later(passage, (due_ns - now_ns) / S_NS)
+        return True
+
+    def _later(self, payload: bytes, wait_s: float) -> None:
+        if wait_s <= 0:
+            self._connection.push(payload)
+        elif len(self._late) >= LATE_MAX:
+            self._connection.abort()
+        else:
+            held: list[asyncio.TimerHandle] = []
+
+            def leave() -> None:
+                del self._late[held[0]]
+                if not self.deaf:
+                    self._connection.push(payload)
+
+            held.append(asyncio.get_running_loop().call_later(wait_s, leave))
+            self._late[held[0]] = None
+
+    def answer(
+        self, method: str, values: Mapping[str, str], answer: Callable[[object], None]
+    ) -> Callable[[object], None]:
+        """Give what answers a WebSocket request, which may be nothing at all, or raise the refusal."""
+        if not self._desk.faults.any:
+            return answer
+        owner = self._desk.owner(values.get("apiKey")) or self.account
+        symbol = plain(values.get("symbol", ""))
+        verdict = self._desk.faults.request(
+            Asked(Door.WS_API, symbol, owner, method in CHANGING), self._desk.now_ns()
+        )
+        if verdict is None:
+            return answer
+        if verdict.status > 0:
+            raise words.refusal(verdict)
+        return lambda _: None
+
+    def freeze(self) -> None:
+        """Leave the socket open and dead: nothing is sent, read or ponged."""
+        self.deaf = True
+        transport = self._connection.transport
+        if transport is not None:
+            transport.pause_reading()
+
+    def thaw(self) -> None:
+        """Read again; what was sent meanwhile is still there."""
+        transport = self._connection.transport
+        if self.deaf and transport is not None and not transport.is_closing():
+            transport.resume_reading()
+        self.deaf = False
+
+    def stop(self) -> None:
+        """Forget what was held back, and let a frozen socket close."""
+        for handle in self._late:
+            handle.cancel()
+        self._late.clear()
+        self.thaw()
+
+    def closed(self) -> None:
+        """Hear that the connection ended."""
+        for handle in self._late:
+            handle.cancel()
+        self._late.clear()
+        self._desk.left(self)
+
+
+def tap_of(request: web.Request, connection: Connection) -> Tap | None:
+    """Give the connection its tap where the exchange has a fault desk."""
+    from sim.exchange.faults.desk import FAULTS
+
+    desk = request.app.get(FAULTS)
+    return None if desk is None else desk.tap(connection, request.path)
