@@ -43,6 +43,8 @@ REFUSALS: dict[int, tuple[int, str]] = {
     ),
     ExchangeErrorKind.NOTHING_OPEN: (-2011, "Unknown order sent."),
     ExchangeErrorKind.MARKET_CLOSED: (-1013, "Market is closed."),
+    ExchangeErrorKind.WOULD_TRIGGER: (-2010, "Stop price would trigger immediately."),
+    ExchangeErrorKind.TOO_MANY_STOPS: (-1013, "Filter failure: MAX_NUM_ALGO_ORDERS"),
     ExchangeErrorKind.NO_CHANGE: (-1000, "The market is already as asked for."),
 }
 

@@ -9,14 +9,16 @@ from sim.exchange import engine_kernels as k
 from sim.exchange.accounts import Accounts
 from sim.exchange.config import ExchangeConfig
 from sim.exchange.exchange_market import Market
+from sim.exchange.exchange_outcomes import changed, depth_change, placed, refused
 from sim.exchange.exchange_state import dump_state, load_state, state_hash
+from sim.exchange.exchange_stops import first_due, sized_by_quote
 from sim.exchange.filters import check_order
 from sim.exchange.messages import (
+    WAITING,
     AccountTrade,
     CancelAllPlaced,
     CancelPlaced,
     Command,
-    DepthChange,
     ExchangeErrorKind,
     Execution,
     ExecutionKind,
@@ -27,7 +29,6 @@ from sim.exchange.messages import (
     PlacedOrder,
     PlaceOrder,
     PublicTrade,
-    Refused,
     SetMarket,
 )
 from sim.exchange.orders import Orders
@@ -62,7 +63,7 @@ class Exchange:
     def step(self, command: Command) -> list[Output]:
         """Take one command and tell everything that it caused."""
         if not 0 <= command.instrument < len(self.markets):
-            return [_refused(command, ExchangeErrorKind.UNKNOWN_INSTRUMENT)]
+            return [refused(command, ExchangeErrorKind.UNKNOWN_INSTRUMENT)]
         if isinstance(command, SetMarket):
             return self._set_market(command)
         assert 0 <= command.account < len(self.config.accounts)
@@ -135,39 +136,115 @@ class Exchange:
         market = self.markets[command.instrument]
         refusal = check_order(command, market, self.accounts, self.orders)
         if refusal is not None:
-            return [_refused(command, refusal)]
-        account, side, price = command.account, command.side, command.price_ticks
-        budget = k.UNLIMITED
-        if command.tif == _MARKET and side > 0 and not self.accounts.unlimited[account]:
-            budget = self.accounts.free[account][market.quote] // market.tick_lot_atoms
+            return [refused(command, refusal)]
+        if command.stop_ticks != 0:
+            return self._wait(command, market)
         order_id = self.next_order_id
+        size, budget = self._reach(command, market)
         rows = market.engine.place(
-            order_id, account, side, command.tif, price, command.size_lots, command.self_trade, budget
+            order_id,
+            command.account,
+            command.side,
+            command.tif,
+            command.price_ticks,
+            size,
+            command.self_trade,
+            budget,
         )
         if rows[0] in _REFUSALS:
-            return [_refused(command, _REFUSALS[rows[0]])]
+            return [refused(command, _REFUSALS[rows[0]])]
         self.next_order_id = order_id + 1
-        order = _placed(command, order_id)
+        order = placed(command, order_id)
+        if command.quote_atoms != 0:
+            order = sized_by_quote(order, market, rows, budget)
         outputs: list[Output] = [Execution(_IS_NEW, command.now_ns, order)]
         levels: list[tuple[int, int, int]] = []
+        self._enter(command.now_ns, market, order, rows, outputs, levels)
+        if market.waiting and len(rows) > k.ROW:
+            self._trigger(command.now_ns, market, outputs, levels)
+        if levels:
+            outputs.append(depth_change(command.now_ns, market, levels))
+        return outputs
+
+    def _reach(self, order: PlaceOrder | PlacedOrder, market: Market) -> tuple[int, int]:
+        """Give how many lots an order may take, and for how much at most."""
+        if order.tif != _MARKET:
+            return order.size_lots, k.UNLIMITED
+        unlimited, free = self.accounts.unlimited[order.account], self.accounts.free[order.account]
+        if order.quote_atoms != 0:
+            budget, size = order.quote_atoms // market.tick_lot_atoms, market.size_lots_max
+            if order.side < 0 and not unlimited:
+                size = min(size, free[market.base] // market.lot_atoms)
+            return size, budget
+        if order.side > 0 and not unlimited:
+            return order.size_lots, free[market.quote] // market.tick_lot_atoms
+        return order.size_lots, k.UNLIMITED
+
+    def _enter(
+        self,
+        now_ns: int,
+        market: Market,
+        order: PlacedOrder,
+        rows: list[int],
+        outputs: list[Output],
+        levels: list[tuple[int, int, int]],
+    ) -> None:
+        """Follow what the engine did with an order: its trades, then its rest or its end."""
         if len(rows) > k.ROW:
-            order = self._match(command.now_ns, market, order, rows, outputs, levels)
+            order = self._match(now_ns, market, order, rows, outputs, levels)
         status, left = rows[0], rows[2]
         if status == k.RESTED:
-            asset, amount = market.locks(side, price, left)
-            self.accounts.lock(account, asset, amount)
+            asset, amount = market.locks(order.side, order.price_ticks, left)
+            self.accounts.lock(order.account, asset, amount)
             self.orders.put(order)
-            levels.append((side, price, rows[5]))
-        elif status == k.FILLED:
+            levels.append((order.side, order.price_ticks, rows[5]))
+        elif order.status == _FILLED:
             self.orders.end(order)
         else:
             prevented = status == k.PREVENTED
-            order = _changed(order, _IN_MATCH if prevented else _EXPIRED, 0, 0, command.now_ns)
+            order = changed(order, _IN_MATCH if prevented else _EXPIRED, 0, 0, now_ns)
             self.orders.end(order)
-            outputs.append(Execution(_IS_PREVENTION if prevented else _IS_EXPIRED, command.now_ns, order))
-        if levels:
-            outputs.append(_depth_change(command.now_ns, market, levels))
-        return outputs
+            outputs.append(Execution(_IS_PREVENTION if prevented else _IS_EXPIRED, now_ns, order))
+
+    def _wait(self, command: PlaceOrder, market: Market) -> list[Output]:
+        """Keep a stop order, and what it may need, until its price comes."""
+        order = placed(command, self.next_order_id)
+        order.working_ns = WAITING
+        self.next_order_id += 1
+        self.accounts.lock(order.account, *self._held(order, market))
+        self.orders.put(order)
+        market.waiting[order.order_id] = order
+        return [Execution(_IS_NEW, command.now_ns, order)]
+
+    def _held(self, order: PlacedOrder, market: Market) -> tuple[int, int]:
+        """Give (asset, atoms) locked for a waiting order; one at market is valued at its stop price."""
+        price = order.price_ticks if order.tif != _MARKET else abs(order.stop_ticks)
+        return market.locks(order.side, price, order.size_lots)
+
+    def _trigger(
+        self, now_ns: int, market: Market, outputs: list[Output], levels: list[tuple[int, int, int]]
+    ) -> None:
+        """Enter the waiting orders whose price has come, the oldest first; their trades may call more."""
+        while (waiting := first_due(market)) is not None:
+            del market.waiting[waiting.order_id]
+            self.accounts.unlock(waiting.account, *self._held(waiting, market))
+            order = changed(waiting, _NEW, 0, 0, now_ns)
+            order.working_ns, order.entered = now_ns, self.next_order_id
+            self.next_order_id += 1
+            self.orders.put(order)
+            outputs.append(Execution(_IS_NEW, now_ns, order))
+            size, budget = self._reach(order, market)
+            rows = market.engine.place(
+                order.order_id,
+                order.account,
+                order.side,
+                order.tif,
+                order.price_ticks,
+                size,
+                order.self_trade,
+                budget,
+            )
+            self._enter(now_ns, market, order, rows, outputs, levels)
 
     def _match(
         self,
@@ -188,7 +265,7 @@ class Exchange:
                 taker = self._trade(now_ns, market, taker, maker, price, lots, left, outputs)
                 continue
             self.accounts.unlock(account, *market.locks(maker.side, price, lots))
-            ended = _changed(maker, _IN_MATCH, 0, 0, now_ns)
+            ended = changed(maker, _IN_MATCH, 0, 0, now_ns)
             self.orders.end(ended)
             outputs.append(Execution(_IS_PREVENTION, now_ns, ended))
         return taker
@@ -209,8 +286,8 @@ class Exchange:
         notional, size_atoms = price * lots * market.tick_lot_atoms, lots * market.lot_atoms
         taker_fee, maker_fee = self._settle(market, taker, maker, notional, size_atoms)
         done = taker.filled_lots + lots == taker.size_lots
-        taker = _changed(taker, _FILLED if done else _PARTIAL, lots, notional, now_ns)
-        maker = _changed(maker, _PARTIAL if left > 0 else _FILLED, lots, notional, now_ns)
+        taker = changed(taker, _FILLED if done else _PARTIAL, lots, notional, now_ns)
+        maker = changed(maker, _PARTIAL if left > 0 else _FILLED, lots, notional, now_ns)
         if left > 0:
             self.orders.put(maker)
         else:
@@ -261,26 +338,28 @@ class Exchange:
     def _cancel(self, command: CancelPlaced) -> list[Output]:
         wanted = self.orders.find(command.account, command.instrument, command.order_id, command.client_text)
         if wanted is None or wanted.status >= _FILLED:
-            return [_refused(command, ExchangeErrorKind.UNKNOWN_ORDER)]
+            return [refused(command, ExchangeErrorKind.UNKNOWN_ORDER)]
         levels: list[tuple[int, int, int]] = []
         outputs: list[Output] = [self._withdraw(command.now_ns, wanted, command.client_text, levels)]
-        outputs.append(_depth_change(command.now_ns, self.markets[command.instrument], levels))
+        if levels:
+            outputs.append(depth_change(command.now_ns, self.markets[command.instrument], levels))
         return outputs
 
     def _cancel_all(self, command: CancelAllPlaced) -> list[Output]:
         wanted = self.open_orders(command.account, command.instrument)
         if not wanted:
-            return [_refused(command, ExchangeErrorKind.NOTHING_OPEN)]
+            return [refused(command, ExchangeErrorKind.NOTHING_OPEN)]
         levels: list[tuple[int, int, int]] = []
         outputs: list[Output] = [self._withdraw(command.now_ns, each, "", levels) for each in wanted]
-        outputs.append(_depth_change(command.now_ns, self.markets[command.instrument], levels))
+        if levels:
+            outputs.append(depth_change(command.now_ns, self.markets[command.instrument], levels))
         return outputs
 
     def _set_market(self, command: SetMarket) -> list[Output]:
         assert command.tick_multiple >= 1 and command.status in tuple(MarketStatus)
         market = self.markets[command.instrument]
         if (market.status, market.tick_multiple) == (command.status, command.tick_multiple):
-            return [_refused(command, ExchangeErrorKind.NO_CHANGE)]
+            return [refused(command, ExchangeErrorKind.NO_CHANGE)]
         market.status, market.tick_multiple = command.status, command.tick_multiple
         outputs: list[Output] = [
             MarketChanged(command.now_ns, command.instrument, command.status, command.tick_multiple)
@@ -291,74 +370,19 @@ class Exchange:
                 for each in self.open_orders(account, command.instrument):
                     outputs.append(self._withdraw(command.now_ns, each, "", levels))
         if levels:
-            outputs.append(_depth_change(command.now_ns, market, levels))
+            outputs.append(depth_change(command.now_ns, market, levels))
         return outputs
 
     def _withdraw(
         self, now_ns: int, order: PlacedOrder, cancel_text: str, levels: list[tuple[int, int, int]]
     ) -> Execution:
         market = self.markets[order.instrument]
-        _, _, left, price, side, size = market.engine.cancel(order.order_id)
-        self.accounts.unlock(order.account, *market.locks(side, price, left))
-        ended = _changed(order, _CANCELED, 0, 0, now_ns)
+        if market.waiting.pop(order.order_id, None) is not None:
+            self.accounts.unlock(order.account, *self._held(order, market))
+        else:
+            _, _, left, price, side, size = market.engine.cancel(order.order_id)
+            self.accounts.unlock(order.account, *market.locks(side, price, left))
+            levels.append((side, price, size))
+        ended = changed(order, _CANCELED, 0, 0, now_ns)
         self.orders.end(ended)
-        levels.append((side, price, size))
         return Execution(_IS_CANCELED, now_ns, ended, cancel_client_text=cancel_text)
-
-
-def _placed(command: PlaceOrder, order_id: int) -> PlacedOrder:
-    return PlacedOrder(
-        order_id,
-        command.account,
-        command.instrument,
-        command.client_text or f"x-{order_id}",
-        command.side,
-        command.tif,
-        command.price_ticks,
-        command.size_lots,
-        0,
-        0,
-        _NEW,
-        command.now_ns,
-        command.now_ns,
-        command.self_trade,
-    )
-
-
-def _changed(order: PlacedOrder, status: int, lots: int, notional_atoms: int, now_ns: int) -> PlacedOrder:
-    return PlacedOrder(
-        order.order_id,
-        order.account,
-        order.instrument,
-        order.client_text,
-        order.side,
-        order.tif,
-        order.price_ticks,
-        order.size_lots,
-        order.filled_lots + lots,
-        order.filled_notional_atoms + notional_atoms,
-        status,
-        order.placed_ns,
-        now_ns,
-        order.self_trade,
-    )
-
-
-def _depth_change(now_ns: int, market: Market, levels: list[tuple[int, int, int]]) -> DepthChange:
-    market.update_id += 1
-    if len(levels) == 1:
-        side, price, size = levels[0]
-        level = ((price, size),)
-        if side > 0:
-            return DepthChange(now_ns, market.instrument.index, market.update_id, level, ())
-        return DepthChange(now_ns, market.instrument.index, market.update_id, (), level)
-    latest = {(side, price): size for side, price, size in levels}
-    bids = tuple((price, size) for (side, price), size in latest.items() if side > 0)
-    asks = tuple((price, size) for (side, price), size in latest.items() if side < 0)
-    return DepthChange(now_ns, market.instrument.index, market.update_id, bids, asks)
-
-
-def _refused(command: Command, kind: ExchangeErrorKind) -> Refused:
-    text = command.client_text if isinstance(command, PlaceOrder | CancelPlaced) else ""
-    account = -1 if isinstance(command, SetMarket) else command.account
-    return Refused(account, int(kind), text, command.instrument)

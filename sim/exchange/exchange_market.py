@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.instrument import Instrument
 from sim.exchange.config import ExchangeConfig
 from sim.exchange.engine import Engine
-from sim.exchange.messages import MarketStatus
+from sim.exchange.messages import MarketStatus, PlacedOrder
 
 
 class Market:
@@ -26,6 +26,7 @@ class Market:
         "tick_multiple",
         "trade_id",
         "update_id",
+        "waiting",
     )
 
     def __init__(self, config: ExchangeConfig, instrument: Instrument) -> None:
@@ -41,6 +42,9 @@ class Market:
         # The last trade's and update's id; prices before the first trade are valued at the start price.
         self.trade_id, self.update_id = 0, 0
         self.last_ticks = instrument.tick.count(config.markets[instrument.index].start_price)
+
+        # Stop orders whose price has not come, by id.
+        self.waiting: dict[int, PlacedOrder] = {}
 
     def locks(self, side: int, price_ticks: int, size_lots: int) -> tuple[int, int]:
         """Give (asset, atoms) that an order of this size at this price may need."""

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.errors import ExitCode, SwarmError
 from domain.order import TimeInForce
-from sim.exchange.messages import AccountTrade, PlacedOrder, PublicTrade
+from sim.exchange.messages import WAITING, AccountTrade, PlacedOrder, PublicTrade
 
 if TYPE_CHECKING:
     from sim.exchange.exchange import Exchange
@@ -91,17 +91,21 @@ def _load_orders(exchange: Exchange, state: ExchangeState) -> None:
         shown.extend(public)
     for ended, was in zip(orders.ended, state.ended, strict=True):
         ended.update((order.order_id, order) for order in was)
-    # Within a level, time priority is the order of ids, so the books come back exactly.
     for order in sorted(state.open, key=lambda each: each.order_id):
         orders.put(order)
-        exchange.markets[order.instrument].engine.place(
-            order.order_id,
-            order.account,
-            order.side,
-            int(TimeInForce.POST),
-            order.price_ticks,
-            order.size_lots - order.filled_lots,
-        )
+        if order.working_ns == WAITING:
+            exchange.markets[order.instrument].waiting[order.order_id] = order
+    # Within a level, time priority is the order of entering, so the books come back exactly.
+    for order in sorted(state.open, key=lambda each: each.entered or each.order_id):
+        if order.working_ns != WAITING:
+            exchange.markets[order.instrument].engine.place(
+                order.order_id,
+                order.account,
+                order.side,
+                int(TimeInForce.POST),
+                order.price_ticks,
+                order.size_lots - order.filled_lots,
+            )
     for account, ended in enumerate(orders.ended):
         for order in sorted(ended.values(), key=lambda each: each.order_id):
             if orders.texts[account].get(order.client_text, 0) < order.order_id:

@@ -8,6 +8,8 @@ import msgspec
 
 from domain.market_events import Levels
 
+WAITING = -1
+
 
 class SelfTradePrevention(IntEnum):
     """What happens when an account would trade with itself."""
@@ -19,7 +21,11 @@ class SelfTradePrevention(IntEnum):
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
-    """Ask for a new order. `price_ticks` is 0 for MARKET; `client_text` "" lets the exchange choose."""
+    """Ask for a new order. `price_ticks` is 0 for MARKET; `client_text` "" lets the exchange choose.
+
+    A MARKET order may say what it spends or earns, `quote_atoms`, instead of `size_lots`. An order with
+    `stop_ticks` waits until the last price is at least that or, where it is below zero, at most minus that.
+    """
 
     now_ns: int
     account: int
@@ -30,6 +36,8 @@ class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     size_lots: int
     client_text: str = ""
     self_trade: int = int(SelfTradePrevention.EXPIRE_MAKER)
+    quote_atoms: int = 0
+    stop_ticks: int = 0
 
 
 class CancelPlaced(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
@@ -87,6 +95,8 @@ class ExchangeErrorKind(IntEnum):
     NOTHING_OPEN = 12
     MARKET_CLOSED = 13
     NO_CHANGE = 14
+    WOULD_TRIGGER = 15
+    TOO_MANY_STOPS = 16
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=False):
@@ -120,7 +130,12 @@ class OrderStatusKind(IntEnum):
 
 
 class PlacedOrder(msgspec.Struct, array_like=True, gc=False):
-    """An order as the exchange keeps it; kept after its end so that it can be asked for."""
+    """An order as the exchange keeps it; kept after its end so that it can be asked for.
+
+    `working_ns` tells since when it can trade: 0 is since it was placed, `WAITING` that its stop price has
+    not come.
+    `entered` is its place in time on its level, where that is not the order's own id.
+    """
 
     order_id: int
     account: int
@@ -136,6 +151,10 @@ class PlacedOrder(msgspec.Struct, array_like=True, gc=False):
     placed_ns: int
     updated_ns: int
     self_trade: int
+    quote_atoms: int = 0
+    stop_ticks: int = 0
+    working_ns: int = 0
+    entered: int = 0
 
 
 class Execution(msgspec.Struct, frozen=True, array_like=True, tag=11, gc=False):
