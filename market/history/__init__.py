@@ -1,0 +1,1 @@
+"""History: market data recorded into Parquet, imported, queried and replayed."""
