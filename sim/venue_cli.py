@@ -15,6 +15,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     venue.add_argument("--port-base", type=int, metavar="N", help="first port, one more per exchange")
     venue.add_argument("--seed", type=int, default=1, metavar="S", help="of prices and order flow")
     venue.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="how fast the market moves")
+    venue.add_argument(
+        "--admin",
+        nargs="?",
+        const="SWARM_ADMIN_TOKEN",
+        metavar="VARIABLE",
+        help="open /admin/faults to the token in this environment variable (default SWARM_ADMIN_TOKEN)",
+    )
     venue.set_defaults(run=run)
 
 
@@ -30,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
             port_base=arguments.port_base,
             seed=arguments.seed,
             speed=arguments.speed,
+            admin_token_env=arguments.admin,
         )
     )
 

@@ -17,6 +17,7 @@ import uvloop
 
 from bus.journal import Journal
 from domain.draws import stream_seed
+from domain.errors import ConfigError
 from hw.clock import SystemClock
 from sim.exchange.config import ExchangeConfig, load_exchanges
 from sim.exchange.exchange import Exchange
@@ -40,12 +41,14 @@ class VenueSettings:
     port_base: int | None = None
     seed: int = 1
     speed: float = 1.0
+    admin_token_env: str | None = None
 
 
 def run_venue(settings: VenueSettings) -> int:
     """Run until SIGTERM or SIGINT."""
     configs = load_exchanges(settings.config)
     keys = [read_keys(config, os.environ) for config in configs]
+    token = _admin_token(settings)
     with ExitStack() as held:
         sockets = bind(_ports(configs, settings.port_base))
         for one in sockets:
@@ -55,7 +58,7 @@ def run_venue(settings: VenueSettings) -> int:
         venues = [
             Venue(config, one, clock, key) for config, one, key in zip(configs, opened, keys, strict=True)
         ]
-        stands = _stands(settings, venues, sockets)
+        stands = _stands(settings, venues, sockets, token)
         # Everything alive now stays: later collections need not look at it.
         gc.collect()
         gc.freeze()
@@ -70,6 +73,19 @@ def _opened(config: ExchangeConfig, state: Path, held: ExitStack) -> RecordedExc
     name = f"exchange-{config.name}"
     journal = held.enter_context(Journal.open(state / "journal" / name, name))
     return RecordedExchange.recover(config, journal, SNAPSHOT_EVERY)
+
+
+def _admin_token(settings: VenueSettings) -> str | None:
+    if settings.admin_token_env is None:
+        return None
+    token = os.environ.get(settings.admin_token_env, "")
+    if token == "":
+        raise ConfigError(
+            f"environment variable {settings.admin_token_env} is not set",
+            where="swarm venue --admin",
+            mend=f"export {settings.admin_token_env}=… with a token of your choice, or start without --admin",
+        )
+    return token
 
 
 def _latest_ns(exchange: Exchange) -> int:
@@ -89,7 +105,10 @@ def _ports(configs: Sequence[ExchangeConfig], base: int | None) -> list[tuple[st
 
 
 def _stands(
-    settings: VenueSettings, venues: Sequence[Venue], sockets: Sequence[socket.socket]
+    settings: VenueSettings,
+    venues: Sequence[Venue],
+    sockets: Sequence[socket.socket],
+    admin_token: str | None,
 ) -> list[Stand]:
     configs = [venue.config for venue in venues]
     # A restarted market goes on from its books with new draws, not with those it had before.
@@ -100,7 +119,7 @@ def _stands(
     anchor(prices, [venue.exchange for venue in venues])
     flow = FlowConfig().faster(settings.speed)
     return [
-        Stand(venue, port, crowd(flow, venue.config, prices, seed))
+        Stand(venue, port, crowd(flow, venue.config, prices, seed), admin_token)
         for venue, port in zip(venues, sockets, strict=True)
     ]
 

@@ -37,7 +37,10 @@ class Tap:
         if not self._desk.faults.any:
             return False
         now_ns = self._desk.now_ns()
-        fate = self._desk.faults.frame(read_frame(self.link, self._door, self.account, payload), now_ns)
+        # An older user stream comes through the door of market streams, but it is somebody's own.
+        own = self._door == Door.STREAM and self.account != ""
+        frame = read_frame(self.link, Door.USER if own else self._door, self.account, payload)
+        fate = self._desk.faults.frame(frame, now_ns)
         if fate.cut:
             self._connection.abort()
         if fate.freeze:

@@ -129,14 +129,16 @@ async def hear(socket: aiohttp.ClientWebSocketResponse) -> Any:
 
 
 @asynccontextmanager
-async def running(flow: FlowConfig | None = None, **changes: Any) -> AsyncIterator[Running]:
+async def running(
+    flow: FlowConfig | None = None, admin_token: str | None = None, **changes: Any
+) -> AsyncIterator[Running]:
     """Serve an exchange while the context lasts."""
     made = config(**changes)
     recorded = RecordedExchange.recover(made, MemoryJournal("test"))
     venue = Venue(made, recorded, SystemClock(), read_keys(made, KEYS))
     prices = PriceProcess(price_config([made]), 7, (made.name,))
     (port,) = bind([(made.name, 0)])
-    stand = Stand(venue, port, None if flow is None else crowd(flow, made, prices, 7))
+    stand = Stand(venue, port, None if flow is None else crowd(flow, made, prices, 7), admin_token)
     ready, stop = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve([stand], ready.set, stop))
