@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -73,7 +73,10 @@ class MarketConfig(_Frozen):
 
 
 class AccountConfig(_Frozen):
-    """One account. An `unlimited` one is never short; without key names nobody can log in to it."""
+    """One account. An `unlimited` one is never short; without key names nobody can log in to it.
+
+    `can_withdraw` is what its key may do besides; here nothing can ever be withdrawn.
+    """
 
     name: str = Field(min_length=1)
     api_key_env: str | None = None
@@ -83,6 +86,7 @@ class AccountConfig(_Frozen):
     maker_fee_ppm: int | None = Field(default=None, ge=0, lt=PPM)
     taker_fee_ppm: int | None = Field(default=None, ge=0, lt=PPM)
     open_orders_max: int | None = Field(default=None, ge=1)
+    can_withdraw: bool = False
 
     @model_validator(mode="after")
     def _whole(self) -> AccountConfig:
@@ -94,16 +98,36 @@ class AccountConfig(_Frozen):
         return self
 
 
+class LimitsConfig(_Frozen):
+    """What one address and one account may ask of the Binance dialect; by default what Binance itself allows.
+
+    More than `offences_minute` refused requests within a minute ban an address, for `ban_s` at first.
+    """
+
+    weight_minute: int = Field(default=6_000, ge=1)
+    requests_5m: int = Field(default=61_000, ge=1)
+    connections_5m: int = Field(default=300, ge=1)
+    orders_10s: int = Field(default=100, ge=1)
+    orders_day: int = Field(default=200_000, ge=1)
+    offences_minute: int = Field(default=10, ge=1)
+    ban_s: int = Field(default=120, ge=1)
+    ban_s_max: int = Field(default=259_200, ge=1)
+
+
 class ExchangeConfig(_Frozen):
     """One exchange. Accounts and markets are known by their place in these lists.
 
     `open_orders_max` bounds an account's open orders on one market; `engine_orders_max` all orders resting on
     one. Ended orders, trades per account and market, and public trades per market are kept up to `*_kept`,
-    the oldest dropped first; unlimited accounts keep `unlimited_kept` of each.
+    the oldest dropped first; unlimited accounts keep `unlimited_kept` of each. `kraken_tier` says
+    whose rate limits the Kraken dialect enforces.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     port: int = Field(default=0, ge=0, le=65_535)
+    dialect: Literal["binance", "kraken"] = "binance"
+    kraken_tier: Literal["none", "starter", "intermediate", "pro"] = "pro"
+    limits: LimitsConfig = LimitsConfig()
     seed: int = 1
     assets: tuple[str, ...]
     maker_fee_ppm: int = Field(default=200, ge=0, lt=PPM)
@@ -150,12 +174,11 @@ class ExchangeConfig(_Frozen):
         return [account.name for account in self.accounts].index(name)
 
     def core_hash(self) -> str:
-        """Hash what recorded commands depend on: not ports, key names, seeds or volatility."""
-        accounts = {"__all__": {"api_key_env", "api_secret_env"}}
+        """Hash what recorded commands depend on: not ports, dialects, limits, keys, seeds or volatility."""
+        accounts = {"__all__": {"api_key_env", "api_secret_env", "can_withdraw"}}
         markets = {"__all__": {"volatility_day_frac"}}
-        plain = self.model_dump(
-            exclude={"port": True, "seed": True, "accounts": accounts, "markets": markets}
-        )
+        spoken = {"port": True, "seed": True, "dialect": True, "kraken_tier": True, "limits": True}
+        plain = self.model_dump(exclude={**spoken, "accounts": accounts, "markets": markets})
         return hashlib.blake2b(msgspec.json.encode(plain, order="sorted"), digest_size=16).hexdigest()
 
 

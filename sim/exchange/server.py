@@ -14,6 +14,7 @@ from aiohttp import web
 from domain.errors import ExitCode, SwarmError
 from sim.exchange.faults.admin import FaultAdmin
 from sim.exchange.faults.desk import FAULTS, FaultDesk
+from sim.exchange.kraken.door import add_kraken, in_kraken_words
 from sim.exchange.rest import add_rest, in_words
 from sim.exchange.server_flow import FlowDriver, flush_depth
 from sim.exchange.server_venue import Venue
@@ -125,12 +126,17 @@ def application(
 ) -> web.Application:
     """Put all doors of one exchange into one application; faults stand before all but their own door."""
     desk = FaultDesk(venue, connections)
-    app = web.Application(middlewares=[desk.middleware, in_words], client_max_size=BODY_BYTES_MAX)
+    kraken = venue.config.dialect == "kraken"
+    words = in_kraken_words if kraken else in_words
+    app = web.Application(middlewares=[desk.middleware, words], client_max_size=BODY_BYTES_MAX)
     app[FAULTS] = desk
     app.on_startup.append(desk.start)
     app.on_cleanup.append(desk.stop)
     if admin_token is not None:
         FaultAdmin(desk, admin_token).add(app)
+    if kraken:
+        add_kraken(app, venue, connections)
+        return app
     listen_keys = ListenKeys()
     add_rest(app, venue, listen_keys)
     StreamDoor(venue, listen_keys, connections).add(app)

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import msgspec
 
@@ -38,6 +39,18 @@ Work = Callable[[], object]
 Deliver = Callable[[object], None]
 
 
+class Voice(Protocol):
+    """Speak another dialect than the built-in one: hear what a command did, tell it once that is durable."""
+
+    def heard(self, command: Command, outputs: Sequence[Output]) -> Sequence[object]:
+        """Give the events to tell; called inside the work that made them."""
+        ...
+
+    def tell(self, event: object) -> None:
+        """Tell an event to those who listen."""
+        ...
+
+
 class Venue:
     """Serve one exchange. Work is done in the order of `submit`; answers leave after the commit.
 
@@ -56,6 +69,7 @@ class Venue:
         self.markets = {one.symbol: one for one in exchange.instruments}
         self.hub = MarketHub(exchange.instruments)
         self.users = UserHub()
+        self.voice: Voice | None = None
         self.tickers = Tickers(exchange.instruments, lambda index: exchange.markets[index].last_ticks)
         self._recorded = recorded
         self._until_snapshot_check = SNAPSHOT_CHECK_EVERY
@@ -140,6 +154,9 @@ class Venue:
             return outputs
         self._dirty = True
         self._until_snapshot_check -= 1
+        if self.voice is not None:
+            self._outbox.extend(self.voice.heard(command, outputs))
+            return outputs
         touched: dict[int, None] = {}
         for output in outputs:
             if isinstance(output, Execution):
@@ -211,7 +228,9 @@ class Venue:
         self._outbox.append(UserEvent(account, msgspec.json.encode(event)))
 
     def _publish(self, event: object) -> None:
-        if isinstance(event, UserEvent):
+        if self.voice is not None:
+            self.voice.tell(event)
+        elif isinstance(event, UserEvent):
             self.users.publish(event)
         else:
             self.hub.publish(event)

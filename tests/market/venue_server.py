@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import uvloop
@@ -25,13 +26,18 @@ from sim.exchange.server_venue import Venue as Served
 from sim.exchange.sign import ApiKey
 
 KEY, SECRET = "k" * 64, "s" * 64
+# Kraken's secrets are base64.
+KRAKEN_SECRET = base64.b64encode(b"s" * 64).decode()
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
+Dialect = Literal["binance", "kraken"]
 
 
-def exchange_config() -> ExchangeConfig:
+def exchange_config(dialect: Dialect = "binance") -> ExchangeConfig:
     """Two markets, our account and a crowd's."""
     return ExchangeConfig(
         name="test-x",
+        dialect=dialect,
+        kraken_tier="none",
         assets=("BTC", "ETH", "USDT"),
         maker_fee_ppm=200,
         taker_fee_ppm=500,
@@ -51,8 +57,8 @@ def exchange_config() -> ExchangeConfig:
 class Simulated:
     """One exchange that can be stopped, and recovers on the same port when it is started again."""
 
-    def __init__(self) -> None:
-        self.config = exchange_config()
+    def __init__(self, dialect: Dialect = "binance") -> None:
+        self.config = exchange_config(dialect)
         self.store = MemoryJournal("test-x")
         self.exchange = Exchange(self.config)
         self.clock = SystemClock()
@@ -63,7 +69,8 @@ class Simulated:
 
     async def start(self) -> None:
         """Listen."""
-        keys = {KEY: ApiKey(0, SECRET.encode())}
+        secret = KRAKEN_SECRET if self.config.dialect == "kraken" else SECRET
+        keys = {KEY: ApiKey(0, secret.encode())}
         recorded = RecordedExchange.recover(self.config, self.store)
         self.exchange = recorded.exchange
         self.served = Served(self.config, recorded, self.clock, keys)
@@ -99,11 +106,13 @@ class Simulated:
     def venue_config(self, **changes: Any) -> VenueConfig:
         """Say how to reach it, with short waits."""
         base = f"127.0.0.1:{self.port}"
+        kraken = self.config.dialect == "kraken"
         values: dict[str, Any] = {
             "name": "test-x",
+            "dialect": self.config.dialect,
             "rest_url": f"http://{base}",
-            "stream_url": f"ws://{base}",
-            "api_url": f"ws://{base}/ws-api/v3",
+            "stream_url": f"ws://{base}/v2" if kraken else f"ws://{base}",
+            "api_url": f"ws://{base}/v2/auth" if kraken else f"ws://{base}/ws-api/v3",
             "account": "ours",
             "api_key_env": "TEST_X_KEY",
             "api_secret_env": "TEST_X_SECRET",
@@ -117,9 +126,9 @@ class Simulated:
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[Simulated]:
+async def simulated(dialect: Dialect = "binance") -> AsyncIterator[Simulated]:
     """Run an exchange."""
-    one = Simulated()
+    one = Simulated(dialect)
     await one.start()
     try:
         yield one
