@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     REPLAY_MISMATCH = 21
     STATE_IN_USE = 22
     NOT_STARTED = 23
+    BAD_DATA = 24
     INTERRUPTED = 130
 
 
