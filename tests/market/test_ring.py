@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.market_events import Tick
-from market.ring import TickRing
+from market.ring import TickRing, TickRings
+from market.ring_kernels import push
 
 
 def tick(number: int) -> Tick:
@@ -56,3 +57,24 @@ def test_a_restored_ring_goes_on_as_the_first(count: int) -> None:
 def test_a_ring_of_another_capacity_cannot_be_restored() -> None:
     with pytest.raises(AssertionError, match="a ring of 4"):
         TickRing(5).restore(filled(1, 4).state())
+
+
+def test_rings_of_many_symbols_share_one_array_and_are_restored_together() -> None:
+    rings, again = TickRings(3, 4), TickRings(3, 4)
+    for number in range(11):
+        rings.ring(number % 2).push(tick(number))
+        push(again.ticks, again.tick_counts, number % 2, *(number + add for add in range(6)))
+    assert np.array_equal(rings.ticks, again.ticks) and rings.tick_counts.tolist() == [6, 5, 0]
+    third = TickRings(3, 4)
+    third.restore(rings.state())
+    assert np.array_equal(third.ticks, rings.ticks) and third.state() == again.state()
+    assert rings.ring(1).last(9)["exchange_ts_ns"].tolist() == [3, 5, 7, 9]
+
+
+def test_rings_of_another_number_of_symbols_cannot_be_restored() -> None:
+    with pytest.raises(AssertionError, match="rings of 2 symbols"):
+        TickRings(1).restore(TickRings(2).state())
+
+
+def test_the_memory_of_a_ring_is_stated() -> None:
+    assert TickRings(2, 1024).bytes_per_symbol() == 2 * 1024 * 48 + 8
