@@ -208,6 +208,10 @@ class Book:
         if self._words[REASON] == k.GAP:
             self._waiting.append(rows.copy())
 
+    def forget(self) -> None:
+        """Forget what waited: a change came that nobody could read."""
+        self._waiting.clear()
+
     def settle(self) -> BookChange:
         """Apply what waited for the snapshot that was just loaded."""
         waiting, self._waiting = self._waiting, deque(maxlen=BUFFERED_MAX)

@@ -35,7 +35,6 @@ from market.columns import (
     REASON,
     START,
     STRADDLED,
-    TIME_MAX,
     TRUNCATED,
     Block,
 )
@@ -243,17 +242,3 @@ def rows_of_book(flat: Flat, place: int) -> int:
         return 0
     rows: int = 1 + (bids + asks + LEVELS_PER_ROW - 1) // LEVELS_PER_ROW
     return rows
-
-
-@kernel
-def sound_book(flat: Flat, place: int) -> bool:
-    """Tell whether a book change's sequences, levels and checksum can be what a venue says."""
-    first, last = flat[place + SEQUENCE], flat[place + LAST_SEQUENCE]
-    if first < 0 or last < first or last > TIME_MAX:
-        return False
-    begin = place + ROW_WIDTH
-    for at in range(begin, begin + 2 * (flat[place + BIDS] + flat[place + ASKS]), 2):
-        price, size = flat[at], flat[at + 1]
-        if price <= 0 or price > FIGURE_MAX or size < 0 or size > FIGURE_MAX:
-            return False
-    return True

@@ -22,10 +22,10 @@ FLAGS, SEEN, SEEN_EXCHANGE_NS, SEEN_LOCAL_NS, SEEN_SEQUENCE = 0, 1, 2, 3, 4
 SEEN_BID, SEEN_BID_LOTS, SEEN_ASK, SEEN_ASK_LOTS = 5, 6, 7, 8
 TRADE_PRICE, TRADE_SIZE, TRADE_AGGRESSOR, TRADE_ID, BEGAN, CHANGE = 9, 10, 11, 12, 13, 14
 SEEN_WORDS = 16
-# Header words: settings, counts and places.
+# Header words: settings, counts and places. Those in bps and per second are float64.
 SYMBOLS, SYMBOLS_AT, PLACES = 16, 17, 18
 TICKS, UNKNOWN_ROWS = 19, 20
-FORCED_MODE, ASK_TRADES, MOVE_MILLI_BPS, QUIET_NS, LATCH_NS = 21, 22, 23, 24, 25
+FORCED_MODE, ASK_TRADES, MOVE_BPS, QUIET_NS, LATCH_NS = 21, 22, 23, 24, 25
 SMART_UP, SMART_DOWN, LATCH_UP, LATCH_DOWN, RATE_NS = 26, 27, 28, 29, 30
 SUSPECT_BPS, REJECT_BPS, CLAIM_NS_MAX, FROZEN_NS, FROZEN_BPS = 31, 32, 33, 34, 35
 SKEW_NS, SKEW_WINDOW_NS = 36, 37
@@ -58,7 +58,7 @@ KNOWN, OFFSET_NS, OFFSET_AT_NS, WINDOW_NS, WINDOW_MIN_NS, DRIFT, JUMPS = 0, 1, 2
 VENUE_WORDS = 8
 
 FIGURE_MAX = 1 << 53
-TIME_MAX = 1 << 62
+TIME_MAX = (1 << 62) - 1
 NO_HORIZON = 1 << 62
 
 Zeros = Callable[[Any, Any], NDArray[Any]]
@@ -117,7 +117,7 @@ class Columns:
         block[base + PRESENT], block[base + DEPTH], block[base + TRUNCATED] = 1, depth, truncated
         block[base + AGE_LIMIT_NS], block[base + AREA] = age_ns_max, self.area(slot)
         block[base + PRICE_UNITS], block[base + SIZE_UNITS] = 1, 1
-        block[base + REASON] = 1
+        block[base + REASON], block[base + TOUCH_SEQUENCE], block[base + MODE] = 1, -1, 1
         for side in (0, 1):
             block[base + START + side] = self.area(slot) + side * self.side_words
             block[base + HORIZON + side] = NO_HORIZON

@@ -1,0 +1,272 @@
+"""One value for all market data of a node: rows go in, and only what matters comes out to Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+
+import numpy as np
+
+from domain.dtypes import ROW_WIDTH, Rows
+from domain.instrument import Instrument
+from domain.market_events import Tick, Trade
+from market import pipeline_kernels as k
+from market.book import Book, BookChange
+from market.columns import (
+    ASK,
+    ASK_LOTS_AT,
+    ASKED_MID,
+    ASKS,
+    BEGAN,
+    BID,
+    BID_LOTS_AT,
+    CLAIM_NS,
+    COUNTS,
+    DRIFT,
+    FLAGS,
+    FROZEN,
+    HEARD_NS,
+    JUMPS,
+    KNOWN,
+    LEVEL,
+    MODE,
+    OFFSET_NS,
+    RATE,
+    RATE_NS,
+    REASONS,
+    TICKS,
+    TOUCH_NS,
+    TOUCH_SEQUENCE,
+    TRADE_PRICE,
+    UNKNOWN_ROWS,
+)
+from market.config import PipelineConfig
+from market.layout import lay_out
+from market.quality import Level, Quality, Reason, VenueClock
+from market.significance import Mode
+
+SIGNIFICANT, TRADED, STALED, SYNCED = k.SIGNIFICANT, k.TRADED, k.STALED, k.SYNCED
+_SEEN, _TRADE = Struct("=9q"), Struct("=4q")
+_TRADE_BYTES = TRADE_PRICE * 8
+_LEVELS, _MODES = tuple(Level), {int(mode): mode for mode in Mode}
+
+Touch = tuple[int, int, int, int, int, int]
+
+
+class Pipeline:
+    """Advance books, touches, rings, bars, indicators and questions over rows of all markets.
+
+    `advance` comes back after a row with `flags`; the attributes then tell what was seen. Rows that nobody
+    must look at cost no Python at all.
+    """
+
+    __slots__ = (
+        "_block",
+        "_books",
+        "_found",
+        "_head",
+        "_seen",
+        "_venue_places",
+        "_words",
+        "aggressor",
+        "ask_lots",
+        "ask_ticks",
+        "bid_lots",
+        "bid_ticks",
+        "columns",
+        "config",
+        "exchange_ts_ns",
+        "flags",
+        "instrument",
+        "instruments",
+        "local_ts_ns",
+        "price_ticks",
+        "sequence",
+        "size_lots",
+        "trade_id",
+    )
+
+    def __init__(self, instruments: Sequence[Instrument], config: PipelineConfig | None = None) -> None:
+        self.config = config or PipelineConfig()
+        self.instruments = {one.index: one for one in sorted(instruments, key=lambda one: one.index)}
+        self.columns, self._venue_places = lay_out(tuple(self.instruments.values()), self.config)
+        self._block = self.columns.block
+        self._books = {
+            index: Book(index, self.config.depth_max, columns=self.columns) for index in self.instruments
+        }
+        self._words = self._block.data
+        self._head = self._words.cast("B")
+        self._found = np.zeros(self.columns.symbols, np.int64)
+        self.flags = self.instrument = self.sequence = self.exchange_ts_ns = self.local_ts_ns = 0
+        self.bid_ticks = self.bid_lots = self.ask_ticks = self.ask_lots = 0
+        self.price_ticks = self.size_lots = self.aggressor = self.trade_id = 0
+
+    def advance(self, rows: Rows, start: int, end: int) -> int:
+        """Take rows until one must be looked at; give the place after it, or `end`."""
+        if not rows.flags.carray:
+            rows = np.require(rows, np.int64, ["C", "W", "A"])
+        assert rows.shape[1] == ROW_WIDTH
+        block, words = self._block, self._words
+        at = start
+        while True:
+            at = k.advance(rows, at, end, block)
+            flags = words[FLAGS]
+            if flags == 0:
+                self.flags = 0
+                return at
+            if flags > k.SYNCED:
+                self._heed(rows, at, flags)
+                if words[FLAGS] == 0:
+                    continue
+            elif flags == k.STALED and words[BEGAN] >= 0:
+                self._books[words[1]].dropped(rows[words[BEGAN] : at])
+            elif flags == k.STALED:
+                self._books[words[1]].forget()
+            self._read()
+            return at
+
+    def _heed(self, rows: Rows, at: int, flags: int) -> None:
+        """Keep a change that must wait, or apply what waited for a snapshot."""
+        words = self._words
+        index = words[1]
+        book = self._books[index]
+        words[FLAGS] = 0
+        if flags == k.WAITING:
+            book.wait(rows[words[BEGAN] : at])
+        elif book.settle() == BookChange.SYNCED:
+            k.touch_synced(self._block, index)
+        else:
+            words[FLAGS] = k.STALED
+
+    def _read(self) -> None:
+        (
+            self.flags,
+            self.instrument,
+            self.exchange_ts_ns,
+            self.local_ts_ns,
+            self.sequence,
+            self.bid_ticks,
+            self.bid_lots,
+            self.ask_ticks,
+            self.ask_lots,
+        ) = _SEEN.unpack_from(self._head)
+        if self.flags == k.TRADED:
+            self.price_ticks, self.size_lots, self.aggressor, self.trade_id = _TRADE.unpack_from(
+                self._head, _TRADE_BYTES
+            )
+
+    def tick(self) -> Tick:
+        """Give what was seen as a tick."""
+        return Tick(
+            self.instrument,
+            self.exchange_ts_ns,
+            self.local_ts_ns,
+            self.bid_ticks,
+            self.bid_lots,
+            self.ask_ticks,
+            self.ask_lots,
+            self.sequence,
+        )
+
+    def trade(self) -> Trade:
+        """Give what was seen as a trade."""
+        return Trade(
+            self.instrument,
+            self.exchange_ts_ns,
+            self.local_ts_ns,
+            self.trade_id,
+            self.price_ticks,
+            self.size_lots,
+            self.aggressor,
+        )
+
+    @property
+    def ticks(self) -> int:
+        """Count the ticks accepted over all markets."""
+        return self._words[TICKS]
+
+    @property
+    def unknown_rows(self) -> int:
+        """Count rows of no known kind or market."""
+        return self._words[UNKNOWN_ROWS]
+
+    def book(self, index: int) -> Book:
+        """Give a market's book."""
+        return self._books[index]
+
+    def touch(self, index: int) -> Touch:
+        """Give a market's bid, its lots, ask, its lots, their sequence, and when they were last heard."""
+        words, base = self._words, self.columns.symbol(index)
+        return (
+            words[base + BID],
+            words[base + BID_LOTS_AT],
+            words[base + ASK],
+            words[base + ASK_LOTS_AT],
+            words[base + TOUCH_SEQUENCE],
+            words[base + TOUCH_NS],
+        )
+
+    def quality(self, index: int) -> Quality:
+        """Give how far a market's data can be believed, and what was found wrong with it."""
+        words, base = self._words, self.columns.symbol(index)
+        counts = words[base + COUNTS : base + COUNTS + REASONS]
+        return Quality(_LEVELS[words[base + LEVEL]], {one: counts[one] for one in Reason if counts[one] != 0})
+
+    def clock(self, venue: str) -> VenueClock:
+        """Give what a venue's clock was found to be."""
+        words, place = self._words, self._venue_places[venue]
+        drift = float(self._block.view(np.float64)[place + DRIFT])
+        return VenueClock(words[place + KNOWN] == 2, words[place + OFFSET_NS], drift, words[place + JUMPS])
+
+    def mode(self, index: int) -> Mode:
+        """Give how a market's ticks are chosen now."""
+        return _MODES[self._words[self.columns.symbol(index) + MODE]]
+
+    def rate_per_s(self, index: int) -> float:
+        """Give a market's ticks per second, as the mode sees them."""
+        count = float(self._block.view(np.float64)[self.columns.symbol(index) + RATE])
+        return max(0.0, count - 1.0) * 1e9 / self._words[RATE_NS]
+
+    def asks(self, index: int) -> int:
+        """Count how often strategies were to be asked about a market."""
+        return self._words[self.columns.symbol(index) + ASKS]
+
+    def feed_up(self, venue: str, now_ns: int) -> None:
+        """Begin a new epoch of a venue's books: a connection stands."""
+        for index in self._of(venue):
+            self._books[index].feed_up(now_ns)
+            self._begin_anew(index)
+
+    def feed_lost(self, venue: str, now_ns: int) -> None:
+        """Stop believing a venue: its connection broke."""
+        for index in self._of(venue):
+            self._books[index].feed_lost()
+            self._begin_anew(index)
+
+    def restarted(self) -> None:
+        """Stop believing every book: the process began again."""
+        for index, book in self._books.items():
+            book.restarted()
+            self._begin_anew(index)
+
+    def watch(self, now_ns: int) -> list[int]:
+        """Find feeds that stand still; give the markets whose books went stale of age."""
+        found: list[int] = self._found[: k.watch_all(self._block, now_ns, self._found)].tolist()
+        for index in found:
+            self._books[index].watch(now_ns)
+            self._words[self.columns.symbol(index) + ASKED_MID] = 0
+        return found
+
+    def wants_snapshot(self, index: int, now_ns: int) -> bool:
+        """Tell, once per retry interval, that a market's snapshot must be fetched."""
+        return self._books[index].wants_snapshot(now_ns)
+
+    def _of(self, venue: str) -> list[int]:
+        return [index for index, one in self.instruments.items() if one.venue == venue]
+
+    def _begin_anew(self, index: int) -> None:
+        """Forget what only one connection's sequences and claims mean."""
+        words, base = self._words, self.columns.symbol(index)
+        words[base + TOUCH_SEQUENCE] = -1
+        for word in (ASKED_MID, CLAIM_NS, HEARD_NS, FROZEN):
+            words[base + word] = 0

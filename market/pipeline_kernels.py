@@ -1,0 +1,408 @@
+"""Advance every symbol over a batch of rows: quality, book, rings, bars, indicators, significance.
+
+One call takes as many rows as it can and comes back after the first one that Python must look at. What a
+row holds is not trusted: whatever is in it, nothing outside the block is read or written.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from domain.dtypes import (
+    AGGRESSOR,
+    ASK_LOTS,
+    ASK_TICKS,
+    BID_LOTS,
+    BID_TICKS,
+    DELTA_ROW,
+    EXCHANGE_NS,
+    INSTRUMENT,
+    KIND,
+    LAST_SEQUENCE,
+    LOCAL_NS,
+    PRICE_TICKS,
+    ROW_WIDTH,
+    SEQUENCE,
+    SIZE_LOTS,
+    SNAPSHOT_ROW,
+    TICK_ROW,
+    TRADE_ROW,
+    Rows,
+)
+from hw.kernel import kernel
+from market.book_kernels import (
+    BAD_CHECKSUM,
+    CHANGED,
+    CROSSED,
+    FRESH,
+    GAP,
+    UNCHANGED,
+    Flat,
+    best,
+    drop_book,
+    follow_book,
+    load_book,
+    rows_of_book,
+)
+from market.columns import (
+    AGE_LIMIT_NS,
+    APPLIED_NS,
+    ASK,
+    ASK_LOTS_AT,
+    ASK_TRADES,
+    ASKED_MID,
+    BEGAN,
+    BID,
+    BID_LOTS_AT,
+    BOOK_SEQUENCE,
+    CHANGED_NS,
+    CLAIM,
+    CLAIM_NS,
+    EPOCH,
+    FIRST_SEQUENCE,
+    FLAGS,
+    FROZEN,
+    HEARD_NS,
+    LAST_PRICE,
+    LAST_SIZE,
+    LAST_TRADE,
+    LAST_TRADE_NS,
+    LEVEL,
+    MEDIAN,
+    PRESENT,
+    REASON,
+    SEEN,
+    SEEN_ASK,
+    SEEN_ASK_LOTS,
+    SEEN_BID,
+    SEEN_BID_LOTS,
+    SEEN_EXCHANGE_NS,
+    SEEN_LOCAL_NS,
+    SEEN_SEQUENCE,
+    START,
+    SYMBOL_WORDS,
+    SYMBOLS,
+    SYMBOLS_AT,
+    TICK_VALUE,
+    TICKS,
+    TIME_MAX,
+    TOUCH_EXCHANGE_NS,
+    TOUCH_NS,
+    TOUCH_SEQUENCE,
+    TRADE_AGGRESSOR,
+    TRADE_EPOCH,
+    TRADE_ID,
+    TRADE_PRICE,
+    TRADE_SIZE,
+    UNKNOWN_ROWS,
+    Block,
+    Reals,
+)
+from market.quality_kernels import (
+    CROSSING,
+    HASH,
+    HOLE,
+    MALFORMED,
+    MOVING,
+    OFF_MEDIAN,
+    OK,
+    OLD,
+    REJECT,
+    SILENT,
+    SKEWED,
+    SOUND,
+    STILL,
+    SUSPECT,
+    TWICE,
+    UNCHANGING,
+    ZERO,
+    count_reason,
+    in_order,
+    in_range,
+    measure_clock,
+    off_median,
+    others_median,
+    sound_book,
+    sound_touch,
+    watch_feed,
+)
+from market.significance_kernels import significant
+
+# What Python must look at. WAITING and LOADED never leave `market.pipeline`.
+NOTHING, SIGNIFICANT, TRADED, STALED, SYNCED, WAITING, LOADED = 0, 1, 2, 4, 8, 16, 32
+
+
+@kernel
+def take_touch(
+    block: Block,
+    reals: Reals,
+    base: int,
+    late_ns: int,
+    key: tuple[int, int, int],
+    touch: tuple[int, int, int, int],
+) -> int:
+    """Take a touch that is newer than the last: judge it, keep it, and tell whether it matters."""
+    exchange_ns, local_ns, sequence = key
+    bid, bid_lots, ask, ask_lots = touch
+    level = OK
+    if late_ns != 0:
+        count_reason(block, base, SKEWED)
+        level = SUSPECT
+    two_sided = bid != 0 and ask != 0
+    others, median = 0, 0.0
+    if two_sided:
+        price = float(bid + ask) * reals[base + TICK_VALUE]
+        others, median = others_median(block, reals, base, local_ns)
+        off = off_median(reals, others, median, price)
+        # What a venue claims counts for the others even where we do not believe it: else two that
+        # disbelieve each other would never meet again.
+        reals[base + CLAIM] = price
+        block[base + CLAIM_NS] = local_ns
+        if off != OK:
+            count_reason(block, base, OFF_MEDIAN)
+            level = max(level, off)
+        if level == REJECT:
+            block[base + LEVEL] = REJECT
+            return NOTHING
+    else:
+        count_reason(block, base, ZERO)
+        level = SUSPECT
+    if bid != block[base + BID] or ask != block[base + ASK]:
+        block[base + CHANGED_NS] = local_ns
+        reals[base + MEDIAN] = median
+        block[base + FROZEN] = MOVING
+    elif block[base + FROZEN] == UNCHANGING:
+        count_reason(block, base, STILL)
+        level = max(level, SUSPECT)
+    block[base + BID] = bid
+    block[base + BID_LOTS_AT] = bid_lots
+    block[base + ASK] = ask
+    block[base + ASK_LOTS_AT] = ask_lots
+    block[base + TOUCH_SEQUENCE] = sequence
+    block[base + TOUCH_NS] = local_ns
+    block[base + TOUCH_EXCHANGE_NS] = exchange_ns
+    block[base + LEVEL] = level
+    if level != OK:
+        return NOTHING
+    block[TICKS] += 1
+    return SIGNIFICANT if significant(block, reals, base, local_ns, bid + ask) else NOTHING
+
+
+@kernel
+def take_tick(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
+    """Take a row that tells the touch itself."""
+    bid, bid_lots = flat[place + BID_TICKS], flat[place + BID_LOTS]
+    ask, ask_lots = flat[place + ASK_TICKS], flat[place + ASK_LOTS]
+    reason = sound_touch(bid, bid_lots, ask, ask_lots)
+    if reason != SOUND:
+        count_reason(block, base, reason)
+        block[base + LEVEL] = REJECT
+        return NOTHING
+    exchange_ns, sequence = flat[place + EXCHANGE_NS], flat[place + SEQUENCE]
+    reason = in_order(block, base, sequence, exchange_ns, bid, bid_lots, ask, ask_lots)
+    if reason != SOUND:
+        count_reason(block, base, reason)
+        return NOTHING
+    key = (exchange_ns, flat[place + LOCAL_NS], max(sequence, 0))
+    return take_touch(block, reals, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
+
+
+@kernel
+def touch_from_book(
+    block: Block, reals: Reals, base: int, exchange_ns: int, local_ns: int, late_ns: int
+) -> int:
+    """Take the touch from the book where that is newer than the last tick; the same touch is no tick."""
+    sequence = block[base + BOOK_SEQUENCE]
+    if sequence <= block[base + TOUCH_SEQUENCE]:
+        return NOTHING
+    bid, ask = best(block, base, 0), best(block, base, 1)
+    bid_lots = block[block[base + START] + 1] if bid != 0 else 0
+    ask_lots = block[block[base + START + 1] + 1] if ask != 0 else 0
+    same = bid == block[base + BID] and bid_lots == block[base + BID_LOTS_AT]
+    same = same and ask == block[base + ASK] and ask_lots == block[base + ASK_LOTS_AT]
+    if same and block[base + LEVEL] != REJECT:
+        block[base + TOUCH_SEQUENCE] = sequence
+        block[base + TOUCH_NS] = local_ns
+        return NOTHING
+    key = (exchange_ns, local_ns, sequence)
+    return take_touch(block, reals, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
+
+
+@kernel
+def take_trade(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
+    """Take a trade. Ids rise, also over connections, unless a venue began to count anew."""
+    price, size, trade = flat[place + PRICE_TICKS], flat[place + SIZE_LOTS], flat[place + SEQUENCE]
+    if not in_range(price) or not in_range(size) or price == 0 or size == 0:
+        count_reason(block, base, ZERO)
+        return NOTHING
+    if not -1 <= flat[place + AGGRESSOR] <= 1 or trade > TIME_MAX:
+        count_reason(block, base, MALFORMED)
+        return NOTHING
+    exchange_ns, last = flat[place + EXCHANGE_NS], block[base + LAST_TRADE]
+    if 0 < trade <= last:
+        anew = block[base + TRADE_EPOCH] != block[base + EPOCH] and exchange_ns > block[base + LAST_TRADE_NS]
+        if not anew:
+            count_reason(block, base, TWICE if trade == last else OLD)
+            return NOTHING
+    local_ns = flat[place + LOCAL_NS]
+    others, median = others_median(block, reals, base, local_ns)
+    level = off_median(reals, others, median, 2.0 * float(price) * reals[base + TICK_VALUE])
+    if level != OK:
+        count_reason(block, base, OFF_MEDIAN)
+    if level == REJECT:
+        return NOTHING
+    if trade > 0:
+        block[base + LAST_TRADE] = trade
+        block[base + TRADE_EPOCH] = block[base + EPOCH]
+    block[base + LAST_TRADE_NS] = exchange_ns
+    block[base + LAST_PRICE] = price
+    block[base + LAST_SIZE] = size
+    if late_ns < 0:
+        # Trades fetched again are late by right; one from the future is not.
+        count_reason(block, base, SKEWED)
+        level = SUSPECT
+    if level != OK:
+        return NOTHING
+    block[TRADE_PRICE] = price
+    block[TRADE_SIZE] = size
+    block[TRADE_AGGRESSOR] = flat[place + AGGRESSOR]
+    block[TRADE_ID] = trade
+    return TRADED if block[ASK_TRADES] != 0 else NOTHING
+
+
+@kernel
+def went_stale(block: Block, base: int, reason: int) -> int:
+    """Count why a book is gone; the next tick is asked about."""
+    if reason != SOUND:
+        count_reason(block, base, reason)
+    block[base + ASKED_MID] = 0
+    return STALED
+
+
+@kernel
+def take_delta(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
+    """Take a change of a book. One that cannot be read is a hole in what came."""
+    fresh = block[base + REASON] == FRESH
+    reason = sound_book(flat, place)
+    if reason != SOUND:
+        count_reason(block, base, reason)
+        if not fresh:
+            return NOTHING
+        drop_book(block, base, GAP)
+        block[BEGAN] = -1
+        return went_stale(block, base, HOLE)
+    if not fresh:
+        return WAITING
+    first, last = flat[place + SEQUENCE], flat[place + LAST_SEQUENCE]
+    before = block[base + BOOK_SEQUENCE]
+    again = first == block[base + FIRST_SEQUENCE] and last == before
+    change = follow_book(flat, place, block, base)
+    if change == CHANGED:
+        return touch_from_book(block, reals, base, flat[place + EXCHANGE_NS], flat[place + LOCAL_NS], late_ns)
+    if change == UNCHANGED:
+        return NOTHING
+    gone = block[base + REASON]
+    if gone == GAP:
+        reason = TWICE if again else (OLD if last <= before else HOLE)
+    else:
+        reason = HASH if gone == BAD_CHECKSUM else (CROSSING if gone == CROSSED else SOUND)
+    return went_stale(block, base, reason)
+
+
+@kernel
+def tell(block: Block, base: int, slot: int, flags: int, exchange_ns: int, local_ns: int) -> None:
+    """Write down what was seen."""
+    block[FLAGS] = flags
+    block[SEEN] = slot
+    block[SEEN_EXCHANGE_NS] = exchange_ns
+    block[SEEN_LOCAL_NS] = local_ns
+    block[SEEN_SEQUENCE] = block[base + TOUCH_SEQUENCE]
+    block[SEEN_BID] = block[base + BID]
+    block[SEEN_BID_LOTS] = block[base + BID_LOTS_AT]
+    block[SEEN_ASK] = block[base + ASK]
+    block[SEEN_ASK_LOTS] = block[base + ASK_LOTS_AT]
+
+
+@kernel("int64(int64[:, ::1], int64, int64, int64[::1])")
+def advance(rows: Rows, start: int, end: int, block: Block) -> int:
+    """Advance over rows `start` to `end`; give the place after the row that must be looked at, or `end`."""
+    reals = block.view(np.float64)
+    flat = rows.reshape(-1)
+    end = min(end, len(rows))
+    at = max(start, 0)
+    while at < end:
+        place = at * ROW_WIDTH
+        kind, slot = flat[place + KIND], flat[place + INSTRUMENT]
+        began = at
+        at += 1
+        booked = kind in (DELTA_ROW, SNAPSHOT_ROW)
+        whole = True
+        if booked:
+            filled = rows_of_book(flat, place)
+            whole = 0 < filled <= end - began
+            at = end if filled > end - began else began + max(filled, 1)
+        base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS if 0 <= slot < block[SYMBOLS] else 0
+        if base == 0 or block[base + PRESENT] == 0 or not (booked or kind in (TICK_ROW, TRADE_ROW)):
+            block[UNKNOWN_ROWS] += 1
+            continue
+        exchange_ns, local_ns = flat[place + EXCHANGE_NS], flat[place + LOCAL_NS]
+        timed = 0 <= exchange_ns <= TIME_MAX and 0 <= local_ns <= TIME_MAX
+        flags = NOTHING
+        if not whole or not timed:
+            count_reason(block, base, MALFORMED)
+            if kind == DELTA_ROW and block[base + REASON] == FRESH:
+                drop_book(block, base, GAP)
+                block[BEGAN] = -1
+                flags = went_stale(block, base, HOLE)
+        else:
+            late_ns = 0
+            if kind != SNAPSHOT_ROW:
+                late_ns = measure_clock(block, reals, base, exchange_ns, local_ns)
+            block[base + HEARD_NS] = local_ns
+            if block[base + FROZEN] == SILENT:
+                block[base + FROZEN] = MOVING
+            block[BEGAN] = began
+            if kind == TICK_ROW:
+                flags = take_tick(flat, place, block, reals, base, late_ns)
+            elif kind == DELTA_ROW:
+                flags = take_delta(flat, place, block, reals, base, late_ns)
+            elif kind == TRADE_ROW:
+                flags = take_trade(flat, place, block, reals, base, late_ns)
+            else:
+                reason = sound_book(flat, place)
+                if reason != SOUND:
+                    count_reason(block, base, reason)
+                elif load_book(flat, place, block, base) != UNCHANGED:
+                    flags = LOADED
+        if flags != NOTHING:
+            tell(block, base, slot, flags, exchange_ns, local_ns)
+            return at
+    block[FLAGS] = NOTHING
+    return at
+
+
+@kernel("int64(int64[::1], int64)")
+def touch_synced(block: Block, slot: int) -> int:
+    """Take the touch from a book that was just synced; what was seen stays as it was, but for the touch."""
+    base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS
+    exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
+    block[base + ASKED_MID] = 0
+    flags = touch_from_book(block, block.view(np.float64), base, exchange_ns, local_ns, 0)
+    tell(block, base, slot, flags | SYNCED, exchange_ns, local_ns)
+    return flags | SYNCED
+
+
+@kernel("int64(int64[::1], int64, int64[::1])")
+def watch_all(block: Block, now_ns: int, found: Block) -> int:
+    """Make books stale that heard nothing for too long; give how many, and which in `found`."""
+    reals = block.view(np.float64)
+    count = 0
+    for slot in range(block[SYMBOLS]):
+        base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS
+        if block[base + PRESENT] == 0:
+            continue
+        watch_feed(block, reals, base, now_ns)
+        if block[base + REASON] == FRESH and now_ns - block[base + APPLIED_NS] > block[base + AGE_LIMIT_NS]:
+            found[count] = slot
+            count += 1
+    return count
