@@ -33,11 +33,12 @@ from market.venues.binance.replies import (
     OrderReader,
     StreamEnded,
 )
-from market.venues.binance.rest import RestClient, TryAgain, wrong_key
+from market.venues.binance.rest import RestClient
 from market.venues.binance.signing import OrderWire
 from market.venues.config import VenueConfig
 from market.venues.in_flight import InFlight, Request, RequestKind, SendQueue
 from market.venues.link import LinkBroken, VenueLink
+from market.venues.rest import TryAgain, wrong_key
 from market.venues.steps import MS_NS, BadFrame
 
 # Ours, not the venue's: its codes are negative.

@@ -24,12 +24,12 @@ from domain.order_events import (
 from domain.units import atoms
 from market.venues.binance.wire import MarketReader
 from market.venues.in_flight import RequestKind
+from market.venues.rest import LIMIT_STATUSES
 from market.venues.steps import MS_NS, PLAIN, BadFrame, Count, Millis
 
 NEW_ORDER_REJECTED, CANCEL_REJECTED, NO_SUCH_ORDER = -2010, -2011, -2013
 # Codes after which nobody can tell whether the venue acted; a limited order is one of them.
 UNKNOWN_FATE_CODES = frozenset({-1000, -1001, -1003, -1006, -1007, -1008, -1015, -1016, -1034})
-LIMIT_STATUSES = frozenset({403, 409, 418, 429})
 WRONG_KEY_CODES = frozenset({-1022, -2008, -2014, -2015})
 
 STATES = {
