@@ -13,7 +13,6 @@ from domain.instrument import Instrument
 from domain.order import ApprovedOrder
 from domain.protocols import Feed, Gateway
 from market.venues.config import VenueConfig
-from market.venues.link import VenueLink
 
 
 class Rest(Protocol):
@@ -34,10 +33,21 @@ class Rest(Protocol):
         ...
 
 
+class Standing(Protocol):
+    """A link as far as a session needs it: whether it stands, and why not."""
+
+    up: asyncio.Event
+    refused: SwarmError | None
+    last_reason: str
+
+
 class Feeding(Feed, Protocol):
     """The market-data half of a venue."""
 
-    link: VenueLink
+    @property
+    def link(self) -> Standing:
+        """Give the link that carries it."""
+        ...
 
     async def run(self) -> None:
         """Keep the feed up until cancelled."""
@@ -47,7 +57,10 @@ class Feeding(Feed, Protocol):
 class Ordering(Gateway, Protocol):
     """The order half of a venue."""
 
-    link: VenueLink
+    @property
+    def link(self) -> Standing:
+        """Give the link that carries it."""
+        ...
 
     async def run(self) -> None:
         """Keep the order link up until cancelled."""

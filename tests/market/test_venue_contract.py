@@ -1,12 +1,11 @@
-"""Every venue package is found and does the same against a real exchange."""
+"""Every venue adapter is found and does the same against a real exchange."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import pkgutil
-from types import ModuleType
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,7 +14,7 @@ from domain.actions import FetchBook
 from domain.errors import ConfigError, ExitCode, SwarmError
 from domain.events import Event
 from domain.ids import client_id, client_id_text
-from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick, Trade
+from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, MarketRows, Tick, Trade
 from domain.order import OrderState, Side, TimeInForce
 from domain.order_events import (
     AccountSnapshot,
@@ -31,47 +30,91 @@ from domain.order_events import (
 )
 from domain.position import Position
 from market.book import Book
-from tests.market.venue_server import SYMBOLS, Heard, Simulated, buy, in_loop, simulated, until, with_keys
+from market.rows import events_of
+from market.venues.config import VenueConfig
+from market.venues.venue import Venue, account_truth, load_instruments, venue_of
+from tests.market.venue_server import (
+    KEY,
+    KRAKEN_SECRET,
+    SECRET,
+    SYMBOLS,
+    Dialect,
+    Heard,
+    Simulated,
+    buy,
+    in_loop,
+    simulated,
+    until,
+    with_keys,
+)
 
-VENUES_EXPECTED = 1
 FOUND = [name for _, name, is_package in pkgutil.iter_modules(market.venues.__path__) if is_package]
 
 
-def part(venue: str, name: str) -> ModuleType:
-    return importlib.import_module(f"market.venues.{venue}.{name}")
+class Case(NamedTuple):
+    """An adapter, and the dialect of the exchange that it is held against."""
+
+    adapter: str
+    dialect: Dialect
+
+    def __str__(self) -> str:
+        return f"{self.adapter}-{self.dialect}"
 
 
-def adapter(venue: str) -> Any:
-    """Give the one class of the package's `venue` module whose name ends in Venue."""
-    module = part(venue, "venue")
-    (found,) = [
-        thing for name, thing in vars(module).items()
-        if name.endswith("Venue") and getattr(thing, "__module__", "") == module.__name__
-    ]  # fmt: skip
-    return found
+CASES = [
+    Case("binance", "binance"),
+    Case("kraken", "kraken"),
+    Case("ccxt", "binance"),
+    Case("ccxt", "kraken"),
+]
+all_venues = pytest.mark.parametrize("venue", CASES, ids=str)
+
+
+def reached(venue: Case, exchange: Simulated, **changes: Any) -> VenueConfig:
+    """Say how the case's adapter reaches the exchange."""
+    return exchange.venue_config(**{"dialect": venue.adapter, "exchange": venue.dialect, **changes})
+
+
+def served(venue: Case) -> AbstractAsyncContextManager[Simulated]:
+    """Run the exchange that the case is held against."""
+    return simulated(venue.dialect)
+
+
+def secret_of(venue: Case) -> str:
+    return KRAKEN_SECRET if venue.dialect == "kraken" else SECRET
 
 
 @pytest.fixture(autouse=True)
-def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_keys(monkeypatch)
+def _keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "venue" in request.fixturenames:
+        with_keys(monkeypatch, secret=secret_of(request.getfixturevalue("venue")))
 
 
-def test_as_many_venues_as_expected_are_found() -> None:
-    assert len(FOUND) == VENUES_EXPECTED, FOUND
+def test_every_adapter_has_its_cases() -> None:
+    assert len(FOUND) == 3 and sorted(FOUND) == sorted({case.adapter for case in CASES})
+    assert len(CASES) == 4
 
 
-async def connected(venue: str, exchange: Simulated, deliver: Any) -> Any:
-    config = exchange.venue_config()
-    instruments = await part(venue, "instruments").load_instruments(config, SYMBOLS, exchange.clock)
-    return adapter(venue)(config, instruments, exchange.clock, deliver)
+def spread(event: Event) -> list[Event]:
+    """Give what an event tells, one by one."""
+    return list(events_of(event.rows)) if isinstance(event, MarketRows) else [event]
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_orders_live_their_lives(venue: str) -> None:
+async def connected(venue: Case, exchange: Simulated, deliver: Any) -> Venue:
+    config = reached(venue, exchange)
+    instruments = await load_instruments(config, SYMBOLS, exchange.clock)
+    return venue_of(config, instruments, exchange.clock, deliver)
+
+
+@all_venues
+def test_orders_live_their_lives(venue: Case) -> None:
     @in_loop
     async def run() -> None:
         heard, one, two, three = Heard(), client_id(1, 1, 1), client_id(1, 1, 2), client_id(1, 1, 3)
-        async with simulated() as exchange, await connected(venue, exchange, heard.append) as live:
+        async with (
+            served(venue) as exchange,
+            await connected(venue, exchange, heard.append) as live,
+        ):
             assert heard.of(FeedUp) and heard.of(OrderLinkUp)
             await exchange.crowd(0, Side.SELL, 6_000_000, 500)
             live.send(one, buy(6_000_000, 200))
@@ -103,8 +146,8 @@ def test_orders_live_their_lives(venue: str) -> None:
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_a_book_follows_the_exchange_through_a_lost_connection(venue: str) -> None:
+@all_venues
+def test_a_book_follows_the_exchange_through_a_lost_connection(venue: Case) -> None:
     @in_loop
     async def run() -> None:
         heard, book = Heard(), Book(0)
@@ -116,17 +159,18 @@ def test_a_book_follows_the_exchange_through_a_lost_connection(venue: str) -> No
                 book.feed_up(event.local_ts_ns)
             elif isinstance(event, FeedLost):
                 book.feed_lost()
-            elif isinstance(event, BookDelta | BookSnapshot) and event.instrument == 0:
-                book.apply(event)
+            for told in spread(event):
+                if isinstance(told, BookDelta | BookSnapshot) and told.instrument == 0:
+                    book.apply(told)
             if live is not None and book.wants_snapshot(exchange.clock.now_ns()):
                 live.fetch_book(FetchBook(0).instrument)
 
         def same() -> bool:
-            sequence, bids, asks = exchange.exchange.depth(0, 1_000)
+            _, bids, asks = exchange.exchange.depth(0, 1_000)
             shown = (tuple(book.bids.tolist()), tuple(book.asks.tolist()))
-            return not book.stale and book.sequence == sequence and shown == (tuple(bids), tuple(asks))
+            return not book.stale and shown == (tuple(bids), tuple(asks))
 
-        async with simulated() as exchange:
+        async with served(venue) as exchange:
             live = await connected(venue, exchange, follow)
             async with live:
                 for around in range(2):
@@ -141,17 +185,20 @@ def test_a_book_follows_the_exchange_through_a_lost_connection(venue: str) -> No
                         await until(lambda: book.stale and heard.of(OrderLinkLost))
                         await exchange.start()
                         await until(lambda: len(heard.of(OrderLinkUp)) == 2 and len(heard.of(FeedUp)) == 2)
-                assert heard.of(Tick) and heard.of(Trade)[-1].aggressor == Side.SELL and live.bad_frames == 0
+                assert heard.of(Trade)[-1].aggressor == Side.SELL and live.bad_frames == 0
 
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_the_account_adds_up_to_the_fills(venue: str) -> None:
+@all_venues
+def test_the_account_adds_up_to_the_fills(venue: Case) -> None:
     @in_loop
     async def run() -> None:
         heard = Heard()
-        async with simulated() as exchange, await connected(venue, exchange, heard.append) as live:
+        async with (
+            served(venue) as exchange,
+            await connected(venue, exchange, heard.append) as live,
+        ):
             for sequence in range(1, 6):
                 await exchange.crowd(0, Side.SELL, 6_000_000 + sequence, 100)
                 live.send(client_id(1, 1, sequence), buy(6_000_100, 100, TimeInForce.IOC))
@@ -178,19 +225,22 @@ def test_the_account_adds_up_to_the_fills(venue: str) -> None:
                 5_000_000,
                 300,
             )
-            truth = await part(venue, "venue").account_truth(exchange.venue_config(), exchange.clock)
+            truth = await account_truth(reached(venue, exchange), exchange.clock)
             assert truth.open_order_ids == (client_id_text(client_id(1, 1, 9)),)
             assert truth.totals["USDT"] == sum(snapshot.balances["USDT"])
 
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_a_stopped_exchange_loses_nothing_and_nothing_is_guessed(venue: str) -> None:
+@all_venues
+def test_a_stopped_exchange_loses_nothing_and_nothing_is_guessed(venue: Case) -> None:
     @in_loop
     async def run() -> None:
         heard, one = Heard(), client_id(1, 1, 1)
-        async with simulated() as exchange, await connected(venue, exchange, heard.append) as live:
+        async with (
+            served(venue) as exchange,
+            await connected(venue, exchange, heard.append) as live,
+        ):
             live.send(one, buy(5_000_000, 200))
             await until(lambda: heard.of(OrderAcked))
             await exchange.stop()
@@ -206,49 +256,47 @@ def test_a_stopped_exchange_loses_nothing_and_nothing_is_guessed(venue: str) -> 
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_a_wrong_key_is_refused_before_anything_starts(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@all_venues
+def test_a_wrong_key_is_refused_before_anything_starts(venue: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     @in_loop
     async def run() -> None:
-        async with simulated() as exchange:
+        async with served(venue) as exchange:
             live = await connected(venue, exchange, Heard().append)
-            for key, secret in (("x" * 64, "s" * 64), ("k" * 64, "wrong")):
+            for key, secret in (("x" * 64, secret_of(venue)), (KEY, "d3Jvbmc=")):
                 with_keys(monkeypatch, key, secret)
+                refused = venue_of(reached(venue, exchange), live.instruments, exchange.clock, Heard().append)
                 with pytest.raises(SwarmError) as told:
-                    async with adapter(venue)(
-                        exchange.venue_config(), live.instruments, exchange.clock, Heard().append
-                    ):
-                        pass
+                    await refused.__aenter__()
                 assert told.value.code == ExitCode.WRONG_KEY
 
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_a_venue_that_is_down_at_the_start_says_so(venue: str) -> None:
+@all_venues
+def test_a_venue_that_is_down_at_the_start_says_so(venue: Case) -> None:
     @in_loop
     async def run() -> None:
-        async with simulated() as exchange:
+        async with served(venue) as exchange:
             live = await connected(venue, exchange, Heard().append)
-        config = exchange.venue_config(start_timeout_s=0.3)
+        config = reached(venue, exchange, start_timeout_s=0.3)
         with pytest.raises(SwarmError, match="is down") as told:
-            async with adapter(venue)(config, live.instruments, exchange.clock, Heard().append):
+            async with venue_of(config, live.instruments, exchange.clock, Heard().append):
                 pass
         assert told.value.code == ExitCode.VENUE_DOWN
 
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_a_core_that_fails_ends_the_venue_with_its_own_error(venue: str) -> None:
-    def fail_on_tick(event: Event) -> None:
-        if isinstance(event, Tick):
+@all_venues
+def test_a_core_that_fails_ends_the_venue_with_its_own_error(venue: Case) -> None:
+    def fail_on_data(event: Event) -> None:
+        if isinstance(event, Tick | Trade | BookDelta | BookSnapshot | MarketRows):
             raise SwarmError("the disk is full", where="journal", mend="make room", code=ExitCode.DISK_FULL)
 
     @in_loop
     async def run() -> None:
-        async with simulated() as exchange:
-            live = await connected(venue, exchange, fail_on_tick)
+        async with served(venue) as exchange:
+            live = await connected(venue, exchange, fail_on_data)
 
             async def trade() -> None:
                 async with live:
@@ -261,11 +309,11 @@ def test_a_core_that_fails_ends_the_venue_with_its_own_error(venue: str) -> None
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_an_error_of_the_caller_and_a_cancellation_pass_through(venue: str) -> None:
+@all_venues
+def test_an_error_of_the_caller_and_a_cancellation_pass_through(venue: Case) -> None:
     @in_loop
     async def run() -> None:
-        async with simulated() as exchange:
+        async with served(venue) as exchange:
             with pytest.raises(KeyError):
                 async with await connected(venue, exchange, Heard().append):
                     raise KeyError("mine")
@@ -276,27 +324,27 @@ def test_an_error_of_the_caller_and_a_cancellation_pass_through(venue: str) -> N
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_real_money_without_both_locks_is_refused_at_once(venue: str) -> None:
+@all_venues
+def test_real_money_without_both_locks_is_refused_at_once(venue: Case) -> None:
     @in_loop
     async def run() -> None:
-        async with simulated() as exchange:
+        async with served(venue) as exchange:
             live = await connected(venue, exchange, Heard().append)
-            config = exchange.venue_config(simulated=False)
+            config = reached(venue, exchange, simulated=False)
             with pytest.raises(ConfigError):
-                adapter(venue)(config, live.instruments, exchange.clock, Heard().append)
+                venue_of(config, live.instruments, exchange.clock, Heard().append)
             with pytest.raises(ConfigError):
-                await part(venue, "instruments").load_instruments(config, SYMBOLS, exchange.clock)
+                await load_instruments(config, SYMBOLS, exchange.clock)
 
     run()
 
 
-@pytest.mark.parametrize("venue", FOUND)
-def test_nothing_is_delivered_once_leaving_began(venue: str) -> None:
+@all_venues
+def test_nothing_is_delivered_once_leaving_began(venue: Case) -> None:
     @in_loop
     async def run() -> None:
         heard = Heard()
-        async with simulated() as exchange:
+        async with served(venue) as exchange:
             async with await connected(venue, exchange, heard.append) as live:
                 live.send(client_id(1, 1, 1), buy(5_000_000, 200))
                 heard.clear()

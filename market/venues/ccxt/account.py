@@ -1,0 +1,183 @@
+"""The account as the exchange has it, through ccxt: balances, open orders and trades, until they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import ccxt
+
+from domain.errors import ExitCode, SwarmError
+from domain.instrument import Instrument
+from domain.order_events import AccountSnapshot, Fill, OpenOrder
+from market.venues.ccxt.client import Client
+from market.venues.ccxt.instruments import market_of
+from market.venues.ccxt.own_orders import OwnOrders
+from market.venues.ccxt.reading import SIDES, Reader, amount, number_of, trade_number
+from market.venues.steps import BadFrame
+from market.venues.venue import AccountTruth, Balances
+
+PAGE = 500
+PAGES_MAX = 1_000
+AGREEING_READS_MAX = 4
+
+
+class Account:
+    """Read one account: this is the truth that the streams are held against."""
+
+    def __init__(self, client: Client, instruments: Sequence[Instrument], orders: OwnOrders) -> None:
+        self._client, self._orders = client, orders
+        self.readers = {instrument.index: Reader(instrument) for instrument in instruments}
+        self.symbols: dict[int, str] = {}
+        self.by_symbol: dict[str, int] = {}
+
+    def name_markets(self) -> None:
+        """Learn ccxt's names of the markets, once they are loaded."""
+        for index, reader in self.readers.items():
+            self.symbols[index] = market_of(self._client.exchange, reader.instrument.symbol)["symbol"]
+        self.by_symbol = {symbol: index for index, symbol in self.symbols.items()}
+
+    async def balances(self) -> Balances:
+        """Read all balances that are not zero."""
+        told = await self._client.ask("the balance", self._client.exchange.fetch_balance)
+        try:
+            held = {
+                asset: (amount(told[asset].get("free")), amount(told[asset].get("used")))
+                for asset in told.get("total", {})
+            }
+        except (BadFrame, KeyError, ValueError, AttributeError) as error:
+            raise self._unreadable("the balance", error) from None
+        return {asset: amounts for asset, amounts in sorted(held.items()) if amounts != (0, 0)}
+
+    async def open_orders(self) -> list[Any]:
+        """Read all open orders: of every market where the exchange can, else of ours."""
+        exchange = self._client.exchange
+        try:
+            found = await self._client.ask("the open orders", lambda: self._every_open_order(exchange))
+        except _NeedsSymbol:
+            found = []
+            for symbol in self.symbols.values():
+                found += await self._client.ask("orders", partial(exchange.fetch_open_orders, symbol))
+        for order in found:
+            self._orders.learn(order)
+        return found
+
+    @staticmethod
+    async def _every_open_order(exchange: Any) -> list[Any]:
+        try:
+            return list(await exchange.fetch_open_orders())
+        except ccxt.ArgumentsRequired as error:
+            raise _NeedsSymbol from error
+
+    async def truth(self) -> AccountTruth:
+        """Read balances and open orders that belong to one moment, as far as the exchange lets us."""
+        before = await self.balances()
+        for _ in range(AGREEING_READS_MAX):
+            orders, after = await self.open_orders(), await self.balances()
+            if _totals(after) == _totals(before):
+                break
+            before = after
+        texts = tuple(sorted(str(order.get("clientOrderId") or order["id"]) for order in orders))
+        return AccountTruth(self._client.config.name, after, texts)
+
+    async def snapshot(
+        self, since_trade_ids: Sequence[tuple[int, int]], now_ns: Callable[[], int]
+    ) -> AccountSnapshot:
+        """Read everything; equal totals before and after say that nothing traded meanwhile."""
+        before, since = await self.balances(), dict(since_trade_ids)
+        fills: list[Fill] = []
+        for _ in range(AGREEING_READS_MAX):
+            orders = await self.open_orders()
+            for index, known in list(since.items()):
+                found = await self.fills(index, known, now_ns())
+                fills += found
+                if found:
+                    since[index] = found[-1].trade_id
+            after = await self.balances()
+            if _totals(after) == _totals(before):
+                break
+            before = after
+        fills.sort(key=lambda fill: (fill.instrument, fill.trade_id))
+        opened = tuple(self._open(order) for order in orders)
+        return AccountSnapshot(self._client.config.name, now_ns(), after, opened, tuple(fills))
+
+    async def fills(self, index: int, since: int, now_ns: int) -> list[Fill]:
+        """Read the account's trades after one, oldest first, each with the order it belongs to."""
+        trades = await self._trades(index, since)
+        found = []
+        for trade in trades:
+            owner = await self.owner(index, trade)
+            try:
+                found.append(self.readers[index].fill(trade, owner, now_ns))
+            except BadFrame as error:
+                raise self._unreadable("own trades", error) from None
+        return found
+
+    async def owner(self, index: int, trade: Any) -> int:
+        """Give the client id of the order that a trade belongs to, 0 for a stranger's."""
+        text = str(trade["order"])
+        known = self._orders.owner(text)
+        if known is None:
+            symbol, exchange = self.symbols[index], self._client.exchange
+            order = await self._client.ask("an order", lambda: exchange.fetch_order(text, symbol))
+            known = self._orders.learn({**order, "id": text})
+        return known or 0
+
+    async def _trades(self, index: int, since: int) -> list[Any]:
+        """Page forward by id where the exchange can, else take its list if that reaches back far enough."""
+        symbol, exchange = self.symbols[index], self._client.exchange
+        if exchange.id.startswith("binance"):
+            return await self._by_id(symbol, since)
+        page = await self._page(symbol, {})
+        if len(page) >= PAGE and trade_number(page[0]) > since:
+            raise self._unreadable("own trades", f"those after {since} are more than it lists")
+        return [trade for trade in page if trade_number(trade) > since]
+
+    async def _by_id(self, symbol: str, since: int) -> list[Any]:
+        found: list[Any] = []
+        first = max(since, 0)
+        for _ in range(PAGES_MAX):
+            page = await self._page(symbol, {"fromId": first})
+            if since > 0 and not found and (not page or trade_number(page[0]) != since):
+                raise self._unreadable("own trades", f"trade {since} is known but was not listed")
+            found += page
+            if len(page) < PAGE:
+                return found[1:] if since > 0 else found
+            first = trade_number(page[-1]) + 1
+        raise self._unreadable("own trades", f"more than {PAGES_MAX} pages")
+
+    async def _page(self, symbol: str, parameters: dict[str, Any]) -> list[Any]:
+        exchange = self._client.exchange
+        page = await self._client.ask(
+            "own trades", lambda: exchange.fetch_my_trades(symbol, None, PAGE, parameters)
+        )
+        return sorted(page, key=trade_number)
+
+    def _open(self, order: Any) -> OpenOrder:
+        index = self.by_symbol.get(order["symbol"])
+        if index is None:
+            text = str(order.get("clientOrderId") or "")
+            side = int(SIDES.get(order.get("side"), 1))
+            return OpenOrder(0, text, number_of(str(order["id"])), -1, side, 0, 0, 0, 0)
+        try:
+            return self.readers[index].open_order(order)
+        except BadFrame as error:
+            raise self._unreadable("open orders", error) from None
+
+    def _unreadable(self, what: str, why: object) -> SwarmError:
+        return SwarmError(
+            f"the answer to {what} cannot be used: {str(why)[:160]}",
+            where=self._client.config.name,
+            mend="it is asked for again; see the venue's status page if this goes on",
+            code=ExitCode.VENUE_DOWN,
+            retryable=True,
+        )
+
+
+class _NeedsSymbol(Exception):
+    """The exchange lists open orders of one market at a time."""
+
+
+def _totals(balances: Balances) -> dict[str, int]:
+    return {asset: free + locked for asset, (free, locked) in balances.items()}

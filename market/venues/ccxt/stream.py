@@ -1,0 +1,183 @@
+"""Market data through ccxt.pro: every book whole, every trade once, and a new connection is a new book."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from domain.errors import SwarmError
+from domain.events import Event
+from domain.instrument import Instrument
+from domain.market_events import FeedLost, FeedUp
+from domain.protocols import Clock
+from market.venues.backoff import Backoff
+from market.venues.ccxt.client import Client
+from market.venues.ccxt.fate import Fate, fate_of, one_line
+from market.venues.ccxt.instruments import market_of
+from market.venues.ccxt.reading import Reader
+from market.venues.config import VenueConfig
+from market.venues.steps import BadFrame
+
+TRADES_SEEN_MAX = 4_096
+TRADES_ASKED = 1_000
+BAD_IN_A_ROW_MAX = 16
+
+
+class Standing:
+    """Whether a link of ccxt stands, and why not."""
+
+    def __init__(self) -> None:
+        self.up = asyncio.Event()
+        self.refused: SwarmError | None = None
+        self.last_reason = "not connected yet"
+
+
+class FeedBroken(Exception):
+    """Too much in a row could not be read: what comes next cannot be believed either."""
+
+
+class CcxtStream:
+    """Deliver books and trades of the venue's instruments; satisfies `domain.protocols.Feed`.
+
+    ccxt merges what follows a reconnect into the old book, so every loss begins with a new client.
+    """
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        instruments: Sequence[Instrument],
+        client: Client,
+        clock: Clock,
+        deliver: Callable[[Event], None],
+    ) -> None:
+        self._config, self._client, self._clock, self._deliver = config, client, clock, deliver
+        self._readers = {instrument.index: Reader(instrument) for instrument in instruments}
+        self._symbols: dict[int, str] = {}
+        self._sequences = dict.fromkeys(self._readers, 0)
+        self._booked_ns = dict.fromkeys(self._readers, 0)
+        self._seen: dict[int, OrderedDict[int, None]] = {index: OrderedDict() for index in self._readers}
+        self._last_ms = dict.fromkeys(self._readers, 0)
+        self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(self._readers))
+        self._pending: set[int] = set()
+        self._bad_in_a_row = 0
+        self.bad_frames, self.snapshots_failed = 0, 0
+        self.link = Standing()
+
+    def fetch_book(self, instrument: int) -> None:
+        """Ask for a snapshot; asking again while one is on its way changes nothing."""
+        if instrument not in self._pending:
+            self._pending.add(instrument)
+            self._wanted.put_nowait(instrument)
+
+    async def run(self) -> None:
+        """Keep the feed up until cancelled."""
+        markets = self._client.exchange
+        self._symbols = {
+            index: market_of(markets, reader.instrument.symbol)["symbol"]
+            for index, reader in self._readers.items()
+        }
+        backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._client.draws)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._fetch_books())
+            while True:
+                client = self._client.renewed()
+                try:
+                    await self._connection(client, backoff)
+                except* Exception as errors:
+                    self._lost(errors)
+                finally:
+                    await client.close()
+                await asyncio.sleep(backoff.next_s())
+
+    async def _connection(self, client: Client, backoff: Backoff) -> None:
+        """Watch every market; up once all sockets stand, because a quiet market tells nothing for long."""
+        self._bad_in_a_row = 0
+        async with asyncio.TaskGroup() as tasks:
+            for index, symbol in self._symbols.items():
+                tasks.create_task(self._watch_book(client.exchange, index, symbol))
+                if client.has("watchTrades"):
+                    tasks.create_task(self._watch_trades(client.exchange, index, symbol))
+            await client.sockets()
+            backoff.reset()
+            self.link.refused = None
+            self.link.up.set()
+            self._deliver(FeedUp(self._config.name, self._clock.now_ns()))
+
+    def _lost(self, errors: BaseExceptionGroup[Exception]) -> None:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        self.link.last_reason = one_line(first)
+        if fate_of(first) == Fate.WRONG_KEY:
+            self.link.refused = self._client.wrong_key(self.link.last_reason)
+        if self.link.up.is_set():
+            self.link.up.clear()
+            self._deliver(FeedLost(self._config.name, self._clock.now_ns(), self.link.last_reason))
+
+    async def _watch_book(self, exchange: Any, index: int, symbol: str) -> None:
+        while True:
+            self._book(index, await exchange.watch_order_book(symbol))
+
+    def _book(self, index: int, book: Any) -> None:
+        if not self.link.up.is_set():
+            return
+        now_ns = self._clock.now_ns()
+        sequence = self._sequences[index] + 1
+        try:
+            event = self._readers[index].book(book, self._config.snapshot_levels, sequence, now_ns)
+        except BadFrame as error:
+            self._bad(error)
+            return
+        self._bad_in_a_row = 0
+        self._sequences[index], self._booked_ns[index] = sequence, now_ns
+        self._deliver(event)
+
+    async def _watch_trades(self, exchange: Any, index: int, symbol: str) -> None:
+        if self._last_ms[index] > 0:
+            self._trades(index, await exchange.fetch_trades(symbol, self._last_ms[index], TRADES_ASKED))
+        while True:
+            self._trades(index, await exchange.watch_trades(symbol))
+
+    def _trades(self, index: int, trades: Sequence[Any]) -> None:
+        seen = self._seen[index]
+        for told in trades:
+            try:
+                trade = self._readers[index].trade(told, self._clock.now_ns())
+            except BadFrame as error:
+                self._bad(error)
+                continue
+            if trade.trade_id in seen:
+                continue
+            seen[trade.trade_id] = None
+            if len(seen) > TRADES_SEEN_MAX:
+                seen.popitem(last=False)
+            self._last_ms[index] = max(self._last_ms[index], int(told["timestamp"]))
+            self._deliver(trade)
+
+    def _bad(self, error: BadFrame) -> None:
+        self.bad_frames += 1
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row >= BAD_IN_A_ROW_MAX:
+            raise FeedBroken(f"{self._bad_in_a_row} unusable messages in a row: {error}")
+
+    async def _fetch_books(self) -> None:
+        while True:
+            index = await self._wanted.get()
+            try:
+                await self._fetch_book(index)
+            except (SwarmError, FeedBroken):
+                # The book stays stale and asks again at its own pace.
+                self.snapshots_failed += 1
+            finally:
+                self._pending.discard(index)
+
+    async def _fetch_book(self, index: int) -> None:
+        """Ask over REST; a book that the stream told meanwhile is newer, and stands."""
+        asked_ns, symbol = self._clock.now_ns(), self._symbols[index]
+        exchange = self._client.exchange
+        book = await self._client.ask("the order book", lambda: exchange.fetch_order_book(symbol))
+        if self.link.up.is_set() and self._booked_ns[index] < asked_ns:
+            self._pending.discard(index)
+            self._book(index, book)
