@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from domain.dtypes import INSTRUMENT, KIND, SEQUENCE, TRADE_ROW
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
-from domain.market_events import FeedLost, FeedUp, Trade
+from domain.market_events import FeedLost, FeedUp, MarketRows, Trade
 from domain.protocols import Clock
 from market.venues.binance.rest import RestClient
 from market.venues.binance.wire import MarketWire
@@ -33,6 +34,8 @@ class MarketStream:
         self._config, self._rest, self._clock, self._deliver = config, rest, clock, deliver
         self._symbols = {instrument.index: instrument.symbol for instrument in instruments}
         self.wire = MarketWire(instruments)
+        self._cells = self.wire.scanner.state.data
+        self._cells = self.wire.scanner.state.data
         # One place per market is all that can be wanted, so this queue cannot overflow.
         self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(instruments))
         self._pending: set[int] = set()
@@ -73,15 +76,21 @@ class MarketStream:
 
     def _frame(self, payload: bytes) -> None:
         event = self.wire.decode(payload, self._clock.now_ns())
-        if type(event) is Trade:
-            self._live_trade(event)
+        if type(event) is MarketRows:
+            cells = self._cells
+            if cells[KIND] == TRADE_ROW:
+                self._live_trade(event, cells[INSTRUMENT], cells[SEQUENCE])
+            else:
+                self._deliver(event)
+        elif type(event) is Trade:
+            self._live_trade(event, event.instrument, event.trade_id)
         elif event is not None:
             self._deliver(event)
 
-    def _live_trade(self, trade: Trade) -> None:
-        if trade.trade_id > self._seen_trade.get(trade.instrument, -1):
-            self._seen_trade[trade.instrument] = trade.trade_id
-            self._first_live.setdefault(trade.instrument, trade.trade_id)
+    def _live_trade(self, trade: Trade | MarketRows, instrument: int, trade_id: int) -> None:
+        if trade_id > self._seen_trade.get(instrument, -1):
+            self._seen_trade[instrument] = trade_id
+            self._first_live.setdefault(instrument, trade_id)
             self._deliver(trade)
 
     def _open_gap(self, instrument: int, seen: int) -> None:

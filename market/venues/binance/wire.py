@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from domain.dtypes import DELTA_ROW, TICK_ROW, TRADE_ROW
 from domain.instrument import Instrument
-from domain.market_events import BookDelta, BookSnapshot, Levels, Tick, Trade
+from domain.market_events import BookDelta, BookSnapshot, Levels, MarketRows, Tick, Trade
 from domain.order import Side
+from market.venues.binance.frames import FrameScanner
 from market.venues.steps import MS_NS, BadFrame, Count, Millis, StepReader
 
 Pair = tuple[str, str]
@@ -135,27 +137,42 @@ class MarketReader:
 
 
 class MarketWire:
-    """Decode a venue's combined stream. A frame that cannot be read is counted and gives nothing."""
+    """Decode a venue's combined stream. A frame that cannot be read is counted and gives nothing.
+
+    Frames in the form that the venue writes become rows; `read` decides about every other one.
+    """
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.readers: dict[int, MarketReader] = {}
         self._routes: dict[str, _Reader] = {}
         self.frames, self.bad_frames, self.last_bad = 0, 0, ""
+        known = {}
         for instrument in instruments:
             reader = self.readers[instrument.index] = MarketReader(instrument)
             name = instrument.symbol.lower()
-            self._routes[f"{name}@depth@100ms"] = reader.depth
-            self._routes[f"{name}@bookTicker"] = reader.best
-            self._routes[f"{name}@trade"] = reader.print
+            for suffix, kind, way in (
+                ("depth@100ms", DELTA_ROW, reader.depth),
+                ("bookTicker", TICK_ROW, reader.best),
+                ("trade", TRADE_ROW, reader.print),
+            ):
+                self._routes[f"{name}@{suffix}"] = way
+                known[f"{name}@{suffix}"] = (kind, instrument)
+        self.scanner = scanner = FrameScanner(known)
+        self._scan, self._state, self._views = scanner.scan, scanner.state, scanner.views
 
     @property
     def streams(self) -> tuple[str, ...]:
         """Name the streams to subscribe to."""
         return tuple(self._routes)
 
-    def decode(self, payload: bytes | memoryview, local_ts_ns: int) -> MarketData | None:
-        """Give the frame's event, `None` for a bad frame."""
+    def decode(self, payload: bytes, local_ts_ns: int) -> MarketRows | MarketData | None:
+        """Give the frame's event, `None` for a bad frame; rows hold until the next call."""
         self.frames += 1
+        count = self._scan(payload, local_ts_ns, self._state)
+        return MarketRows(local_ts_ns, self._views[count]) if count != 0 else self.read(payload, local_ts_ns)
+
+    def read(self, payload: bytes, local_ts_ns: int) -> MarketData | None:
+        """Read a frame in any form that JSON allows; `None` for a bad one."""
         try:
             frame = _COMBINED.decode(payload)
             return self._routes[frame.stream](frame.data, local_ts_ns)

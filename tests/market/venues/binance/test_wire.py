@@ -21,7 +21,7 @@ from market.venues.steps import MEMO_MAX, BadFrame, StepReader, StepWriter
 from tests.market.scripted_venue import BTC, ETH
 
 # In the form that developers.binance.com shows.
-DEPTH = {
+DEPTH: dict[str, Any] = {
     "stream": "btcusdt@depth@100ms",
     "data": {
         "e": "depthUpdate",
@@ -33,7 +33,7 @@ DEPTH = {
         "a": [["0.26000000", "0.00000000"]],
     },
 }
-BEST = {
+BEST: dict[str, Any] = {
     "stream": "btcusdt@bookTicker",
     "data": {
         "u": 400900217,
@@ -44,7 +44,7 @@ BEST = {
         "A": "40.66000000",
     },
 }
-PRINT = {
+PRINT: dict[str, Any] = {
     "stream": "ethusdt@trade",
     "data": {
         "e": "trade",
@@ -58,12 +58,12 @@ PRINT = {
         "M": True,
     },
 }
-SNAPSHOT = {
+SNAPSHOT: dict[str, Any] = {
     "lastUpdateId": 1027024,
     "bids": [["4.00000000", "431.00000000"]],
     "asks": [["4.02000000", "12.0"]],
 }
-EXECUTION = {
+EXECUTION: dict[str, Any] = {
     "subscriptionId": 0,
     "event": {
         "e": "executionReport",
@@ -118,7 +118,7 @@ def test_a_book_ticker_is_a_tick_without_the_venues_time() -> None:
 
 @pytest.mark.parametrize(("maker_buys", "aggressor"), [(True, Side.SELL), (False, Side.BUY)])
 def test_a_trade_tells_who_took(maker_buys: bool, aggressor: Side) -> None:
-    frame = {"stream": PRINT["stream"], "data": {**PRINT["data"], "m": maker_buys}}  # type: ignore[dict-item]
+    frame = {"stream": PRINT["stream"], "data": {**PRINT["data"], "m": maker_buys}}
     event = wire().decode(json.dumps(frame).encode(), 9)
     assert event == Trade(1, 1672515782137_000_000, 9, 12345, 10, 1_000_000, int(aggressor))
 
@@ -160,7 +160,7 @@ def test_every_market_has_three_streams() -> None:
 )
 def test_a_frame_with_one_wrong_field_is_counted_and_gives_nothing(change: dict[str, Any]) -> None:
     decoder = wire()
-    frame = {"stream": DEPTH["stream"], "data": {**DEPTH["data"], **change}}  # type: ignore[dict-item]
+    frame = {"stream": DEPTH["stream"], "data": {**DEPTH["data"], **change}}
     assert decoder.decode(json.dumps(frame).encode(), 9) is None
     assert (decoder.frames, decoder.bad_frames) == (1, 1) and decoder.last_bad != ""
 
