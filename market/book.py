@@ -24,6 +24,7 @@ from market.columns import (
     ATTEMPTS,
     BOOK_SEQUENCE,
     COUNT,
+    DEPTH,
     EPOCH,
     FIXED_WORDS,
     LINKED,
@@ -276,7 +277,7 @@ class Book:
         return _ENCODER.encode(BookState(words.tobytes(), self.bids.tobytes(), self.asks.tobytes(), waiting))
 
     def restore(self, state: bytes) -> None:
-        """Take back what `state` gave; a book of other places for its levels begins stale."""
+        """Take back what `state` gave; one too deep for this book begins stale."""
         kept = _DECODER.decode(state)
         words = np.frombuffer(kept.words, np.int64)
         assert len(words) == SYMBOL_WORDS - FIXED_WORDS, "a state of another layout"
@@ -285,7 +286,7 @@ class Book:
             levels = np.frombuffer(cells, np.int64)
             first = self._words[AREA] + side * 2 * self._side_places
             self._words[START + side] = first
-            if len(levels) > 2 * self._side_places:
+            if len(levels) > 2 * self._words[DEPTH]:
                 self._drop(StaleReason.RESTARTED)
                 break
             self._block[first : first + len(levels)] = levels

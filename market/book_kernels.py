@@ -111,7 +111,7 @@ def insert_level(block: Block, base: int, side: int, at: int, price: int, size: 
     sign = 2 * side - 1
     first, count, room = block[base + START + side], block[base + COUNT + side], block[PLACES]
     cut = block[base + TRUNCATED] == 0
-    full = count == (block[base + DEPTH] if cut else room - 2)
+    full = count >= (block[base + DEPTH] if cut else room - 2)
     if full:
         if at == count:
             if cut:

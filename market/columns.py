@@ -8,7 +8,7 @@ best price moves only what is better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ SKEW_NS, SKEW_WINDOW_NS = 36, 37
 # The row that a touch taken from a book is told by, and room to sort prices in.
 ROW_AT, SORT_AT = 40, 50
 GROUP_MEMBERS_MAX = 15
-# Places of the rings, bars and indicators: (first word, words) for each array, from here on.
-PARTS_AT = 66
+# Places of the arrays of rings, bars and indicators: (first word, word after) of each, from here on.
+PARTS_AT, PARTS_MAX = 66, 8
 HEADER = 96
 
 # Words of a symbol that its config fixes.
@@ -61,8 +61,6 @@ FIGURE_MAX = 1 << 53
 TIME_MAX = (1 << 62) - 1
 NO_HORIZON = 1 << 62
 
-Zeros = Callable[[Any, Any], NDArray[Any]]
-
 
 def places(depth_max: int) -> int:
     """Give how many levels a side's area holds."""
@@ -70,7 +68,7 @@ def places(depth_max: int) -> int:
 
 
 class Columns:
-    """Lay out one block; `taken` arrays follow the books, in the order in which they are asked for."""
+    """Lay out one block; parts follow the books, in the order in which they are asked for."""
 
     def __init__(self, symbols: int, venues: int, groups: Iterable[int], depth_max: int) -> None:
         sizes = list(groups)
@@ -82,6 +80,7 @@ class Columns:
         self.side_words = 2 * places(depth_max)
         self.end = self.books_at + symbols * 2 * self.side_words
         self.block: Block = np.zeros(0, np.int64)
+        self._parts = 0
 
     def symbol(self, slot: int) -> int:
         """Give where a symbol's words begin."""
@@ -100,7 +99,7 @@ class Columns:
         return self.books_at + slot * 2 * self.side_words
 
     def allocate(self, more_words: int = 0) -> Block:
-        """Make the block; nothing is in it yet but where things lie."""
+        """Make the block, with room for parts; nothing is in it yet but where things lie."""
         self.block = np.zeros(self.end + more_words, np.int64)
         header = self.block
         header[SYMBOLS], header[SYMBOLS_AT], header[PLACES] = (
@@ -109,6 +108,16 @@ class Columns:
             places(self.depth_max),
         )
         return self.block
+
+    def zeros(self, shape: Any, dtype: Any) -> NDArray[Any]:
+        """Give the next part of the block as an array: `np.zeros` for those whose memory lies here."""
+        words = int(np.prod(shape))
+        at, self.end = self.end, self.end + words
+        assert self.end <= len(self.block) and self._parts < PARTS_MAX and np.dtype(dtype).itemsize == 8
+        self.block[PARTS_AT + 2 * self._parts], self.block[PARTS_AT + 2 * self._parts + 1] = at, self.end
+        self._parts += 1
+        part: NDArray[Any] = self.block[at : self.end].view(dtype).reshape(shape)
+        return part
 
     def fit(self, slot: int, depth: int, age_ns_max: int, *, truncated: bool = False) -> None:
         """Say that a slot has a symbol, and how its book is kept."""

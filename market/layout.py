@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from domain.errors import ConfigError
@@ -33,20 +35,31 @@ from market.columns import (
     Columns,
 )
 from market.config import BookRules, PipelineConfig
+from market.parts import Parts, allocated
 
 UNITS_MAX = 1_000
 _MODES = {"auto": 0, "full": 1, "smart": 2, "latch": 3}
 _PLAIN = BookRules()
 
 
-def lay_out(instruments: tuple[Instrument, ...], config: PipelineConfig) -> tuple[Columns, dict[str, int]]:
-    """Make the block; give it with the place of each venue's words."""
+class Layout(NamedTuple):
+    """A block, what lies in it beside the books, and where each venue's words begin."""
+
+    columns: Columns
+    parts: Parts
+    venues: dict[str, int]
+
+
+def lay_out(instruments: tuple[Instrument, ...], config: PipelineConfig) -> Layout:
+    """Make the block of a pipeline."""
+    assert instruments, "a pipeline of no market"
     venues = list(dict.fromkeys(one.venue for one in instruments))
     groups = grouped(instruments)
     symbols = max((one.index for one in instruments), default=-1) + 1
     deepest = max([config.depth_max, *(rules.depth or 0 for rules in config.books.values())])
     columns = Columns(symbols, len(venues), [len(group) for group in groups], deepest)
-    block = columns.allocate()
+    parts = allocated(columns, config)
+    block = columns.block
     reals = block.view(np.float64)
     places = {venue: columns.venue(place) for place, venue in enumerate(venues)}
     for one in instruments:
@@ -65,7 +78,7 @@ def lay_out(instruments: tuple[Instrument, ...], config: PipelineConfig) -> tupl
             block[at + 1 + member] = columns.symbol(one.index)
             block[columns.symbol(one.index) + GROUP] = at
     _settle(columns, config)
-    return columns, places
+    return Layout(columns, parts, places)
 
 
 def grouped(instruments: tuple[Instrument, ...]) -> list[list[Instrument]]:

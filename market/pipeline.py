@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.dtypes import ROW_WIDTH, Rows
 from domain.instrument import Instrument
@@ -42,7 +44,9 @@ from market.columns import (
 )
 from market.config import PipelineConfig
 from market.layout import lay_out
+from market.pipeline_state import restored, written
 from market.quality import Level, Quality, Reason, VenueClock
+from market.ring import TickRing
 from market.significance import Mode
 
 SIGNIFICANT, TRADED, STALED, SYNCED = k.SIGNIFICANT, k.TRADED, k.STALED, k.SYNCED
@@ -50,6 +54,7 @@ _SEEN, _TRADE = Struct("=9q"), Struct("=4q")
 _TRADE_BYTES = TRADE_PRICE * 8
 _LEVELS, _MODES = tuple(Level), {int(mode): mode for mode in Mode}
 
+Resolution = Literal["1m", "1h"]
 Touch = tuple[int, int, int, int, int, int]
 
 
@@ -65,8 +70,8 @@ class Pipeline:
         "_books",
         "_found",
         "_head",
+        "_rings",
         "_seen",
-        "_venue_places",
         "_words",
         "aggressor",
         "ask_lots",
@@ -80,16 +85,19 @@ class Pipeline:
         "instrument",
         "instruments",
         "local_ts_ns",
+        "parts",
         "price_ticks",
         "sequence",
         "size_lots",
         "trade_id",
+        "venue_places",
     )
 
     def __init__(self, instruments: Sequence[Instrument], config: PipelineConfig | None = None) -> None:
         self.config = config or PipelineConfig()
         self.instruments = {one.index: one for one in sorted(instruments, key=lambda one: one.index)}
-        self.columns, self._venue_places = lay_out(tuple(self.instruments.values()), self.config)
+        self.columns, self.parts, self.venue_places = lay_out(tuple(self.instruments.values()), self.config)
+        self._rings = {index: self.parts.rings.ring(index) for index in self.instruments}
         self._block = self.columns.block
         self._books = {
             index: Book(index, self.config.depth_max, columns=self.columns) for index in self.instruments
@@ -194,6 +202,14 @@ class Pipeline:
         """Give a market's book."""
         return self._books[index]
 
+    def ring(self, index: int) -> TickRing:
+        """Give a market's latest ticks."""
+        return self._rings[index]
+
+    def bars(self, index: int, resolution: Resolution = "1m") -> NDArray[np.void]:
+        """Give a market's closed bars of a minute or an hour, oldest first, as a view."""
+        return self.parts.bars.minutes(index) if resolution == "1m" else self.parts.bars.hours(index)
+
     def touch(self, index: int) -> Touch:
         """Give a market's bid, its lots, ask, its lots, their sequence, and when they were last heard."""
         words, base = self._words, self.columns.symbol(index)
@@ -214,7 +230,7 @@ class Pipeline:
 
     def clock(self, venue: str) -> VenueClock:
         """Give what a venue's clock was found to be."""
-        words, place = self._words, self._venue_places[venue]
+        words, place = self._words, self.venue_places[venue]
         drift = float(self._block.view(np.float64)[place + DRIFT])
         return VenueClock(words[place + KNOWN] == 2, words[place + OFFSET_NS], drift, words[place + JUMPS])
 
@@ -260,6 +276,14 @@ class Pipeline:
     def wants_snapshot(self, index: int, now_ns: int) -> bool:
         """Tell, once per retry interval, that a market's snapshot must be fetched."""
         return self._books[index].wants_snapshot(now_ns)
+
+    def state(self) -> bytes:
+        """Give everything that a restart needs, as data; only what is used of rings and books."""
+        return written(self)
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave; markets that came or changed their steps since begin anew."""
+        restored(self, state)
 
     def _of(self, venue: str) -> list[int]:
         return [index for index, one in self.instruments.items() if one.venue == venue]

@@ -7,6 +7,7 @@ row holds is not trusted: whatever is in it, nothing outside the block is read o
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.dtypes import (
     AGGRESSOR,
@@ -30,6 +31,8 @@ from domain.dtypes import (
     Rows,
 )
 from hw.kernel import kernel
+from market.bar_kernels import BAR_WIDTH, close_minutes
+from market.bar_kernels import take_trade as fold
 from market.book_kernels import (
     BAD_CHECKSUM,
     CHANGED,
@@ -69,6 +72,7 @@ from market.columns import (
     LAST_TRADE_NS,
     LEVEL,
     MEDIAN,
+    PARTS_AT,
     PRESENT,
     REASON,
     SEEN,
@@ -126,16 +130,48 @@ from market.quality_kernels import (
     sound_touch,
     watch_feed,
 )
+from market.ring_kernels import TICK_WIDTH, push
 from market.significance_kernels import significant
+
+Parts = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+# Exchange time further than this from ours is no time for a bar.
+FAR_NS = 3_600_000_000_000
 
 # What Python must look at. WAITING and LOADED never leave `market.pipeline`.
 NOTHING, SIGNIFICANT, TRADED, STALED, SYNCED, WAITING, LOADED = 0, 1, 2, 4, 8, 16, 32
 
 
 @kernel
+def parts_of(block: Block) -> Parts:
+    """Give the arrays of rings and bars, which lie in the block."""
+    symbols = block[SYMBOLS]
+    ticks = block[block[PARTS_AT] : block[PARTS_AT + 1]]
+    counts = block[block[PARTS_AT + 2] : block[PARTS_AT + 3]]
+    bars = block[block[PARTS_AT + 4] : block[PARTS_AT + 5]]
+    heads = block[block[PARTS_AT + 6] : block[PARTS_AT + 7]]
+    return (
+        ticks.reshape((symbols, len(ticks) // (symbols * TICK_WIDTH), TICK_WIDTH)),
+        counts,
+        bars.reshape((symbols, len(bars) // (symbols * BAR_WIDTH), BAR_WIDTH)),
+        heads.reshape((symbols, len(heads) // symbols)),
+    )
+
+
+@kernel
+def bar_time(exchange_ns: int, local_ns: int) -> int:
+    """Give the time that counts for bars: the venue's, unless it told none or nonsense."""
+    if exchange_ns <= 0 or abs(exchange_ns - local_ns) > FAR_NS:
+        return local_ns
+    return exchange_ns
+
+
+@kernel
 def take_touch(
     block: Block,
     reals: Reals,
+    parts: Parts,
+    slot: int,
     base: int,
     late_ns: int,
     key: tuple[int, int, int],
@@ -185,11 +221,16 @@ def take_touch(
     if level != OK:
         return NOTHING
     block[TICKS] += 1
+    ticks, counts, bars, heads = parts
+    push(ticks, counts, slot, exchange_ns, local_ns, bid, bid_lots, ask, ask_lots)
+    close_minutes(bars, heads, slot, bar_time(exchange_ns, local_ns))
     return SIGNIFICANT if significant(block, reals, base, local_ns, bid + ask) else NOTHING
 
 
 @kernel
-def take_tick(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
+def take_tick(
+    flat: Flat, place: int, block: Block, reals: Reals, parts: Parts, slot: int, base: int, late_ns: int
+) -> int:
     """Take a row that tells the touch itself."""
     bid, bid_lots = flat[place + BID_TICKS], flat[place + BID_LOTS]
     ask, ask_lots = flat[place + ASK_TICKS], flat[place + ASK_LOTS]
@@ -204,12 +245,19 @@ def take_tick(flat: Flat, place: int, block: Block, reals: Reals, base: int, lat
         count_reason(block, base, reason)
         return NOTHING
     key = (exchange_ns, flat[place + LOCAL_NS], max(sequence, 0))
-    return take_touch(block, reals, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
+    return take_touch(block, reals, parts, slot, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
 
 
 @kernel
 def touch_from_book(
-    block: Block, reals: Reals, base: int, exchange_ns: int, local_ns: int, late_ns: int
+    block: Block,
+    reals: Reals,
+    parts: Parts,
+    slot: int,
+    base: int,
+    exchange_ns: int,
+    local_ns: int,
+    late_ns: int,
 ) -> int:
     """Take the touch from the book where that is newer than the last tick; the same touch is no tick."""
     sequence = block[base + BOOK_SEQUENCE]
@@ -225,11 +273,13 @@ def touch_from_book(
         block[base + TOUCH_NS] = local_ns
         return NOTHING
     key = (exchange_ns, local_ns, sequence)
-    return take_touch(block, reals, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
+    return take_touch(block, reals, parts, slot, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
 
 
 @kernel
-def take_trade(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
+def take_trade(
+    flat: Flat, place: int, block: Block, reals: Reals, parts: Parts, slot: int, base: int, late_ns: int
+) -> int:
     """Take a trade. Ids rise, also over connections, unless a venue began to count anew."""
     price, size, trade = flat[place + PRICE_TICKS], flat[place + SIZE_LOTS], flat[place + SEQUENCE]
     if not in_range(price) or not in_range(size) or price == 0 or size == 0:
@@ -263,6 +313,8 @@ def take_trade(flat: Flat, place: int, block: Block, reals: Reals, base: int, la
         level = SUSPECT
     if level != OK:
         return NOTHING
+    bars, heads = parts[2], parts[3]
+    fold(bars, heads, slot, bar_time(exchange_ns, local_ns), price, size, flat[place + AGGRESSOR])
     block[TRADE_PRICE] = price
     block[TRADE_SIZE] = size
     block[TRADE_AGGRESSOR] = flat[place + AGGRESSOR]
@@ -280,7 +332,9 @@ def went_stale(block: Block, base: int, reason: int) -> int:
 
 
 @kernel
-def take_delta(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
+def take_delta(
+    flat: Flat, place: int, block: Block, reals: Reals, parts: Parts, slot: int, base: int, late_ns: int
+) -> int:
     """Take a change of a book. One that cannot be read is a hole in what came."""
     fresh = block[base + REASON] == FRESH
     reason = sound_book(flat, place)
@@ -298,7 +352,9 @@ def take_delta(flat: Flat, place: int, block: Block, reals: Reals, base: int, la
     again = first == block[base + FIRST_SEQUENCE] and last == before
     change = follow_book(flat, place, block, base)
     if change == CHANGED:
-        return touch_from_book(block, reals, base, flat[place + EXCHANGE_NS], flat[place + LOCAL_NS], late_ns)
+        return touch_from_book(
+            block, reals, parts, slot, base, flat[place + EXCHANGE_NS], flat[place + LOCAL_NS], late_ns
+        )
     if change == UNCHANGED:
         return NOTHING
     gone = block[base + REASON]
@@ -326,7 +382,7 @@ def tell(block: Block, base: int, slot: int, flags: int, exchange_ns: int, local
 @kernel("int64(int64[:, ::1], int64, int64, int64[::1])")
 def advance(rows: Rows, start: int, end: int, block: Block) -> int:
     """Advance over rows `start` to `end`; give the place after the row that must be looked at, or `end`."""
-    reals = block.view(np.float64)
+    reals, parts = block.view(np.float64), parts_of(block)
     flat = rows.reshape(-1)
     end = min(end, len(rows))
     at = max(start, 0)
@@ -363,11 +419,11 @@ def advance(rows: Rows, start: int, end: int, block: Block) -> int:
                 block[base + FROZEN] = MOVING
             block[BEGAN] = began
             if kind == TICK_ROW:
-                flags = take_tick(flat, place, block, reals, base, late_ns)
+                flags = take_tick(flat, place, block, reals, parts, slot, base, late_ns)
             elif kind == DELTA_ROW:
-                flags = take_delta(flat, place, block, reals, base, late_ns)
+                flags = take_delta(flat, place, block, reals, parts, slot, base, late_ns)
             elif kind == TRADE_ROW:
-                flags = take_trade(flat, place, block, reals, base, late_ns)
+                flags = take_trade(flat, place, block, reals, parts, slot, base, late_ns)
             else:
                 reason = sound_book(flat, place)
                 if reason != SOUND:
@@ -387,7 +443,9 @@ def touch_synced(block: Block, slot: int) -> int:
     base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS
     exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
     block[base + ASKED_MID] = 0
-    flags = touch_from_book(block, block.view(np.float64), base, exchange_ns, local_ns, 0)
+    flags = touch_from_book(
+        block, block.view(np.float64), parts_of(block), slot, base, exchange_ns, local_ns, 0
+    )
     tell(block, base, slot, flags | SYNCED, exchange_ns, local_ns)
     return flags | SYNCED
 
