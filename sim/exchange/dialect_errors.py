@@ -11,13 +11,17 @@ from sim.exchange.messages import ExchangeErrorKind
 class DialectError(Exception):
     """A refusal as the client will read it."""
 
-    def __init__(self, code: int, text: str, http: int = 400) -> None:
+    def __init__(
+        self, code: int, text: str, http: int = 400, data: object = None, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(text)
         self.code, self.text, self.http = code, text, http
+        self.data, self.retry_after_s = data, retry_after_s
 
     def body(self) -> dict[str, object]:
         """Give the JSON body."""
-        return {"code": self.code, "msg": self.text}
+        body: dict[str, object] = {"code": self.code, "msg": self.text}
+        return body if self.data is None else {**body, "data": self.data}
 
 
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
@@ -80,3 +84,8 @@ def overloaded() -> DialectError:
     """Say that the bounded command queue is full; nothing was done."""
     text = "Server is currently overloaded with other requests. Please try again in a few minutes."
     return DialectError(-1008, text, 503)
+
+
+def unsupported(text: str) -> DialectError:
+    """Refuse a kind of order that no market here takes."""
+    return DialectError(-2010, text)

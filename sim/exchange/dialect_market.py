@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from domain.instrument import Instrument
 from domain.market_events import Levels
 from domain.units import ATOM_DECIMALS, atoms_text
+from sim.exchange.config import ExchangeConfig, LimitsConfig
 from sim.exchange.exchange_market import Market
+from sim.exchange.exchange_stops import STOPS_MAX
 from sim.exchange.messages import MarketStatus, PublicTrade
 
 MS = 1_000_000
@@ -15,26 +17,47 @@ PRICE_TICKS_MAX = 10**12
 
 Json = dict[str, object]
 
-RATE_LIMITS: list[Json] = [
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6_000},
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 10_000},
-    {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 10_000_000},
-    {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
-]
+ORDER_TYPES = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
+
+WEIGHT, REQUESTS = ("REQUEST_WEIGHT", "MINUTE", 1), ("RAW_REQUESTS", "MINUTE", 5)
+ORDERS_10S, ORDERS_DAY = ("ORDERS", "SECOND", 10), ("ORDERS", "DAY", 1)
 
 
-def exchange_info(markets: Iterable[Market], now_ms: int) -> Json:
+def rate_limit(kind: tuple[str, str, int], limit: int) -> Json:
+    """Describe one limit."""
+    return {"rateLimitType": kind[0], "interval": kind[1], "intervalNum": kind[2], "limit": limit}
+
+
+def rate_limits(limits: LimitsConfig) -> list[Json]:
+    """List the limits as `exchangeInfo` does."""
+    return [
+        rate_limit(WEIGHT, limits.weight_minute),
+        rate_limit(ORDERS_10S, limits.orders_10s),
+        rate_limit(ORDERS_DAY, limits.orders_day),
+        rate_limit(REQUESTS, limits.requests_5m),
+    ]
+
+
+def exchange_info(markets: Iterable[Market], config: ExchangeConfig, now_ms: int) -> Json:
     """Answer `exchangeInfo`."""
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
-        "rateLimits": RATE_LIMITS,
+        "rateLimits": rate_limits(config.limits),
         "exchangeFilters": [],
-        "symbols": [symbol_info(one) for one in markets],
+        "symbols": [symbol_info(one, config.open_orders_max) for one in markets],
     }
 
 
-def symbol_info(running: Market) -> Json:
+def symbol_info(running: Market, open_orders_max: int) -> Json:
     """Describe one market as `exchangeInfo` does, with what changed while it ran."""
     market = running.instrument
     modes = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
@@ -48,17 +71,17 @@ def symbol_info(running: Market) -> Json:
         "quoteAssetPrecision": ATOM_DECIMALS,
         "baseCommissionPrecision": ATOM_DECIMALS,
         "quoteCommissionPrecision": ATOM_DECIMALS,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "orderTypes": ORDER_TYPES,
         "icebergAllowed": False,
         "ocoAllowed": False,
         "otoAllowed": False,
-        "quoteOrderQtyMarketAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
-        "cancelReplaceAllowed": False,
+        "cancelReplaceAllowed": True,
         "amendAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": _filters(market, running.tick_multiple),
+        "filters": _filters(market, running.tick_multiple, open_orders_max),
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
@@ -66,7 +89,7 @@ def symbol_info(running: Market) -> Json:
     }
 
 
-def _filters(market: Instrument, tick_multiple: int) -> list[Json]:
+def _filters(market: Instrument, tick_multiple: int, open_orders_max: int) -> list[Json]:
     lots = {
         "minQty": market.lot.text(market.size_lots_min),
         "maxQty": market.lot.text(market.size_lots_max),
@@ -91,7 +114,8 @@ def _filters(market: Instrument, tick_multiple: int) -> list[Json]:
             "applyMaxToMarket": False,
             "avgPriceMins": 0,
         },
-        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": open_orders_max},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": STOPS_MAX},
     ]
 
 

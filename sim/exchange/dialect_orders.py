@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from domain.instrument import Instrument
 from domain.order import Side, TimeInForce
-from domain.units import atoms_text
-from sim.exchange.dialect_errors import DialectError
-from sim.exchange.dialect_market import MS, Json
+from domain.units import atoms_text, decimal_text
+from sim.exchange.dialect_errors import DialectError, unsupported
+from sim.exchange.dialect_market import MS, ORDER_TYPES, Json
 from sim.exchange.dialect_params import Params
 from sim.exchange.messages import (
+    WAITING,
     AccountTrade,
     Execution,
     ExecutionKind,
@@ -23,6 +24,12 @@ from sim.exchange.messages import (
 _TIF = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 _TIF_TEXT = {TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 _TYPE_TEXT = {TimeInForce.POST: "LIMIT_MAKER", TimeInForce.MARKET: "MARKET"}
+_STOPS = ("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
+_WITH_TIF = ("LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
+_NOT_HERE = {
+    "icebergQty": "Iceberg orders are not supported for this symbol.",
+    "trailingDelta": "Trailing stop orders are not supported for this symbol.",
+}
 _SIDE = {"BUY": Side.BUY, "SELL": Side.SELL}
 _STATUS = tuple(one.name for one in OrderStatusKind)
 _KIND = tuple(one.name for one in ExecutionKind)
@@ -34,16 +41,23 @@ def read_order(params: Params, market: Instrument, account: int, now_ns: int) ->
     side = _SIDE.get(params.need("side"))
     if side is None:
         raise DialectError(-1117, "Invalid side.")
-    tif = _read_tif(params)
-    params.refuse("quoteOrderQty")
-    params.refuse("stopPrice")
-    params.refuse("icebergQty")
-    size_lots = params.steps("quantity", market.lot, "LOT_SIZE")
-    price_ticks = 0
+    kind = params.need("type")
+    tif = _read_tif(params, kind)
+    for name, text in _NOT_HERE.items():
+        if params.has(name):
+            raise unsupported(text)
+    size_lots = price_ticks = quote_atoms = 0
+    if kind == "MARKET" and params.has("quoteOrderQty"):
+        params.refuse("quantity")
+        quote_atoms = params.quote_atoms("quoteOrderQty")
+    else:
+        params.refuse("quoteOrderQty")
+        size_lots = params.steps("quantity", market.lot, "LOT_SIZE")
     if tif == TimeInForce.MARKET:
         params.refuse("price")
     else:
         price_ticks = params.steps("price", market.tick, "PRICE_FILTER")
+    stop_ticks = _read_stop(params, market, kind, side)
     return PlaceOrder(
         now_ns,
         account,
@@ -54,39 +68,58 @@ def read_order(params: Params, market: Instrument, account: int, now_ns: int) ->
         size_lots,
         params.client_id("newClientOrderId"),
         _read_self_trade(params),
+        quote_atoms,
+        stop_ticks,
     )
 
 
-def _read_tif(params: Params) -> TimeInForce:
-    kind = params.need("type")
-    if kind == "LIMIT":
+def _read_tif(params: Params, kind: str) -> TimeInForce:
+    if kind in _WITH_TIF:
         tif = _TIF.get(params.need("timeInForce"))
         if tif is None:
             raise DialectError(-1115, "Invalid timeInForce.")
         return tif
-    if kind in {"MARKET", "LIMIT_MAKER"}:
-        params.refuse("timeInForce")
-        return TimeInForce.MARKET if kind == "MARKET" else TimeInForce.POST
-    raise DialectError(-1116, "Invalid orderType.")
+    if kind not in ORDER_TYPES:
+        raise DialectError(-1116, "Invalid orderType.")
+    params.refuse("timeInForce")
+    return TimeInForce.POST if kind == "LIMIT_MAKER" else TimeInForce.MARKET
+
+
+def _read_stop(params: Params, market: Instrument, kind: str, side: int) -> int:
+    """Give the stop price, below zero where the price must fall to it: selling at a loss, buying cheaply."""
+    if kind not in _STOPS:
+        params.refuse("stopPrice")
+        return 0
+    sign = side if kind.startswith("STOP_LOSS") else -side
+    return sign * params.steps("stopPrice", market.tick, "PRICE_FILTER")
 
 
 def _read_self_trade(params: Params) -> int:
-    text = params.text("selfTradePreventionMode")
-    if text is None:
-        return SelfTradePrevention.EXPIRE_MAKER
-    if text not in SelfTradePrevention.__members__:
-        raise DialectError(-1130, "Data sent for parameter 'selfTradePreventionMode' is not valid.")
-    return SelfTradePrevention[text]
+    text = params.choice("selfTradePreventionMode", SelfTradePrevention.__members__)
+    return SelfTradePrevention.EXPIRE_MAKER if text is None else SelfTradePrevention[text]
 
 
-def answer_kind(params: Params, tif: int) -> str:
+def answer_kind(params: Params, order: PlaceOrder) -> str:
     """Tell which answer a new order wants: limit and market orders default to FULL, the rest to ACK."""
-    text = params.text("newOrderRespType")
-    if text is None:
-        return "ACK" if tif == TimeInForce.POST else "FULL"
-    if text not in ANSWERS:
-        raise DialectError(-1130, "Data sent for parameter 'newOrderRespType' is not valid.")
-    return text
+    text = params.choice("newOrderRespType", ANSWERS)
+    if text is not None:
+        return text
+    return "ACK" if order.tif == TimeInForce.POST or order.stop_ticks != 0 else "FULL"
+
+
+def type_text(order: PlacedOrder) -> str:
+    """Name an order's type."""
+    if order.stop_ticks == 0:
+        return _TYPE_TEXT.get(TimeInForce(order.tif), "LIMIT")
+    name = "STOP_LOSS" if order.side * order.stop_ticks > 0 else "TAKE_PROFIT"
+    return name if order.tif == TimeInForce.MARKET else f"{name}_LIMIT"
+
+
+def working_ms(order: PlacedOrder) -> int:
+    """Tell since when an order can trade, -1 while it waits for its price."""
+    if order.working_ns == WAITING:
+        return -1
+    return (order.working_ns if order.working_ns > 0 else order.placed_ns) // MS
 
 
 def placed_answer(
@@ -102,7 +135,7 @@ def placed_answer(
     }
     if kind == "ACK":
         return ack
-    result = ack | _terms(market, order) | {"workingTime": order.placed_ns // MS}
+    result = ack | _terms(market, order) | {"workingTime": working_ms(order)}
     if kind == "RESULT":
         return result
     return result | {"fills": [_fill(market, one) for one in fills]}
@@ -123,12 +156,13 @@ def _terms(market: Instrument, order: PlacedOrder) -> Json:
         "price": market.tick.text(order.price_ticks),
         "origQty": market.lot.text(order.size_lots),
         "executedQty": market.lot.text(order.filled_lots),
-        "origQuoteOrderQty": "0.00000000",
+        "origQuoteOrderQty": atoms_text(order.quote_atoms),
         "cummulativeQuoteQty": atoms_text(order.filled_notional_atoms),
         "status": _STATUS[order.status],
         "timeInForce": _TIF_TEXT.get(TimeInForce(order.tif), "GTC"),
-        "type": _TYPE_TEXT.get(TimeInForce(order.tif), "LIMIT"),
+        "type": type_text(order),
         "side": Side(order.side).name,
+        "stopPrice": market.tick.text(abs(order.stop_ticks)),
         "selfTradePreventionMode": SelfTradePrevention(order.self_trade).name,
     }
 
@@ -141,12 +175,11 @@ def order_answer(market: Instrument, order: PlacedOrder) -> Json:
         "orderListId": -1,
         "clientOrderId": order.client_text,
         **_terms(market, order),
-        "stopPrice": "0.00000000",
         "icebergQty": "0.00000000",
         "time": order.placed_ns // MS,
         "updateTime": order.updated_ns // MS,
-        "isWorking": True,
-        "workingTime": order.placed_ns // MS,
+        "isWorking": order.working_ns != WAITING,
+        "workingTime": working_ms(order),
     }
 
 
@@ -175,18 +208,18 @@ def execution_report(market: Instrument, report: Execution, cancel_name: str = "
     cancelled = report.kind == ExecutionKind.CANCELED
     cancel = cancel_name or cancel_text(order.order_id)
     last = market.notional_atoms(report.last_price_ticks, report.last_lots)
-    working = order.status in {OrderStatusKind.NEW, OrderStatusKind.PARTIALLY_FILLED}
-    return {
+    working = order.status <= OrderStatusKind.PARTIALLY_FILLED and order.working_ns != WAITING
+    event: Json = {
         "e": "executionReport",
         "E": at_ms,
         "s": market.symbol,
         "c": cancel if cancelled else order.client_text,
         "S": Side(order.side).name,
-        "o": _TYPE_TEXT.get(TimeInForce(order.tif), "LIMIT"),
+        "o": type_text(order),
         "f": _TIF_TEXT.get(TimeInForce(order.tif), "GTC"),
         "q": market.lot.text(order.size_lots),
         "p": market.tick.text(order.price_ticks),
-        "P": "0.00000000",
+        "P": market.tick.text(abs(order.stop_ticks)),
         "F": "0.00000000",
         "g": -1,
         "C": order.client_text if cancelled else "",
@@ -208,9 +241,29 @@ def execution_report(market: Instrument, report: Execution, cancel_name: str = "
         "O": order.placed_ns // MS,
         "Z": atoms_text(order.filled_notional_atoms),
         "Y": atoms_text(last),
-        "Q": "0.00000000",
-        "W": order.placed_ns // MS,
+        "Q": atoms_text(order.quote_atoms),
         "V": SelfTradePrevention(order.self_trade).name,
+    }
+    if order.working_ns != WAITING:
+        event["W"] = working_ms(order)
+    return event
+
+
+def rates(maker_ppm: int, taker_ppm: int) -> Json:
+    """Write fee rates."""
+    figures = {"maker": maker_ppm, "taker": taker_ppm, "buyer": 0, "seller": 0}
+    return {name: decimal_text(ppm, 6) for name, ppm in figures.items()}
+
+
+def commission_rates(maker_ppm: int, taker_ppm: int) -> Json:
+    """Write what an order of an account costs."""
+    none = rates(0, 0)
+    return {
+        "standardCommission": rates(maker_ppm, taker_ppm),
+        "standardCommissionForOrder": rates(maker_ppm, taker_ppm),
+        "specialCommission": none,
+        "taxCommission": none,
+        "discount": {"enabledForAccount": False, "enabledForSymbol": False, "discount": "0.00000000"},
     }
 
 

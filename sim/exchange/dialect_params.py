@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from domain.instrument import Instrument
-from domain.units import Step
+from domain.units import Step, atoms
+from sim.exchange.config import NOTIONAL_ATOMS_MAX
 from sim.exchange.dialect_errors import (
     CLIENT_ID_RANGE,
     NUMBER_RANGE,
@@ -18,6 +20,7 @@ from sim.exchange.dialect_errors import (
 
 STEPS_MAX = 1 << 53
 
+SYMBOLS_RANGE = r'^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,99999999}\]$'
 _NUMBER = re.compile(NUMBER_RANGE)
 _INTEGER_RANGE = "^[0-9]{1,20}$"
 _INTEGER = re.compile(_INTEGER_RANGE)
@@ -75,6 +78,38 @@ class Params:
             raise DialectError(-1013, f"Filter failure: {filter_name}")
         return count
 
+    def quote_atoms(self, name: str) -> int:
+        """Give an amount of quote in atoms above zero."""
+        value = self.need(name)
+        if _NUMBER.fullmatch(value) is None:
+            raise illegal(name, NUMBER_RANGE)
+        found = atoms(value, "down")
+        if not 0 < found <= NOTIONAL_ATOMS_MAX:
+            raise DialectError(-1013, "Filter failure: NOTIONAL")
+        return found
+
+    def raw(self, name: str) -> str | None:
+        """Give a parameter as it was sent."""
+        return self._values.get(name)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a parameter was sent."""
+        return name in self._values
+
+    def times(self) -> tuple[int | None, int | None]:
+        """Give `startTime` and `endTime` in milliseconds."""
+        since_ms, until_ms = self.integer("startTime"), self.integer("endTime")
+        if since_ms is not None and until_ms is not None and since_ms > until_ms:
+            raise DialectError(-1023, "Start time is greater than end time.")
+        return since_ms, until_ms
+
+    def choice(self, name: str, among: Collection[str]) -> str | None:
+        """Give one of several words, `None` where absent."""
+        value = self.text(name)
+        if value is not None and value not in among:
+            raise DialectError(-1130, f"Data sent for parameter '{name}' is not valid.")
+        return value
+
     def client_id(self, name: str) -> str:
         """Give a client order id, "" where absent."""
         value = self.text(name)
@@ -90,6 +125,24 @@ class Params:
         if market is None:
             raise invalid_symbol()
         return market
+
+    def some_markets(self, markets: Mapping[str, Instrument]) -> list[Instrument] | None:
+        """Give the markets of `symbols`, a JSON list; `None` where absent."""
+        value = self.text("symbols")
+        if value is None:
+            return None
+        self.refuse("symbol")
+        try:
+            names = json.loads(value)
+        except (ValueError, RecursionError):
+            names = None
+        if not isinstance(names, list) or not names:
+            raise illegal("symbols", SYMBOLS_RANGE)
+        if not all(isinstance(name, str) and name in markets for name in names):
+            raise invalid_symbol()
+        if len(set(names)) != len(names):
+            raise DialectError(-1151, "Symbol is present multiple times in the list.")
+        return [markets[name] for name in names]
 
     def refuse(self, name: str) -> None:
         """Refuse a parameter that has no place here."""

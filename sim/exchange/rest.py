@@ -9,14 +9,17 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from sim.exchange import dialect_limits as limits
 from sim.exchange import sign
-from sim.exchange.dialect_calls import REST_CALLS, Call
+from sim.exchange.dialect_call import Call
+from sim.exchange.dialect_calls import REST_CALLS
 from sim.exchange.dialect_errors import DialectError, missing
 from sim.exchange.dialect_params import Params
 from sim.exchange.server_venue import Venue
 from sim.exchange.stream_keys import ListenKeys
 
 LOG = logging.getLogger(__name__)
+LISTEN_KEY_WEIGHT = 2
 FORM = "application/x-www-form-urlencoded"
 
 _encode = msgspec.json.Encoder().encode
@@ -35,9 +38,11 @@ async def in_words(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except DialectError as refused:
-        return answer(refused.body(), refused.http)
+        return answer(refused.body(), refused.http, limits.retry_header(refused))
     except web.HTTPException as refused:
-        return answer({"code": -1000, "msg": refused.reason}, refused.status)
+        return answer(
+            {"code": -1020, "msg": f"This operation is not supported: {refused.reason}."}, refused.status
+        )
     except (UnicodeDecodeError, ValueError):
         return answer({"code": -1100, "msg": "Illegal characters found in a parameter."}, 400)
     except Exception:
@@ -46,23 +51,38 @@ async def in_words(request: web.Request, handler: Handler) -> web.StreamResponse
         return answer({"code": -1000, "msg": text}, 500)
 
 
-def answer(body: object, status: int = 200) -> web.Response:
+def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Write a JSON answer."""
-    return web.Response(body=_encode(body), status=status, content_type="application/json")
+    return web.Response(body=_encode(body), status=status, headers=headers, content_type="application/json")
 
 
 def _handler(venue: Venue, call: Call) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         params, payload = await _read(request)
+        address = request.remote or ""
         account = -1
-        if call.signed:
-            owner = sign.key_owner(venue.keys, request.headers.get("X-MBX-APIKEY"))
-            account = sign.check_signature(owner, params, payload, venue.now_ms())
-        if call.direct:
-            return answer(call.run(venue, params, account))
-        return answer(await venue.ask(lambda: call.run(venue, params, account)))
+        try:
+            limits.charge_request(venue, address, call.cost(params))
+            if call.signed or call.keyed:
+                owner = sign.key_owner(venue.keys, request.headers.get("X-MBX-APIKEY"))
+                if call.signed:
+                    account = sign.check_signature(owner, params, payload, venue.now_ms())
+            if call.orders > 0:
+                limits.charge_orders(venue, account, call.orders)
+            body, status = await _body(venue, call, params, account), 200
+            told: dict[str, str] = {}
+        except DialectError as refused:
+            body, status, told = refused.body(), refused.http, limits.retry_header(refused)
+        ordering = account if call.orders > 0 and account >= 0 else None
+        return answer(body, status, {**limits.headers(venue, address, ordering), **told})
 
     return handle
+
+
+async def _body(venue: Venue, call: Call, params: Params, account: int) -> object:
+    if call.direct:
+        return call.run(venue, params, account)
+    return await venue.ask(lambda: call.run(venue, params, account))
 
 
 async def _read(request: web.Request) -> tuple[Params, str]:
@@ -79,12 +99,13 @@ class _Keys:
         self._venue, self._listen_keys = venue, listen_keys
 
     def add(self, app: web.Application) -> None:
-        path = "/api/v3/userDataStream"
-        app.router.add_post(path, self._make)
-        app.router.add_put(path, self._extend)
-        app.router.add_delete(path, self._close)
+        for path in ("/api/v3/userDataStream", "/api/v1/userDataStream"):
+            app.router.add_post(path, self._make)
+            app.router.add_put(path, self._extend)
+            app.router.add_delete(path, self._close)
 
     def _account(self, request: web.Request) -> int:
+        limits.charge_request(self._venue, request.remote or "", LISTEN_KEY_WEIGHT)
         return sign.key_owner(self._venue.keys, request.headers.get("X-MBX-APIKEY")).account
 
     async def _make(self, request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import count
 
 from sim.exchange.dialect_errors import DialectError
@@ -49,7 +50,7 @@ class FlowDriver:
 
 
 async def flush_depth(venue: Venue) -> None:
-    """Send `depth@100ms` ten times a second and `depth` once, for ever."""
+    """Send `depth@100ms` ten times a second, `depth` once, and what else is told by the clock, for ever."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     for turn in count(1):
@@ -58,3 +59,18 @@ async def flush_depth(venue: Venue) -> None:
         venue.hub.flush(FAST, venue.now_ms())
         if turn % SLOW_EVERY == 0:
             venue.hub.flush(SLOW, venue.now_ms())
+        tell_timed(venue, turn)
+
+
+def tell_timed(venue: Venue, turn: int) -> None:
+    """Queue the streams that are due by the clock; when the queue is full they are left out this once."""
+    names = venue.timed.due(turn)
+    if not names:
+        return
+
+    def tell(events: object) -> None:
+        if isinstance(events, list):
+            venue.timed.tell(events)
+
+    with suppress(DialectError):
+        venue.submit(lambda: venue.timed.gather(names, venue.now_ms()), tell)

@@ -28,8 +28,10 @@ from sim.exchange.messages import (
 )
 from sim.exchange.recovery import RecordedExchange
 from sim.exchange.server_tickers import Tickers
-from sim.exchange.sign import ApiKey
+from sim.exchange.sign import ApiKey, api_key
 from sim.exchange.stream_hub import BestChanged, MarketHub, UserEvent, UserHub
+from sim.exchange.stream_timed import TimedStreams
+from sim.exchange.weights import Weights
 
 QUEUE_MAX = 10_000
 BATCH_MAX = 256
@@ -69,8 +71,10 @@ class Venue:
         self.markets = {one.symbol: one for one in exchange.instruments}
         self.hub = MarketHub(exchange.instruments)
         self.users = UserHub()
+        self.timed = TimedStreams(self)
         self.voice: Voice | None = None
         self.tickers = Tickers(exchange.instruments, lambda index: exchange.markets[index].last_ticks)
+        self.weights = Weights(config.limits)
         self._recorded = recorded
         self._until_snapshot_check = SNAPSHOT_CHECK_EVERY
         self._keyed = {owner.account for owner in keys.values()}
@@ -245,7 +249,14 @@ def read_keys(config: ExchangeConfig, environment: Mapping[str, str]) -> dict[st
         name, secret = (
             _variable(config.name, environment, one) for one in (account.api_key_env, account.api_secret_env)
         )
-        keys[name] = ApiKey(place, secret.encode())
+        try:
+            keys[name] = api_key(place, secret)
+        except ValueError as error:
+            raise ConfigError(
+                f"environment variable {account.api_secret_env} holds no usable key: {error}",
+                where=config.name,
+                mend="put the HMAC secret or an Ed25519 key in PEM form into it",
+            ) from None
     return keys
 
 

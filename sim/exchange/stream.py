@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 from aiohttp import web
 
+from sim.exchange import dialect_limits as limits
 from sim.exchange.server_venue import Venue
 from sim.exchange.stream_connection import Connection, admit
 from sim.exchange.stream_keys import ListenKeys
@@ -52,6 +53,7 @@ class StreamDoor:
         self, request: web.Request, names: list[str], account: int | None, *, combined: bool
     ) -> web.WebSocketResponse:
         admit(self._connections)
+        limits.charge_connection(self._venue, request.remote or "")
         connection = Connection(request, combined=combined)
         session = StreamSession(self._venue, connection)
         listener = _Own(connection)

@@ -40,6 +40,15 @@ class Connection:
         )
 
     @property
+    def address(self) -> str:
+        """Tell where the client is."""
+        return self._request.remote or ""
+
+    def query(self, name: str) -> str:
+        """Give a parameter of the address that was connected to, "" where absent."""
+        return self._request.query.get(name, "")
+
+    @property
     def transport(self) -> asyncio.Transport | None:
         """Give the socket beneath."""
         return self._request.transport

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from domain.instrument import Instrument
 from sim.exchange import dialect_market as words
-from sim.exchange.dialect_market import Json
 from sim.exchange.messages import DepthChange, PublicTrade
+from sim.exchange.stream_names import timed_names
 
-FAST, SLOW = "depth@100ms", "depth"
-KINDS = (FAST, SLOW, "bookTicker", "trade", "aggTrade")
+FAST, SLOW, SLOW_TOO = "depth@100ms", "depth", "depth@1000ms"
+KINDS = (FAST, SLOW, SLOW_TOO, "bookTicker", "trade", "aggTrade")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,11 +62,17 @@ class MarketHub:
         self._sinks: dict[str, dict[Sink, None]] = {}
         self._names = [{kind: f"{one.symbol.lower()}@{kind}" for kind in KINDS} for one in markets]
         self._known = {name for names in self._names for name in names.values()}
+        self._known.update(timed_names(markets))
         self._gathered: dict[str, dict[int, _Gathered]] = {FAST: {}, SLOW: {}}
 
     def known(self, stream: str) -> bool:
         """Tell whether there is such a stream."""
         return stream in self._known
+
+    @property
+    def listened(self) -> Iterable[str]:
+        """Give every stream that somebody listens to."""
+        return self._sinks
 
     def subscribe(self, stream: str, sink: Sink) -> None:
         """Send a stream to a listener from now on."""
@@ -95,30 +101,33 @@ class MarketHub:
         """Send what was gathered for one of the two depth streams."""
         gathered, self._gathered[kind] = self._gathered[kind], {}
         for index, one in gathered.items():
-            name = self._names[index][kind]
-            if name in self._sinks:
+            kinds = (FAST,) if kind == FAST else (SLOW, SLOW_TOO)
+            names = [self._names[index][each] for each in kinds if self._names[index][each] in self._sinks]
+            if names:
                 bids, asks = tuple(one.bids.items()), tuple(one.asks.items())
                 market = self._markets[index]
                 update = words.depth_update(market, one.first_id, one.last_id, bids, asks, now_ms)
-                self._emit(name, update)
+                for name in names:
+                    self.emit(name, update)
 
     def _best(self, event: BestChanged) -> None:
         name = self._names[event.instrument]["bookTicker"]
         if name in self._sinks:
             market = self._markets[event.instrument]
-            self._emit(name, words.book_ticker(market, event.update_id, event.best))
+            self.emit(name, words.book_ticker(market, event.update_id, event.best))
 
     def _trade(self, trade: PublicTrade) -> None:
         names, market = self._names[trade.instrument], self._markets[trade.instrument]
         if names["trade"] in self._sinks:
-            self._emit(names["trade"], words.trade_event(market, trade))
+            self.emit(names["trade"], words.trade_event(market, trade))
         if names["aggTrade"] in self._sinks:
-            self._emit(names["aggTrade"], words.agg_trade_event(market, trade))
+            self.emit(names["aggTrade"], words.agg_trade_event(market, trade))
 
-    def _emit(self, stream: str, event: Json) -> None:
+    def emit(self, stream: str, event: object) -> None:
+        """Send an event to all who listen to a stream."""
         payload = _encode(event)
         wrapped = b'{"stream":"%b","data":%b}' % (stream.encode(), payload)
-        for sink in list(self._sinks[stream]):
+        for sink in list(self._sinks.get(stream, ())):
             sink.send(wrapped if sink.combined else payload)
 
 

@@ -9,20 +9,22 @@ from itertools import count
 import msgspec
 from aiohttp import web
 
+from sim.exchange import dialect_limits as limits
 from sim.exchange import sign
 from sim.exchange.dialect_calls import WS_CALLS, unknown_method
 from sim.exchange.dialect_errors import DialectError
-from sim.exchange.dialect_market import RATE_LIMITS
 from sim.exchange.dialect_params import Params
 from sim.exchange.server_venue import Deliver, Venue
 from sim.exchange.stream_connection import Connection, admit
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
+SUBSCRIBE_SESSION = "userDataStream.subscribe"
 UNSUBSCRIBE = "userDataStream.unsubscribe"
+CONNECTION_WEIGHT = 2
 SUBSCRIPTIONS_MAX = 16
 
 _encode = msgspec.json.Encoder().encode
-_LIMITS = [{**one, "count": 1} for one in RATE_LIMITS[:1]]
+_RATES = {"true": True, "false": False}
 
 
 class WsApiDoor:
@@ -37,6 +39,8 @@ class WsApiDoor:
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         admit(self._connections)
+        limits.charge_connection(self._venue, request.remote or "")
+        limits.charge_request(self._venue, request.remote or "", CONNECTION_WEIGHT)
         connection = Connection(request, combined=False)
         session = WsApiSession(self._venue, connection)
         self._connections[connection] = None
@@ -65,6 +69,9 @@ class WsApiSession:
         self._venue, self._connection = venue, connection
         self._numbers = count()
         self._subscriptions: dict[int, _Subscription] = {}
+        self._returning = _RATES.get(connection.query("returnRateLimits"), True)
+        self._key: str | None = None
+        self._connected_ms = self._since_ms = venue.now_ms()
 
     def leave(self) -> None:
         """Drop every subscription."""
@@ -79,30 +86,73 @@ class WsApiSession:
             number, method, params = _read(text)
             self._start(number, method, params)
         except DialectError as refused:
-            self._answer(number, refused)
+            self._told(number, refused)
 
     def _start(self, number: object, method: str, values: dict[str, str]) -> None:
         call = WS_CALLS.get(method)
         params, account = Params(values), -1
-        if method == SUBSCRIBE or (call is not None and call.signed):
+        returning = _RATES.get(values.get("returnRateLimits", ""), self._returning)
+        answer: Deliver = partial(self._answer, number, None, returning)
+        limits.charge_request(self._venue, self._connection.address, 2 if call is None else call.cost(params))
+        if call is None:
+            self._session_call(number, method, params, values)
+            return
+        if call.signed:
             account = self._signed(values)
-        answer: Deliver = partial(self._answer, number)
+        if call.orders > 0:
+            answer = partial(self._answer, number, account, returning)
         if self._connection.tap is not None:
             answer = self._connection.tap.answer(method, values, answer)
-        if call is not None and call.direct:
+        if call.orders > 0:
+            limits.charge_orders(self._venue, account, call.orders)
+        if call.direct:
             answer(call.run(self._venue, params, account))
-        elif call is not None:
-            work = partial(call.run, self._venue, params, account)
-            self._venue.submit(work, answer)
-        elif method == SUBSCRIBE:
+        else:
+            self._venue.submit(partial(call.run, self._venue, params, account), answer)
+
+    def _session_call(self, number: object, method: str, params: Params, values: dict[str, str]) -> None:
+        """Follow what concerns this connection alone."""
+        if method in {SUBSCRIBE, SUBSCRIBE_SESSION}:
+            account = self._signed(values) if method == SUBSCRIBE else self._logged_on()
             self._venue.submit(_nothing, lambda _: self._subscribe(number, account))
         elif method == UNSUBSCRIBE:
             self._unsubscribe(params.integer("subscriptionId"))
-            self._answer(number, {})
+            self._told(number, {})
+        elif method == "session.subscriptions":
+            self._told(number, [{"subscriptionId": place} for place in self._subscriptions])
+        elif method == "session.logon":
+            owner = sign.key_owner(self._venue.keys, values.get("apiKey"))
+            if owner.public is None:
+                raise DialectError(-4056, "HMAC_SHA256 API key is not supported.")
+            self._signed(values)
+            self._key, self._since_ms = str(values["apiKey"]), self._venue.now_ms()
+            self._told(number, self._status())
+        elif method in {"session.status", "session.logout"}:
+            if method == "session.logout":
+                self._key = None
+            self._told(number, self._status())
         else:
             raise unknown_method(method)
 
+    def _status(self) -> dict[str, object]:
+        return {
+            "apiKey": self._key,
+            "authorizedSince": None if self._key is None else self._since_ms,
+            "connectedSince": self._connected_ms,
+            "returnRateLimits": self._returning,
+            "serverTime": self._venue.now_ms(),
+            "userDataStream": bool(self._subscriptions),
+        }
+
+    def _logged_on(self) -> int:
+        if self._key is None:
+            raise DialectError(-1002, "You are not authorized to execute this request.", 401)
+        return sign.key_owner(self._venue.keys, self._key).account
+
     def _signed(self, values: dict[str, str]) -> int:
+        if self._key is not None and "signature" not in values:
+            sign.check_time(Params(values), self._venue.now_ms())
+            return self._logged_on()
         owner = sign.key_owner(self._venue.keys, values.get("apiKey"))
         return sign.check_signature(owner, Params(values), sign.ws_payload(values), self._venue.now_ms())
 
@@ -111,11 +161,11 @@ class WsApiSession:
         if self._connection.closed:
             return
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
-            self._answer(number, DialectError(-1034, "Too many subscriptions on this connection."))
+            self._told(number, DialectError(-1034, "Too many subscriptions on this connection."))
             return
         place = next(self._numbers)
         self._subscriptions[place] = _Subscription(self._connection, place, account)
-        self._answer(number, {"subscriptionId": place})
+        self._told(number, {"subscriptionId": place})
         self._venue.users.subscribe(account, self._subscriptions[place])
         if self._connection.tap is not None:
             self._connection.tap.account = self._venue.config.accounts[account].name
@@ -127,11 +177,16 @@ class WsApiSession:
                 raise DialectError(-1130, "Data sent for parameter 'subscriptionId' is not valid.")
             self._venue.users.unsubscribe(one.account, one)
 
-    def _answer(self, number: object, result: object) -> None:
+    def _told(self, number: object, result: object) -> None:
+        self._answer(number, None, self._returning, result)
+
+    def _answer(self, number: object, account: int | None, returning: bool, result: object) -> None:
         if isinstance(result, DialectError):
-            body = {"id": number, "status": result.http, "error": result.body(), "rateLimits": _LIMITS}
+            body = {"id": number, "status": result.http, "error": result.body()}
         else:
-            body = {"id": number, "status": 200, "result": result, "rateLimits": _LIMITS}
+            body = {"id": number, "status": 200, "result": result}
+        if returning:
+            body["rateLimits"] = limits.counts(self._venue, self._connection.address, account)
         self._connection.send(_encode(body))
 
 
