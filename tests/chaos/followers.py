@@ -97,7 +97,7 @@ class Watcher:
                 venue.fetch_book(place)
 
     def shown(self, place: int) -> Sides:
-        """Give what the book shows, in the ticks of the exchange, which may be smaller than the venue tells."""
+        """Give what the book shows, in the exchange's own ticks, which may be finer than those it tells."""
         book, scale = self.books[place], self.scales[place]
         bids, asks = (
             tuple((price * scale, lots) for price, lots in levels.tolist())
