@@ -15,6 +15,7 @@ class RequestKind(IntEnum):
     CANCEL = 1
     QUERY = 2
     SUBSCRIBE = 3
+    KEEP = 4
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,155 @@
+"""Market data: books, best prices and trades of one public socket; missed trades come over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+from domain.errors import SwarmError
+from domain.events import Event
+from domain.instrument import Instrument
+from domain.market_events import FeedLost, FeedUp, MarketRows
+from domain.protocols import Clock
+from market.venues.config import VenueConfig
+from market.venues.kraken.names import wire_symbol
+from market.venues.kraken.rest import RestClient
+from market.venues.kraken.wire import Answer, MarketWire, TradeGap
+from market.venues.link import LinkBroken, VenueLink
+
+DEPTHS = (10, 25, 100, 500, 1_000)
+DEPTH = 100
+SYMBOLS_MAX = 100
+GAPS_MAX = 64
+
+
+def book_depth(config: VenueConfig) -> int:
+    """Give the depth that books are subscribed to: the nearest that Kraken offers to `snapshot_levels`, 100
+    where the config does not say. The pipeline must cut its books there (`BookRules(depth=…)`)."""
+    if "snapshot_levels" not in config.model_fields_set:
+        return DEPTH
+    return min(DEPTHS, key=lambda depth: abs(depth - config.snapshot_levels))
+
+
+class MarketStream:
+    """Deliver depth, best prices and trades of the venue's instruments; satisfies `domain.protocols.Feed`."""
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        instruments: Sequence[Instrument],
+        rest: RestClient,
+        clock: Clock,
+        deliver: Callable[[Event], None],
+    ) -> None:
+        self._config, self._rest, self._clock, self._deliver = config, rest, clock, deliver
+        self._symbols = {instrument.index: wire_symbol(instrument) for instrument in instruments}
+        self._indexes = {symbol: index for index, symbol in self._symbols.items()}
+        self._depth = book_depth(config)
+        self._patience_ns = int(config.request_timeout_s * 1e9)
+        self.wire = MarketWire(instruments)
+        # Until when the snapshot of a book is waited for; one that is on its way is not asked for again.
+        self._pending: dict[int, int] = {}
+        self._gaps: asyncio.Queue[TradeGap] = asyncio.Queue(maxsize=GAPS_MAX)
+        self._last_id = 0
+        self.refused, self.trades_lost, self.snapshots_asked = 0, 0, 0
+        self.link = VenueLink(
+            "stream",
+            config.stream_url,
+            config,
+            on_open=self._opened,
+            on_frame=self._frame,
+            on_lost=self._lost,
+        )
+
+    def fetch_book(self, instrument: int) -> None:
+        """Ask for a snapshot by subscribing anew; asking again while one is on its way changes nothing."""
+        now_ns = self._clock.now_ns()
+        if not self.link.up.is_set() or now_ns < self._pending.get(instrument, 0):
+            return
+        self._pending[instrument] = now_ns + self._patience_ns
+        self.snapshots_asked += 1
+        symbols = [self._symbols[instrument]]
+        self._request("unsubscribe", "book", symbols, depth=self._depth)
+        self._request("subscribe", "book", symbols, depth=self._depth, snapshot=True)
+
+    async def run(self) -> None:
+        """Keep the feed up and bring the trades that it missed."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run())
+            tasks.create_task(self._back_fill())
+
+    async def _opened(self) -> None:
+        now_ns = self._clock.now_ns()
+        self.wire.opened()
+        self._pending = dict.fromkeys(self._symbols, now_ns + self._patience_ns)
+        symbols = list(self._symbols.values())
+        for first in range(0, len(symbols), SYMBOLS_MAX):
+            some = symbols[first : first + SYMBOLS_MAX]
+            self._request("subscribe", "book", some, depth=self._depth, snapshot=True)
+            self._request("subscribe", "trade", some, snapshot=True)
+            self._request("subscribe", "ticker", some, event_trigger="bbo", snapshot=True)
+        self.link.up.set()
+        self._deliver(FeedUp(self._config.name, now_ns))
+
+    def _request(self, method: str, channel: str, symbols: list[str], **more: int | str) -> None:
+        self._last_id += 1
+        parameters = {"channel": channel, "symbol": symbols, **more}
+        request = {"method": method, "params": parameters, "req_id": self._last_id}
+        self.link.send(json.dumps(request, separators=(",", ":")).encode())
+
+    def _lost(self, reason: str) -> None:
+        self._deliver(FeedLost(self._config.name, self._clock.now_ns(), reason))
+
+    def _frame(self, payload: bytes) -> None:
+        now_ns = self._clock.now_ns()
+        told = self.wire.decode(payload, now_ns)
+        if told is None:
+            if self.wire.hopeless:
+                raise LinkBroken(f"too many bad frames: {self.wire.last_bad}")
+            return
+        if isinstance(told, Answer):
+            self._answered(told)
+            return
+        if self.wire.synced:
+            for instrument in self.wire.synced:
+                self._pending.pop(instrument, None)
+            self.wire.synced.clear()
+        self._deliver(MarketRows(now_ns, told))
+        for gap in self.wire.gaps:
+            self._missed(gap)
+        self.wire.gaps.clear()
+
+    def _answered(self, answer: Answer) -> None:
+        """Take note of a refused subscription: its book may be asked for again at once."""
+        if answer.success:
+            return
+        self.refused += 1
+        instrument = self._indexes.get(answer.symbol or "")
+        if instrument is not None and answer.method == "subscribe":
+            self._pending.pop(instrument, None)
+
+    def _missed(self, gap: TradeGap) -> None:
+        if self._gaps.full():
+            self.trades_lost += gap.before - gap.after - 1
+        else:
+            self._gaps.put_nowait(gap)
+
+    async def _back_fill(self) -> None:
+        """Bring trades that were missed; they come after their time, marked by it."""
+        while True:
+            gap = await self._gaps.get()
+            missing = gap.before - gap.after - 1
+            try:
+                body = await self._rest.public(
+                    "Trades", {"pair": self._symbols[gap.instrument], "since": max(0, gap.after_ns - 1)}
+                )
+            except SwarmError:
+                self.trades_lost += missing
+                continue
+            now_ns = self._clock.now_ns()
+            rows = self.wire.recent(gap, body, now_ns)
+            # What the venue does not list any more is lost, and counted.
+            self.trades_lost += missing - (len(rows) if rows is not None else 0)
+            if rows is not None:
+                self._deliver(MarketRows(now_ns, rows))

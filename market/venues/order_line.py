@@ -1,0 +1,230 @@
+"""What every order connection does alike: room, deadlines, order of leaving, told once, account in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
+
+from domain.errors import SwarmError
+from domain.events import Event
+from domain.order import ApprovedOrder, OrderIntent
+from domain.order_events import (
+    AccountSnapshot,
+    FateUnknown,
+    OrderAcked,
+    OrderClosed,
+    OrderEvent,
+    OrderLinkLost,
+    OrderLinkUp,
+    OrderNotFound,
+    OrderRefusedByVenue,
+)
+from domain.protocols import Clock
+from market.venues.backoff import Backoff
+from market.venues.config import VenueConfig
+from market.venues.in_flight import InFlight, Request, RequestKind, SendQueue
+from market.venues.link import VenueLink
+from market.venues.rest import RestCalls
+
+# Ours, not the venue's: its codes are below zero.
+NOT_SENT = 1
+SWEEP_S = 0.05
+REMEMBERED_MAX = 8_192
+_IN_DOUBT = (RequestKind.PLACE, RequestKind.CANCEL)
+
+Since = tuple[tuple[int, int], ...]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class OrderLine:
+    """Carry orders over one socket; a dialect says what the frames are and what answers mean.
+
+    Whatever cannot be told for sure (no answer within `request_timeout_s`, a lost connection, a limiter, a
+    venue's own trouble) becomes `FateUnknown`. What was never written to the socket is refused as such.
+    """
+
+    def __init__(
+        self, config: VenueConfig, rest: RestCalls, clock: Clock, deliver: Callable[[Event], None]
+    ) -> None:
+        self._config, self._calls, self._clock, self._deliver = config, rest, clock, deliver
+        self._in_flight, self._queue = InFlight(config.in_flight_max), SendQueue()
+        self._timeout_ns = int(config.request_timeout_s * 1e9)
+        self._window_ns = (config.recv_window_ms + 1_000) * 1_000_000
+        self._started_ns = clock.now_ns()
+        self._sent_ns: OrderedDict[int, int] = OrderedDict()
+        self._told: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._ask_again: dict[int, tuple[int, int]] = {}
+        self._account_wanted: asyncio.Queue[Since] = asyncio.Queue(maxsize=1)
+        self.bad_frames, self.stray_answers, self.accounts_failed, self.last_bad = 0, 0, 0, ""
+        self.accounts_dropped = self._ups = 0
+        self.link = VenueLink(
+            "orders",
+            config.api_url,
+            config,
+            on_open=self._opened,
+            on_frame=self._frame,
+            on_lost=self._lost,
+            on_resume=self._flush,
+        )
+
+    def _unsupported(self, intent: OrderIntent) -> str | None:
+        """Say why the venue cannot take such an order at all, `None` where it can."""
+        return None
+
+    def _place_frame(self, request_id: int, client_id: int, intent: OrderIntent, now_ns: int) -> bytes:
+        """Write a new order."""
+        raise NotImplementedError
+
+    def _cancel_frame(self, request_id: int, client_id: int, instrument: int) -> bytes:
+        """Write a cancel."""
+        raise NotImplementedError
+
+    def query(self, client_id: int, instrument: int) -> None:
+        """Ask for an order's fate; without a connection nothing is asked, and the core asks again in time."""
+        raise NotImplementedError
+
+    async def _account(self, since: Since) -> AccountSnapshot:
+        """Read the account."""
+        raise NotImplementedError
+
+    async def _opened(self) -> None:
+        """Make a new connection of use, and say so by `_up`."""
+        raise NotImplementedError
+
+    def _frame(self, payload: bytes) -> None:
+        """Take one frame."""
+        raise NotImplementedError
+
+    def send(self, client_id: int, approved: ApprovedOrder) -> None:
+        """Write a new order now."""
+        now_ns = self._clock.now_ns()
+        why = self._unsupported(approved.intent)
+        if why is None and not self._room(RequestKind.PLACE):
+            why = "in-flight table is full" if self.link.up.is_set() else "order link is down"
+        if why is not None:
+            self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
+            return
+        intent = approved.intent
+        request = Request(RequestKind.PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
+        frame = self._place_frame(self._in_flight.add(request), client_id, intent, now_ns)
+        self._write(RequestKind.PLACE, frame)
+        remember(self._sent_ns, client_id, now_ns)
+
+    def cancel(self, client_id: int, instrument: int) -> None:
+        """Write a cancel now, ahead of anything that waits."""
+        if not self._room(RequestKind.CANCEL):
+            self._soon(FateUnknown(client_id, self._clock.now_ns(), "cancel not sent"))
+            return
+        request_id = self._add(RequestKind.CANCEL, client_id, instrument)
+        self._write(RequestKind.CANCEL, self._cancel_frame(request_id, client_id, instrument))
+
+    def fetch_account(self, since_trade_ids: Since) -> None:
+        """Ask for the account; a later ask replaces one that has not begun."""
+        if self._account_wanted.full():
+            self._account_wanted.get_nowait()
+        self._account_wanted.put_nowait(since_trade_ids)
+
+    async def run(self) -> None:
+        """Keep the connection up, watch the deadlines and fetch the account."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run())
+            tasks.create_task(self._sweep())
+            tasks.create_task(self._fetch_accounts())
+
+    def _room(self, kind: RequestKind) -> bool:
+        return self.link.up.is_set() and not self._in_flight.full(kind)
+
+    def _add(self, kind: RequestKind, client_id: int = 0, instrument: int = 0) -> int:
+        deadline_ns = self._clock.now_ns() + self._timeout_ns
+        return self._in_flight.add(Request(kind, client_id, instrument, deadline_ns))
+
+    def _write(self, kind: RequestKind, frame: bytes) -> None:
+        if self.link.paused:
+            self._queue.put(kind, frame)
+        else:
+            self.link.send(frame)
+
+    def _flush(self) -> None:
+        while not self.link.paused and (frame := self._queue.pop()) is not None:
+            self.link.send(frame)
+
+    def _soon(self, event: OrderEvent) -> None:
+        # Not now: the core may be in the middle of the step that made us send.
+        asyncio.get_running_loop().call_soon(self._deliver, event)
+
+    def _up(self) -> None:
+        self.link.up.set()
+        self._ups += 1
+        self._deliver(OrderLinkUp(self._config.name, self._clock.now_ns()))
+
+    def _tell(self, event: OrderEvent) -> None:
+        """Deliver an event, once, though both an answer and a stream may tell it."""
+        if isinstance(event, OrderAcked | OrderClosed):
+            key = (event.client_id, type(event).__name__)
+            if key in self._told:
+                return
+            remember(self._told, key, None)
+        self._deliver(event)
+
+    def _not_found(self, client_id: int, instrument: int, now_ns: int) -> None:
+        """Say that the venue does not know an order, once its submit cannot be on its way any more.
+
+        Until then it is asked again: after the submit's window the venue itself would refuse it.
+        """
+        due_ns = self._sent_ns.get(client_id, self._started_ns) + self._window_ns
+        if now_ns >= due_ns:
+            self._deliver(OrderNotFound(client_id, now_ns))
+        elif len(self._ask_again) < REMEMBERED_MAX:
+            self._ask_again[client_id] = (due_ns, instrument)
+
+    def _lost(self, reason: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._queue.clear()
+        self._ask_again.clear()
+        for request in self._in_flight.clear():
+            if request.kind in _IN_DOUBT:
+                self._deliver(FateUnknown(request.client_id, now_ns, f"link lost: {reason}"))
+        self._deliver(OrderLinkLost(self._config.name, now_ns, reason))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now_ns = self._clock.now_ns()
+            for request in self._in_flight.overdue(now_ns):
+                if request.kind in _IN_DOUBT:
+                    self._deliver(FateUnknown(request.client_id, now_ns, "no answer in time"))
+            for client_id, (due_ns, instrument) in list(self._ask_again.items()):
+                if due_ns <= now_ns:
+                    del self._ask_again[client_id]
+                    self.query(client_id, instrument)
+
+    async def _fetch_accounts(self) -> None:
+        backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._calls.draws)
+        while True:
+            since = await self._account_wanted.get()
+            while True:
+                began = self._ups
+                try:
+                    snapshot = await self._account(since)
+                    break
+                except SwarmError:
+                    self.accounts_failed += 1
+                await asyncio.sleep(backoff.next_s())
+                if not self._account_wanted.empty():
+                    since = self._account_wanted.get_nowait()
+            backoff.reset()
+            if self.link.up.is_set() and began == self._ups:
+                self._deliver(snapshot)
+            else:
+                # Fills may have gone by between its reading and the new link: the core asks again then.
+                self.accounts_dropped += 1
+
+
+def remember(table: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+    """Put something into a table that forgets the oldest."""
+    table[key] = value
+    if len(table) > REMEMBERED_MAX:
+        table.popitem(last=False)
