@@ -9,6 +9,7 @@ import numpy as np
 from domain.dtypes import Rows
 from domain.instrument import Instrument
 from domain.market_events import BookDelta, BookSnapshot, Levels, Tick, Trade
+from hw.kernel import kernels_on
 from market.config import PipelineConfig
 from market.pipeline import Pipeline
 from market.rows import RowEvent, rows_of
@@ -16,6 +17,11 @@ from market.rows import RowEvent, rows_of
 SECOND = 1_000_000_000
 MS = 1_000_000
 BEGIN = 1_000 * SECOND
+
+
+def examples(count: int) -> int:
+    """Give how many examples to try; uncompiled each takes a hundred times as long."""
+    return count if kernels_on() else max(10, count // 15)
 
 
 def instrument(index: int = 0, venue: str = "x", base: str = "BTC", quote: str = "USDT") -> Instrument:

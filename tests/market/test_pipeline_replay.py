@@ -13,7 +13,7 @@ from domain.dtypes import ROW_WIDTH
 from domain.market_events import BookDelta, BookSnapshot, Tick, Trade
 from market.pipeline import Pipeline
 from market.rows import RowEvent, rows_of
-from tests.market.pipeline_rows import BEGIN, MS, instrument, pipeline
+from tests.market.pipeline_rows import BEGIN, MS, examples, instrument, pipeline
 
 MARKETS = (instrument(0), instrument(1, venue="y"), instrument(2, base="ETH"))
 Seen = list[tuple[int, ...]]
@@ -69,7 +69,7 @@ def drive(made: Pipeline, told: list[RowEvent], cuts: list[int]) -> Seen:
     return seen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8), st.sampled_from(["auto", "smart"])
 )
@@ -82,7 +82,7 @@ def test_any_cut_of_the_rows_gives_the_same_questions_and_the_same_state(
     assert whole.state() == cut.state()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(STEP, max_size=60), st.integers(0, 60))
 def test_a_restored_pipeline_goes_on_as_the_first(steps: list[Any], cut: int) -> None:
     told = events(steps)
