@@ -59,16 +59,6 @@ def columns_in(kind: Kind, batch: Any) -> Columns:
     return Columns(numbers, levels, np.diff(offsets).astype(np.int64))
 
 
-def sliced(columns: Columns, first: int, end: int) -> Columns:
-    """Give some of the records, as views."""
-    numbers = {name: column[first:end] for name, column in columns.numbers.items()}
-    if columns.levels is None or columns.level_counts is None:
-        return Columns(numbers)
-    low = int(columns.level_counts[:first].sum())
-    counts = columns.level_counts[first:end]
-    return Columns(numbers, columns.levels[low : low + int(counts.sum())], counts)
-
-
 def together(one: Columns, other: Columns) -> Columns:
     """Put columns one after the other; this copies."""
     numbers = {name: np.concatenate([column, other.numbers[name]]) for name, column in one.numbers.items()}
@@ -119,8 +109,8 @@ class Lane:
         end = len(times) if before_ns == FOREVER_NS else int(np.searchsorted(times, before_ns))
         if end == 0:
             return None
-        self._held = None if end == len(times) else sliced(held, end, len(times))
-        return held if end == len(times) else sliced(held, 0, end)
+        self._held = None if end == len(times) else held.cut(end, len(times))
+        return held if end == len(times) else held.cut(0, end)
 
     def _read(self) -> Iterator[Columns]:
         import pyarrow as pa
@@ -154,4 +144,4 @@ class Lane:
     def _inside(self, columns: Columns) -> Columns:
         times = columns.numbers[TIME[self.kind]]
         first, end = np.searchsorted(times, (self._start_ns, self._end_ns))
-        return columns if first == 0 and end == len(times) else sliced(columns, int(first), int(end))
+        return columns if first == 0 and end == len(times) else columns.cut(int(first), int(end))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ class Columns(msgspec.Struct, eq=False):
 
     def __len__(self) -> int:
         return len(self.numbers["arrival"])
+
+    def cut(self, first: int, end: int) -> Columns:
+        """Give some of the rows, as views."""
+        made = Columns({name: column[first:end] for name, column in self.numbers.items()})
+        if self.levels is not None and self.level_counts is not None:
+            low = int(self.level_counts[:first].sum())
+            made.level_counts = self.level_counts[first:end]
+            made.levels = self.levels[low : low + int(made.level_counts.sum())]
+        if self.quotes is not None:
+            made.quotes = {name: column.slice(first, end - first) for name, column in self.quotes.items()}
+        return made
 
 
 class PartWriter:
@@ -74,9 +86,17 @@ class PartWriter:
 
     def abandon(self) -> None:
         """Remove what was written."""
+        import pyarrow as pa
+
+        # A disk that is full refuses the last bytes too; nobody wants them.
+        if self._writer is not None:
+            with suppress(OSError, pa.ArrowException):
+                self._writer.close()
+            self._writer.is_open = False
+            self._writer = None
         if self._sink is not None and not self._sink.closed:
-            self._sink.close()
-        self._writer = None
+            with suppress(OSError, pa.ArrowException):
+                self._sink.close()
         self.staged.unlink(missing_ok=True)
 
     def _open(self) -> None:

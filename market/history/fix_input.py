@@ -1,0 +1,69 @@
+"""A file of FIX messages as one more input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from domain.errors import ConfigError
+from market.fix import FixEvent, FixFeed
+from market.history.file_job import FileJob
+from market.history.layout import Kind
+from market.history.part import Columns
+from market.history.raw import BadInput, Progress, opened
+from market.history.split import columns_of, split
+from market.history.steps import known_instrument
+from market.rows import rows_of
+
+_READ_BYTES = 1 << 20
+
+
+class FixInput:
+    """Read one market's full and incremental refreshes; the sender's time stands for the local one."""
+
+    format = "fix"
+
+    def __init__(self, root: Path, job: FileJob, symbol: str, progress: Progress | None) -> None:
+        known = known_instrument(root, job.venue, symbol, job.steps)
+        if known is None:
+            raise ConfigError(
+                f"the steps of {symbol} are not known",
+                where=str(job.path),
+                mend="give --tick and --lot, or --exchange-info",
+            )
+        self.instrument, self.steps = known
+        self._path, self._progress = job.path, progress
+        self.feed = FixFeed([self.instrument])
+        self._last_ns = self._rows = 0
+
+    def rows(self) -> Iterator[tuple[Kind, Columns]]:
+        """Give book changes and trades."""
+        with opened(self._path, self._progress) as stream:
+            while data := stream.read(_READ_BYTES):
+                yield from self._columns(self.feed.feed(data))
+            yield from self._columns(self.feed.finish())
+        if self.feed.frames.counts.messages == 0:
+            raise BadInput("there is no FIX 4.4 message in it", 1)
+
+    def notes(self) -> tuple[str, ...]:
+        """Tell what was left out."""
+        told = {
+            **msgspec.structs.asdict(self.feed.frames.counts),
+            **msgspec.structs.asdict(self.feed.counts),
+        }
+        return tuple(f"{count} {name.replace('_', ' ')}" for name, count in told.items() if count > 0)
+
+    def _columns(self, events: list[FixEvent]) -> Iterator[tuple[Kind, Columns]]:
+        if not events:
+            return
+        ordered = []
+        for event in events:
+            # The sender's clock may go back; the order of the messages does not.
+            self._last_ns = max(self._last_ns, event.local_ts_ns)
+            ordered.append(rows_of(msgspec.structs.replace(event, local_ts_ns=self._last_ns)))
+        for _, kind, block in split(np.concatenate(ordered), self._rows):
+            yield kind, columns_of(kind, block)
+        self._rows += len(events)
