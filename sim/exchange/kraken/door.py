@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from itertools import count
 
 from aiohttp import web
@@ -18,6 +20,7 @@ from sim.exchange.server_venue import Venue
 from sim.exchange.stream_connection import Connection, admit
 
 LOG = logging.getLogger(__name__)
+MIND_S = 0.05
 CONNECTION_ID_FIRST = 6_447_481_662_169_813_000
 
 
@@ -42,7 +45,28 @@ def add_kraken(app: web.Application, venue: Venue, connections: dict[Connection,
     voice = KrakenVoice(venue)
     venue.voice = voice
     add_kraken_rest(app, venue, voice)
+    app.cleanup_ctx.append(_minding(venue, voice))
     _Sockets(venue, voice, connections).add(app)
+
+
+def _minding(venue: Venue, voice: KrakenVoice) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Look after orders whose time runs out, while the application lives."""
+
+    async def mind() -> None:
+        while True:
+            await asyncio.sleep(MIND_S)
+            if voice.desk.due(venue.now_ns()):
+                # A full queue is tried again at the next look.
+                with suppress(DialectError):
+                    venue.submit(voice.desk.expire, lambda _: None)
+
+    async def minding(_: web.Application) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(mind())
+            yield
+            task.cancel()
+
+    return minding
 
 
 class _Sockets:

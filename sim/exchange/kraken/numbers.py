@@ -44,7 +44,7 @@ def amount(atoms: int) -> msgspec.Raw:
 def average(market: Instrument, notional_atoms: int, lots: int) -> str:
     """Write an average price with ten decimals, rounded down."""
     if lots == 0:
-        return "0"
+        return "0.0000000000"
     return atoms_text(notional_atoms * ATOMS_PER_UNIT // (lots * market.lot_atoms))
 
 

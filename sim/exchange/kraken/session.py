@@ -13,6 +13,7 @@ from sim.exchange.kraken.candles import INTERVALS
 from sim.exchange.kraken.errors import KrakenError, text_of
 from sim.exchange.kraken.feed import DEPTHS, Feed
 from sim.exchange.kraken.pairs import instrument_data
+from sim.exchange.kraken.private import CHANNELS, PrivateSession
 from sim.exchange.kraken.request import Request, read_request
 from sim.exchange.kraken.voice import KrakenVoice
 from sim.exchange.server_venue import Venue
@@ -33,6 +34,7 @@ class Session:
     def __init__(self, venue: Venue, voice: KrakenVoice, connection: Connection, number: int) -> None:
         self._venue, self._voice, self._connection, self._number = venue, voice, connection, number
         self._channels: dict[tuple[str, str], object] = {}
+        self._private = PrivateSession(venue, voice, self.send, connection.tap)
         self._quiet = True
 
     def send(self, payload: bytes) -> None:
@@ -65,6 +67,7 @@ class Session:
                 self._voice.by_symbol[symbol].unsubscribe(channel, setting, self)
         self._voice.instruments.pop(self, None)
         self._channels.clear()
+        self._private.leave()
 
     def take(self, text: str) -> None:
         """Take one message."""
@@ -86,6 +89,8 @@ class Session:
             self._subscribe(request)
         elif request.method == "unsubscribe":
             self._unsubscribe(request)
+        elif request.method in self._private.methods:
+            self._private.methods[request.method](request, self._private.owner(request))
         else:
             raise KrakenError(f"Unsupported method: '{request.method[:40]}'")
 
@@ -93,6 +98,9 @@ class Session:
         channel = request.params.get("channel")
         if channel == "instrument":
             self._subscribe_instruments(request)
+        elif channel in CHANNELS:
+            self._private.subscribe(request, str(channel))
+            self._channels[str(channel), ""] = None
         elif channel in PUBLIC:
             setting, told = _setting(str(channel), request.params)
             for symbol in _symbols(request):
@@ -121,6 +129,10 @@ class Session:
             self._voice.instruments.pop(self, None)
             self._channels.pop((channel, ""), None)
             self.send(request.done({"channel": channel}, self._venue.now_ns()))
+            return
+        if channel in CHANNELS:
+            self._private.unsubscribe(request, channel)
+            del self._channels[channel, ""]
             return
         for symbol in _symbols(request):
             feed = self._feed(request, symbol)
