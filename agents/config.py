@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from domain.errors import ConfigError
 from domain.ids import SHARD_MAX
+from market.config import PipelineConfig
 from market.venues.config import VenueConfig
 from risk.limits import AgentLimits, NodeLimits
 
@@ -85,6 +86,7 @@ class RegionConfig(_Table):
     coordinator: CoordinatorConfig
     venues: Annotated[tuple[VenueTable, ...], Field(min_length=1)]
     agents: Annotated[tuple[AgentConfig, ...], Field(min_length=1)]
+    market: PipelineConfig = PipelineConfig()
     limits: NodeLimits = NodeLimits()
     desk: DeskConfig = DeskConfig()
     authority: AuthorityConfig = AuthorityConfig()

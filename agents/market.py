@@ -1,19 +1,25 @@
-"""One market as a node keeps it: book, ring, risk figures, counted trades and the agents in it."""
+"""One market as a node keeps it: its part of the pipeline, its risk figures, trades and agents."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agents.strategies import STRATEGIES
 from agents.trades import TradeLog
 from domain.instrument import Instrument
-from domain.market_events import Tick
-from market.book import Book
-from market.ring import TickRing
+from market.pipeline import Pipeline
 from risk.exposure import MarketRisk
 
 if TYPE_CHECKING:
     from agents.account import Account
     from agents.agent import Agent
+    from agents.config import RegionConfig
+
+
+def pipeline_of(config: RegionConfig, instruments: tuple[Instrument, ...]) -> Pipeline:
+    """Build the node's pipeline, which comes back for trades only where a strategy wants them."""
+    wanted = any(getattr(STRATEGIES[agent.strategy], "wants_trades", False) for agent in config.agents)
+    return Pipeline(instruments, config.market.model_copy(update={"ask_trades": wanted}))
 
 
 class Market:
@@ -25,41 +31,26 @@ class Market:
         "book",
         "instrument",
         "linked",
+        "pipeline",
         "ring",
         "risk",
-        "sequence",
         "signal_bps",
         "trades",
     )
 
-    def __init__(self, instrument: Instrument, account: Account) -> None:
-        self.instrument, self.account = instrument, account
+    def __init__(self, instrument: Instrument, account: Account, pipeline: Pipeline) -> None:
+        self.instrument, self.account, self.pipeline = instrument, account, pipeline
         self.risk = MarketRisk.of(
             instrument, account.wallet(instrument.base), account.wallet(instrument.quote)
         )
-        self.book, self.ring, self.trades = Book(instrument.index), TickRing(), TradeLog()
+        self.book, self.ring = pipeline.book(instrument.index), pipeline.ring(instrument.index)
+        self.trades = TradeLog()
         self.agents: list[Agent] = []
-        self.sequence, self.linked = 0, False
+        self.linked = False
         self.signal_bps: float | None = None
 
-    def touch(self, tick: Tick) -> None:
-        """Take a new top of book."""
+    def touch(self) -> None:
+        """Take the touch as the pipeline has it: what asked nobody moved it too."""
         risk = self.risk
-        risk.bid_ticks, risk.ask_ticks, risk.touched_ns = tick.bid_ticks, tick.ask_ticks, tick.local_ts_ns
-        self.sequence = tick.sequence
-        self.ring.push(tick)
-
-    def touch_from_book(self, now_ns: int) -> None:
-        """Take the top from the book where that is newer than the last tick."""
-        book, risk = self.book, self.risk
-        risk.stale = book.stale
-        if risk.stale:
-            return
-        risk.touched_ns = now_ns
-        if book.sequence > self.sequence:
-            self.sequence = book.sequence
-            risk.bid_ticks, risk.ask_ticks = book.bid_ticks, book.ask_ticks
-
-    def go_stale(self) -> None:
-        """Stop believing the market; sequences of another connection are not comparable."""
-        self.risk.stale, self.sequence = True, 0
+        risk.bid_ticks, _, risk.ask_ticks, _, _, risk.touched_ns = self.pipeline.touch(self.instrument.index)
+        risk.stale = self.book.stale

@@ -13,9 +13,10 @@ from agents.config import RegionConfig
 from agents.consult import consult
 from agents.desk import Desk
 from agents.mandate import Mandate
-from agents.market import Market
+from agents.market import Market, pipeline_of
 from agents.orders import Actions
 from agents.quoting import work_quotes
+from agents.rates import Rates
 from agents.reconcile import block, reconcile, since
 from agents.report import node_report
 from agents.state import decode_state, encode_state
@@ -26,11 +27,14 @@ from domain import market_events as told
 from domain import order_events as answers
 from domain.actions import Action, FetchAccount, FetchBook, LifecycleChanged
 from domain.desire import Desire, QuoteSet, TargetPosition, Urgency
+from domain.dtypes import Rows
 from domain.errors import ConfigError
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.lifecycle import Lifecycle
 from domain.report import NodeReport
+from market.pipeline import SIGNIFICANT, STALED, TRADED
+from market.rows import RowEvent, rows_of
 from risk.gate import Gate
 
 _ACTIVE, _REDUCE_ONLY = int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY)
@@ -46,16 +50,17 @@ class Node:
         self.config = config
         self.gate = Gate(config.limits)
         self.accounts = {venue.name: Account(venue.name) for venue in config.venues}
+        self.pipeline = pipeline_of(config, instruments)
         self.markets = {
-            instrument.index: Market(instrument, self.accounts[instrument.venue])
+            instrument.index: Market(instrument, self.accounts[instrument.venue], self.pipeline)
             for instrument in sorted(instruments, key=lambda instrument: instrument.index)
         }
         self.desk = Desk(config.desk, self.gate, self.markets)
         self.mandate = Mandate(config.authority)
-        self.ticks = 0
+        self.ticks_before = 0
         for agent_config in config.agents:
             self._add_agent(agent_config)
-        self._rates = self._find_rates()
+        self.rates = Rates(config.reporting_currency, self.markets)
         self._revalue()
         self._handlers = self._table()
 
@@ -98,56 +103,63 @@ class Node:
 
     # The market
 
-    def _on_tick(self, event: told.Tick, out: Actions) -> None:
-        market = self.markets.get(event.instrument)
-        if market is None:
-            return
-        self.ticks += 1
-        market.touch(event)
-        for agent in market.agents:
-            if agent.warm_left > 0:
-                agent.warm_left -= 1
-                if agent.warm_left == 0:
-                    self._refresh("warm", out)
-        self._ask(market, event, out)
+    def _on_rows(self, event: told.MarketRows, out: Actions) -> None:
+        self._advance(event.rows, out)
 
-    def _on_trade(self, event: told.Trade, out: Actions) -> None:
-        market = self.markets.get(event.instrument)
-        if market is not None:
-            self._ask(market, event, out)
+    def _on_told(self, event: RowEvent, out: Actions) -> None:
+        self._advance(rows_of(event), out)
 
-    def _on_book(self, event: told.BookDelta | told.BookSnapshot, out: Actions) -> None:
-        market = self.markets.get(event.instrument)
-        if market is None:
-            return
-        was_stale = market.risk.stale
-        market.book.apply(event)
-        market.touch_from_book(event.local_ts_ns)
-        if market.risk.stale:
-            if not was_stale:
-                self._pull(market, out)
+    def _advance(self, rows: Rows, out: Actions) -> None:
+        pipeline, at, end = self.pipeline, 0, len(rows)
+        while at < end:
+            at = pipeline.advance(rows, at, end)
+            if pipeline.flags != 0:
+                self._see(pipeline.flags, out)
+
+    def _see(self, flags: int, out: Actions) -> None:
+        """Look at what the pipeline came back for."""
+        pipeline = self.pipeline
+        market = self.markets[pipeline.instrument]
+        market.touch()
+        if flags & STALED:
+            self._pull(market, out)
             self._fetch_book(market, out)
+        if flags & SIGNIFICANT:
+            for agent in market.agents:
+                if agent.warm_left > 0:
+                    agent.warm_left -= 1
+                    if agent.warm_left == 0:
+                        self._refresh("warm", out)
+            self._ask(market, pipeline.tick(), out)
+        elif flags & TRADED:
+            self._ask(market, pipeline.trade(), out)
+
+    @property
+    def ticks(self) -> int:
+        """Count the ticks that were believed."""
+        return self.ticks_before + self.pipeline.ticks
 
     def _on_feed_up(self, event: told.FeedUp, out: Actions) -> None:
-        for market in self.markets.values():
-            if market.instrument.venue == event.venue:
-                market.linked = True
-                self._resync(market, out)
+        for market in self._of_venue(event.venue):
+            market.linked = True
+        self._resync(event.venue, out)
 
     def _on_feed_lost(self, event: told.FeedLost, out: Actions) -> None:
-        for market in self.markets.values():
-            if market.instrument.venue == event.venue:
-                market.linked = False
-                market.book.feed_lost()
-                market.go_stale()
-                self._pull(market, out)
+        self.pipeline.feed_lost(event.venue, self.desk.now_ns)
+        for market in self._of_venue(event.venue):
+            market.linked, market.risk.stale = False, True
+            self._pull(market, out)
         self.desk.alarm("feed-lost", f"{event.venue}: {event.reason}", out)
 
-    def _resync(self, market: Market, out: Actions) -> None:
-        market.book.feed_up(self.desk.now_ns)
-        market.go_stale()
-        self._pull(market, out)
-        self._fetch_book(market, out)
+    def _of_venue(self, venue: str) -> list[Market]:
+        return [market for market in self.markets.values() if market.instrument.venue == venue]
+
+    def _resync(self, venue: str, out: Actions) -> None:
+        self.pipeline.feed_up(venue, self.desk.now_ns)
+        for market in self._of_venue(venue):
+            market.risk.stale = True
+            self._pull(market, out)
+            self._fetch_book(market, out)
 
     def _pull(self, market: Market, out: Actions) -> None:
         """Take our orders out of a market that cannot be believed, and forget what was priced by it."""
@@ -214,7 +226,9 @@ class Node:
 
     def _on_fill(self, event: answers.Fill, out: Actions) -> None:
         if self.desk.filled(event, out):
-            self._ask(self.markets[event.instrument], event, out)
+            market = self.markets[event.instrument]
+            market.touch()
+            self._ask(market, event, out)
 
     def _on_account(self, event: answers.AccountSnapshot, out: Actions) -> None:
         account = self.accounts.get(event.venue)
@@ -259,12 +273,11 @@ class Node:
             self._refresh("lease lapsed", out)
         self.desk.watch(out)
         self._fetch_accounts(out)
+        for index in self.pipeline.watch(now_ns):
+            self._pull(self.markets[index], out)
         for market in self.markets.values():
-            market.book.watch(now_ns)
-            if market.book.stale:
-                if not market.risk.stale:
-                    market.risk.stale = True
-                    self._pull(market, out)
+            market.touch()
+            if market.risk.stale:
                 self._fetch_book(market, out)
         self._revalue()
         for agent in self.desk.agents.values():
@@ -278,10 +291,9 @@ class Node:
         for account in self.accounts.values():
             account.link_up = account.ready = account.matched = False
             account.asked_ns = account.fetch_due_ns = 0
+        self.pipeline.restarted()
         for market in self.markets.values():
-            market.linked = False
-            market.book.restarted()
-            market.go_stale()
+            market.linked, market.risk.stale = False, True
         self.desk.started()
         for agent in self.desk.agents.values():
             agent.desire = None
@@ -332,47 +344,28 @@ class Node:
             self.desk.alarm("signal-not-finite", f"{market.instrument.key} v{event.model_version}", out)
             return
         market.signal_bps = event.expected_bps
+        market.touch()
         self._ask(market, event, out)
 
     def _on_clock_stepped(self, event: control.ClockStepped, out: Actions) -> None:
         self.desk.alarm("clock-stepped", f"by {event.step_ns} ns", out)
-        for market in self.markets.values():
-            if market.linked:
-                self._resync(market, out)
-
-    # Worth
-
-    def _find_rates(self) -> list[tuple[Market, Market]]:
-        """Pair each market quoted in another currency with the one that converts its quote."""
-        reporting = self.config.reporting_currency
-        pairs = []
-        for market in self.markets.values():
-            if market.instrument.quote == reporting:
-                market.risk.rate_num = 1
-                continue
-            wanted = (market.instrument.quote, reporting)
-            through = [m for m in self.markets.values() if (m.instrument.base, m.instrument.quote) == wanted]
-            through.sort(key=lambda m: m.account is not market.account)
-            if through:
-                pairs.append((market, through[0]))
-        return pairs
+        for venue in self.accounts:
+            if any(market.linked for market in self._of_venue(venue)):
+                self._resync(venue, out)
 
     def _revalue(self) -> None:
-        for market, through in self._rates:
-            risk, other = market.risk, through.risk
-            if other.bid_ticks > 0 and other.ask_ticks > 0:
-                risk.rate_num = (other.bid_ticks + other.ask_ticks) * other.tick_lot_atoms
-                risk.rate_den = 2 * other.lot_atoms
+        self.rates.follow()
         for agent in self.desk.agents.values():
             self.gate.revalue(agent.risk, agent.market.risk)
 
     def _table(self) -> dict[type, Callable[[Any, Actions], object]]:
         desk = self.desk
         return {
-            told.Tick: self._on_tick,
-            told.Trade: self._on_trade,
-            told.BookDelta: self._on_book,
-            told.BookSnapshot: self._on_book,
+            told.MarketRows: self._on_rows,
+            told.Tick: self._on_told,
+            told.Trade: self._on_told,
+            told.BookDelta: self._on_told,
+            told.BookSnapshot: self._on_told,
             told.FeedUp: self._on_feed_up,
             told.FeedLost: self._on_feed_lost,
             answers.OrderAcked: desk.acked,

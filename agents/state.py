@@ -94,9 +94,6 @@ class MarketState(msgspec.Struct, array_like=True):
 
     index: int
     key: str
-    book: bytes
-    ring: bytes
-    sequence: int
     linked: bool
     signal_bps: float | None
     watermark: int
@@ -126,6 +123,7 @@ class NodeState(msgspec.Struct, array_like=True):
     mandate: Facts
     accounts: list[AccountState]
     markets: list[MarketState]
+    pipeline: bytes
     agents: list[AgentState]
     working: list[Order]
     closed: list[Order]
@@ -157,6 +155,7 @@ def encode_state(node: Node) -> bytes:
             _facts(node.mandate, _MANDATE_FIELDS),
             [_account_state(account) for account in node.accounts.values()],
             [_market_state(market) for market in node.markets.values()],
+            node.pipeline.state(),
             [_agent_state(agent) for agent in desk.agents.values()],
             list(desk.working.values()),
             [desk.closed[number] for number in desk.ended],
@@ -174,9 +173,6 @@ def _market_state(market: Market) -> MarketState:
     return MarketState(
         market.instrument.index,
         market.instrument.key,
-        market.book.state(),
-        market.ring.state(),
-        market.sequence,
         market.linked,
         market.signal_bps,
         market.trades.watermark,
@@ -203,7 +199,9 @@ def decode_state(node: Node, state: bytes) -> None:
     """Fill a new node with a state; what the config no longer has is left to reconciliation."""
     kept = _DECODER.decode(state)
     desk = node.desk
-    desk.now_ns, desk.fills, node.ticks, desk.alarms = kept.now_ns, kept.fills, kept.ticks, kept.alarms
+    desk.now_ns, desk.fills, desk.alarms = kept.now_ns, kept.fills, kept.alarms
+    node.pipeline.restore(kept.pipeline)
+    node.ticks_before = kept.ticks - node.pipeline.ticks
     _take(node.gate, kept.gate)
     _take(node.mandate, kept.mandate)
     places, scales = _restore_markets(node, kept.markets)
@@ -254,10 +252,7 @@ def _restore_markets(node: Node, states: list[MarketState]) -> tuple[dict[int, i
         if scale.needed:
             scales[market.instrument.index] = scale
             continue
-        market.ring.restore(kept.ring)
-        if kept.index == market.instrument.index:
-            market.book.restore(kept.book)
-        market.sequence, market.linked, market.signal_bps = kept.sequence, kept.linked, kept.signal_bps
+        market.linked, market.signal_bps = kept.linked, kept.signal_bps
         _take(market.risk, kept.risk)
     return places, scales
 

@@ -86,8 +86,14 @@ def config(*agents: Any, **changes: Any) -> RegionConfig:
     )
 
 
+SNAPSHOT_LOTS = 5
+
+
 class Scripted:
-    """A strategy that wants what a script says, tick by tick, and then nothing new."""
+    """A strategy that wants what a script says, tick by tick, and then nothing new.
+
+    The touch that a snapshot brings is not of the script: it comes whenever a book is synchronised.
+    """
 
     config = None
 
@@ -97,7 +103,8 @@ class Scripted:
 
     def step(self, view: View, event: Event) -> Desire | None:
         self.seen.append(event)
-        return self.wanted.pop(0) if type(event) is Tick and self.wanted else None
+        scripted = type(event) is Tick and event.bid_lots != SNAPSHOT_LOTS
+        return self.wanted.pop(0) if scripted and self.wanted else None
 
     def state(self) -> bytes:
         return bytes([len(self.wanted)])

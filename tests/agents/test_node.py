@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from agents.node import Node
+from agents.strategies.momentum import Momentum
 from domain.actions import Alarm, CancelOrder, FetchBook, LifecycleChanged, SendOrder
 from domain.control_events import Clocked, ClockStepped, HaltSet, LeaseGranted, LeaseRevoked, SignalUpdated
 from domain.errors import ConfigError
+from domain.events import Event
 from domain.lifecycle import Lifecycle
-from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Trade
+from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick, Trade
 from domain.order import RefusalReason, RefusedOrder, TimeInForce
 from domain.order_events import OrderLinkLost, OrderLinkUp
 from domain.units import ATOMS_PER_UNIT
@@ -37,6 +39,12 @@ def rig(*wanted: Any, **changes: Any) -> Rig:
     return made
 
 
+def seen(r: Rig) -> list[Event]:
+    script = r.node.desk.agents[1].strategy
+    assert isinstance(script, Scripted)
+    return script.seen
+
+
 def lives(r: Rig) -> list[str]:
     return [Lifecycle(a.state).name for a in r.log if isinstance(a, LifecycleChanged)]
 
@@ -46,7 +54,7 @@ def kinds(actions: list[Any]) -> list[str]:
 
 
 def test_an_agent_warms_for_its_ticks_and_then_acts() -> None:
-    r = rig(*(quotes((1, 9_999, 1000)),) * 5, warm_ticks=3)
+    r = rig(*(quotes((1, 9_999, 1000)),) * 5, warm_ticks=4)  # the first is the book's own
     assert r.node.desk.agents[1].lifecycle == Lifecycle.WARMING
     for _ in range(2):
         assert r.tick() == []
@@ -232,7 +240,7 @@ def test_a_lost_order_link_doubts_what_was_in_flight_and_cancels_the_rest_later(
 
 def test_events_of_other_venues_and_markets_change_nothing() -> None:
     r = rig()
-    before = r.node.state()
+    before, unknown = r.node.report(r.now_ns), r.node.pipeline.unknown_rows
     for event in (
         OrderLinkUp("elsewhere", r.now_ns),
         OrderLinkLost("elsewhere", r.now_ns, ""),
@@ -242,17 +250,21 @@ def test_events_of_other_venues_and_markets_change_nothing() -> None:
         BookDelta(9, 0, 0, 1, 1, (), ()),
     ):
         assert r.step(event) == []
-    assert r.node.state() == before
+    assert r.node.report(r.now_ns) == before and r.node.pipeline.unknown_rows == unknown + 3
 
 
-def test_strategies_are_asked_on_ticks_trades_signals_and_fills() -> None:
+def test_strategies_are_asked_on_ticks_signals_and_the_trades_that_they_want(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     r = rig()
-    script = r.node.desk.agents[1].strategy
-    assert isinstance(script, Scripted)
+    r.step(Trade(0, 0, r.now_ns, 1, 9_999, 5, 1))
+    assert {type(event) for event in seen(r)} == {Tick}
+    monkeypatch.setattr(Momentum, "wants_trades", True, raising=False)
+    r = rig()
     r.tick()
     r.step(Trade(0, 0, r.now_ns, 1, 9_999, 5, 1))
     r.step(SignalUpdated(0, r.now_ns, 2.5, 1))
-    assert [type(event).__name__ for event in script.seen] == ["Tick", "Trade", "SignalUpdated"]
+    assert [type(event).__name__ for event in seen(r)] == ["Tick", "Tick", "Trade", "SignalUpdated"]
     view = r.node.desk.agents[1].view
     assert (view.signal_bps(0), view.signal_bps(1)) == (2.5, None)
 
@@ -263,7 +275,7 @@ def test_the_view_shows_markets_without_copying() -> None:
     view = r.node.desk.agents[1].view
     assert view.now_ns == r.now_ns and view.instrument(1).base == "ETH"
     assert view.book(0).bid_ticks == 9_999 and not view.book(0).stale
-    assert view.ring(0).last(5)["bid_ticks"].tolist() == [9_999] and len(view.ring(1)) == 0
+    assert view.ring(0).last(1)["bid_lots"].tolist() == [1000] and len(view.ring(1)) == 1
     assert view.position(0).net_lots == 1000 and view.position(1).net_lots == 0
 
 
@@ -293,4 +305,4 @@ def test_the_report_tells_orders_positions_and_money() -> None:
     assert one.position_text == "1.000 BTC"
     paid = 100.21 - 100.0 + 0.1
     assert one.pnl_quote == pytest.approx(-paid, abs=0.01)
-    assert report.ticks == 1 and report.balances[VENUE] == r.venue.totals
+    assert report.ticks == 4 and report.balances[VENUE] == r.venue.totals
