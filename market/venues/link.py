@@ -72,9 +72,11 @@ class VenueLink:
             try:
                 transport = await self._connect()
                 await self._on_open()
-                self._backoff.reset()
                 self.refused = None
                 await transport.wait_disconnected()
+                # One that we gave up ourselves did not do well: the next one must not come at once.
+                if self._broken == "":
+                    self._backoff.reset()
                 self.last_reason = "the connection was closed"
             except SwarmError as error:
                 self.refused, self.last_reason = error, str(error)

@@ -14,7 +14,7 @@ from domain.protocols import Clock
 from market.venues.binance.rest import RestClient
 from market.venues.binance.wire import MarketWire
 from market.venues.config import VenueConfig
-from market.venues.link import VenueLink
+from market.venues.link import LinkBroken, VenueLink
 
 TRADES_MAX = 1_000
 GAPS_MAX = 8
@@ -34,7 +34,6 @@ class MarketStream:
         self._config, self._rest, self._clock, self._deliver = config, rest, clock, deliver
         self._symbols = {instrument.index: instrument.symbol for instrument in instruments}
         self.wire = MarketWire(instruments)
-        self._cells = self.wire.scanner.state.data
         self._cells = self.wire.scanner.state.data
         # One place per market is all that can be wanted, so this queue cannot overflow.
         self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(instruments))
@@ -64,6 +63,7 @@ class MarketStream:
                 tasks.create_task(self._fetch_books())
 
     async def _opened(self) -> None:
+        self.wire.opened()
         self.link.up.set()
         for instrument, seen in self._seen_trade.items():
             self._open_gap(instrument, seen)
@@ -86,6 +86,8 @@ class MarketStream:
             self._live_trade(event, event.instrument, event.trade_id)
         elif event is not None:
             self._deliver(event)
+        elif self.wire.hopeless:
+            raise LinkBroken(f"too many bad frames: {self.wire.last_bad}")
 
     def _live_trade(self, trade: Trade | MarketRows, instrument: int, trade_id: int) -> None:
         if trade_id > self._seen_trade.get(instrument, -1):

@@ -13,6 +13,9 @@ from domain.order import Side
 from market.venues.binance.frames import FrameScanner
 from market.venues.steps import MS_NS, BadFrame, Count, Millis, StepReader
 
+# A bad frame weighs as much as this many good ones; at the limit the connection is not believed any more.
+BAD_WEIGHT, BAD_WEIGHT_MAX = 16, 128
+
 Pair = tuple[str, str]
 
 
@@ -146,6 +149,7 @@ class MarketWire:
         self.readers: dict[int, MarketReader] = {}
         self._routes: dict[str, _Reader] = {}
         self.frames, self.bad_frames, self.last_bad = 0, 0, ""
+        self._weight = self._bad_at = 0
         known = {}
         for instrument in instruments:
             reader = self.readers[instrument.index] = MarketReader(instrument)
@@ -165,6 +169,15 @@ class MarketWire:
         """Name the streams to subscribe to."""
         return tuple(self._routes)
 
+    @property
+    def hopeless(self) -> bool:
+        """Tell whether so many frames were bad that none is to be believed."""
+        return self._weight >= BAD_WEIGHT_MAX
+
+    def opened(self) -> None:
+        """Begin a new connection, which is believed until it is not."""
+        self._weight = 0
+
     def decode(self, payload: bytes, local_ts_ns: int) -> MarketRows | MarketData | None:
         """Give the frame's event, `None` for a bad frame; rows hold until the next call."""
         self.frames += 1
@@ -177,6 +190,10 @@ class MarketWire:
             frame = _COMBINED.decode(payload)
             return self._routes[frame.stream](frame.data, local_ts_ns)
         except (KeyError, ValueError, RecursionError) as error:
+            # The good frames since the last bad one are counted here, where the fast way does not come.
+            good = self.frames - self._bad_at - 1
+            self._weight = max(0, self._weight - good) + BAD_WEIGHT
+            self._bad_at = self.frames
             self._bad(error)
             return None
 

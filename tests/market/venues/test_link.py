@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from market.venues.link import VenueLink
+from market.venues.link import LinkBroken, VenueLink
 from tests.market.scripted_venue import Scripted, scripted
 from tests.market.venue_server import in_loop, until
 
@@ -100,4 +100,23 @@ async def test_a_full_socket_pauses_the_link_until_it_drains() -> None:
                 kept.link.send(payload)
         assert kept.link.paused
         await until(lambda: resumed == [False])
+        running.cancel()
+
+
+@in_loop
+async def test_a_link_that_is_given_up_again_and_again_waits_longer_each_time() -> None:
+    async with scripted() as venue, asyncio.TaskGroup() as tasks:
+        kept = Kept(venue)
+        kept.fail = LinkBroken("not a word to believe")
+        running = tasks.create_task(kept.link.run())
+        for times in (1, 2, 3):
+            await until(kept.link.up.is_set)
+            await venue.stream_sockets[-1].send_str("x")
+            await until(lambda times=times: len(kept.lost) == times)  # type: ignore[misc]
+        assert kept.link._backoff._tries == 3
+        kept.fail = None
+        await until(kept.link.up.is_set)
+        kept.link.drop()
+        await until(lambda: len(kept.lost) == 4 and kept.link.up.is_set())
+        assert kept.link._backoff._tries == 1
         running.cancel()

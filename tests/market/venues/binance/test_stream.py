@@ -142,3 +142,18 @@ async def test_a_list_of_trades_that_cannot_be_read_is_counted() -> None:
             await until(lambda: heard.of(Trade))
             await venue.stream_sockets[-1].close()
             await until(lambda: adapter.bad_frames == 1)
+
+
+@in_loop
+async def test_a_stream_of_bad_frames_ends_the_connection_and_some_among_good_ones_do_not() -> None:
+    async with scripted() as venue, venue.venue() as (adapter, heard):
+        for _ in range(12):
+            for frame in ["nonsense"] + [json.dumps(BEST)] * 20:
+                await venue.stream_sockets[-1].send_str(frame)
+        await until(lambda: len(heard.of(Tick)) == 240)
+        assert adapter.bad_frames == 12 and not heard.of(FeedLost)
+        for _ in range(8):
+            await venue.stream_sockets[0].send_str("nonsense")
+        await until(lambda: len(heard.of(FeedUp)) == 2)
+        (lost,) = heard.of(FeedLost)
+        assert lost.reason.startswith("too many bad frames: DecodeError")
