@@ -75,6 +75,7 @@ def region() -> RegionConfig:
     return RegionConfig.model_validate(
         {
             "node": "bench-1",
+            "market": {"mode": "full"},  # every tick asks
             "region": "bench",
             "coordinator": {"address": "inproc://none"},
             "venues": [venue],
