@@ -44,10 +44,10 @@ from market.columns import (
 )
 from market.config import PipelineConfig
 from market.layout import lay_out
+from market.mode import Mode
 from market.pipeline_state import restored, written
 from market.quality import Level, Quality, Reason, VenueClock
 from market.ring import TickRing
-from market.significance import Mode
 
 SIGNIFICANT, TRADED, STALED, SYNCED = k.SIGNIFICANT, k.TRADED, k.STALED, k.SYNCED
 _SEEN, _TRADE = Struct("=9q"), Struct("=4q")

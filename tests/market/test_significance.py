@@ -6,15 +6,30 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from domain.dtypes import (
+    ASK_LOTS,
+    ASK_TICKS,
+    BID_LOTS,
+    BID_TICKS,
+    EXCHANGE_NS,
+    KIND,
+    LOCAL_NS,
+    ROW_WIDTH,
+    SEQUENCE,
+    TICK_ROW,
+    Rows,
+)
 from market.config import PipelineConfig
+from market.mode import Mode
 from market.pipeline import Pipeline
-from market.significance import Mode
-from tests.market.pipeline_rows import BEGIN, MS, SECOND, examples, pipeline, rows, step, tick
+from market.significance import measure
+from tests.market.pipeline_rows import BEGIN, MS, SECOND, examples, instrument, pipeline, rows, step, tick
 
 
 def feed(made: Pipeline, times_ms: Iterable[float], mids: Iterable[int] | None = None) -> list[bool]:
@@ -148,3 +163,32 @@ def test_the_first_tick_after_a_break_is_asked_about() -> None:
     assert step(made, tick(6)) == []
     made.feed_up("x", BEGIN + SECOND)
     assert step(made, tick(7)) != []
+
+
+def wandering(count: int, gap_ms: float) -> Rows:
+    draw = np.random.default_rng(3)
+    mids = 10_000 + np.cumsum(draw.integers(-1, 2, count))
+    told = np.zeros((count, ROW_WIDTH), np.int64)
+    told[:, KIND] = TICK_ROW
+    told[:, EXCHANGE_NS] = told[:, LOCAL_NS] = BEGIN + (np.arange(count) * gap_ms * MS).astype(np.int64)
+    told[:, SEQUENCE] = np.arange(1, count + 1)
+    told[:, BID_TICKS], told[:, ASK_TICKS] = mids - 1, mids + 1
+    told[:, BID_LOTS], told[:, ASK_LOTS] = draw.integers(1, 9, (2, count))
+    return told
+
+
+def test_the_loss_of_each_mode_is_measured_against_full() -> None:
+    told, market = wandering(5_000, 1.0), (instrument(),)
+    losses = {loss.mode: loss for loss in measure(told, market, PipelineConfig(), lambda p: p.bid_ticks // 5)}
+    full, smart, latch = losses[Mode.FULL], losses[Mode.SMART], losses[Mode.LATCH]
+    assert full.ticks == full.asks == smart.ticks == 5_000
+    assert full.equal_frac == full.cpu_frac == 1.0
+    assert 5_000 > smart.asks >= latch.asks > 40
+    assert 1.0 > smart.equal_frac >= latch.equal_frac > 0.5
+    assert all(loss.cpu_s > 0 for loss in losses.values())
+
+
+def test_a_decision_that_never_changes_loses_nothing() -> None:
+    losses = measure(wandering(1_000, 2.0), (instrument(),), PipelineConfig(), lambda _: "hold", rounds=2)
+    assert [loss.equal_frac for loss in losses] == [1.0, 1.0, 1.0]
+    assert measure(wandering(0, 1.0), (instrument(),), PipelineConfig(), lambda _: 0)[1].ticks == 0
