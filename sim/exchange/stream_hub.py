@@ -160,6 +160,10 @@ class UserHub:
         """Tell it no more."""
         self._listeners.get(account, {}).pop(listener, None)
 
+    def listening(self, account: int) -> int:
+        """Count an account's listeners."""
+        return len(self._listeners.get(account, {}))
+
     def publish(self, event: UserEvent) -> None:
         """Pass an event on."""
         for listener in list(self._listeners.get(event.account, {})):
