@@ -10,6 +10,7 @@ from domain.desire import Urgency
 from domain.order import TimeInForce
 from risk.exposure import MarketRisk, crosses_own
 
+SLACK_PART = 16
 _POST, _IOC = int(TimeInForce.POST), int(TimeInForce.IOC)
 _PASSIVE, _TAKE = int(Urgency.PASSIVE), int(Urgency.TAKE)
 
@@ -21,6 +22,8 @@ def work_target(desk: Desk, agent: Agent, position_lots: int, urgency: int, out:
     left = abs(need)
     market = agent.market.risk
     price = wanted_price(market, side, urgency, desk.take_bps)
+    # A target that drifts with the price is not worth a message, unless more would turn the position round.
+    slack = 0 if agent.risk.position_lots * side < 0 else left // SLACK_PART
     unknown = False
     if agent.orders:
         surplus: list[Order] = []
@@ -32,7 +35,7 @@ def work_target(desk: Desk, agent: Agent, position_lots: int, urgency: int, out:
                 surplus.append(order)
                 continue
             if state not in (PENDING_CANCEL, UNKNOWN) and (
-                order.open_lots > left or _misplaced(order, market, urgency, desk.requote_ppm)
+                order.open_lots > left + slack or _misplaced(order, market, urgency, desk.requote_ppm)
             ):
                 surplus.append(order)
             # What is being cancelled may still fill until the venue confirms.

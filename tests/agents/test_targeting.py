@@ -107,6 +107,17 @@ def test_too_much_on_its_way_is_cancelled() -> None:
     assert [type(action) for action in want(r, 500)] == [CancelOrder]
 
 
+def test_a_target_that_only_drifted_costs_no_message_unless_it_would_turn_the_position() -> None:
+    r = rig()
+    want(r, 1600, "passive")
+    assert want(r, 1510, "passive") == []
+    assert [type(action) for action in want(r, 1490, "passive")][:1] == [CancelOrder]
+    held = rig()
+    want(held, 1600, "take")
+    want(held, 600, "passive")
+    assert [type(action) for action in want(held, 610, "passive")][:1] == [CancelOrder]
+
+
 def test_an_unknown_order_stops_new_ones() -> None:
     r = rig()
     want(r, 1000)
