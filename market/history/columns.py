@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from domain.instrument import Instrument
-from domain.units import Step, decimal_text
+from domain.units import ATOM_DECIMALS
+from market.history.arrow import repeated
 from market.history.layout import Kind
 
 FORMAT = "murmuration history 1"
-STEP_DIGITS, STEP_DECIMALS = 18, 10
+STEP_DIGITS, STEP_DECIMALS = 18, ATOM_DECIMALS
 QUOTE_DIGITS = 38
 
 # `arrival` numbers the rows of all markets in the order in which they came: it orders equal times.
@@ -100,8 +100,4 @@ def steps(instrument: Instrument, rows: int) -> list[Any]:
     import pyarrow as pa
 
     kind = pa.decimal128(STEP_DIGITS, STEP_DECIMALS)
-    return [pa.repeat(pa.scalar(_decimal(step), kind), rows) for step in (instrument.tick, instrument.lot)]
-
-
-def _decimal(step: Step) -> Decimal:
-    return Decimal(decimal_text(step.units, step.decimals))
+    return [repeated(kind, step.atoms(), rows) for step in (instrument.tick, instrument.lot)]

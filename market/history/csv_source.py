@@ -41,36 +41,35 @@ class CsvSource:
             raise BadInput(f"there is no column {missing[0]!r}: there are {', '.join(self.names)}", 1)
         with opened(self.path, self.progress) as stream:
             rows = 0
-            for line, block in self._blocks(stream):
-                columns = self._read(block, line, names)
+            for line, lines, block in self._blocks(stream):
+                columns = self._read(block, line, lines, names)
                 chunk = Chunk(line, columns)
                 rows += len(chunk)
                 yield chunk
             if rows == 0:
                 raise BadInput("there are no rows", 1)
 
-    def _blocks(self, stream: Counted) -> Iterator[tuple[int, bytes]]:
+    def _blocks(self, stream: Counted) -> Iterator[tuple[int, int, bytes]]:
         skip = self.header
-        for first, whole in lines_blocks(stream):
-            line, block = first, whole
+        for first, count, whole in lines_blocks(stream):
+            line, lines, block = first, count, whole
             if skip:
                 cut = block.find(b"\n") + 1
-                line, block, skip = 2, block[cut:] if cut else b"", False
+                line, lines, block, skip = 2, lines - 1, block[cut:] if cut else b"", False
             if self._newline_at_end and block and not block.endswith(b"\n"):
-                raise BadInput("the last line is cut", line + block.count(b"\n"))
+                raise BadInput("the last line is cut", line)
             if block:
-                yield line, block
+                yield line, lines, block
 
-    def _read(self, block: bytes, line: int, names: tuple[str, ...]) -> Mapping[str, Any]:
+    def _read(self, block: bytes, line: int, lines: int, names: tuple[str, ...]) -> Mapping[str, Any]:
         import pyarrow as pa
 
-        rows = block.count(b"\n") + (not block.endswith(b"\n"))
         for types in (self._exact_types(), {}):
             try:
                 table = self._parse(block, names, types)
             except pa.ArrowInvalid:
                 continue
-            if table.num_rows == rows:
+            if table.num_rows == lines:
                 return {name: table.column(name).combine_chunks() for name in names}
         raise self._odd_line(block, line)
 

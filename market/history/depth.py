@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from domain.dtypes import DELTA_ROW, NO_CHECKSUM, SNAPSHOT_ROW
-from market.history.part import Column, Columns
+from market.history.arrow import Column
+from market.history.part import Columns
 from market.history.raw import BadInput
 
 _SIDES = {"b": 0, "bid": 0, "a": 1, "ask": 1}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from domain.units import ATOM_DECIMALS, Step
-from market.history.part import Column
+from market.history.arrow import Column, numbers_of
 from market.history.raw import BadInput
 
 DIGITS = 38
@@ -41,8 +41,7 @@ def integers(array: Any, name: str, first_line: int) -> Column:
     import pyarrow.compute as pc
 
     try:
-        found: Column = np.asarray(pc.cast(array, pa.int64()))
-        return found
+        return numbers_of(pc.cast(array, pa.int64()))
     except pa.ArrowInvalid:
         raise _first_bad(
             array, name, first_line, lambda one: pc.cast(one, pa.int64()), "whole number"
@@ -146,7 +145,7 @@ def _iso_ns(array: Any, name: str, first_line: int) -> Column:
             return pc.cast(one, pa.timestamp("ns"))
 
     try:
-        return np.asarray(pc.cast(read(array), pa.int64()))
+        return numbers_of(pc.cast(read(array), pa.int64()))
     except pa.ArrowInvalid:
         raise _first_bad(array, name, first_line, read, "time") from None
 

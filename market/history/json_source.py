@@ -79,7 +79,7 @@ def _text(value: Any, name: str, line: int) -> str:
 
 def _lines(stream: Counted, head: bytes) -> Iterator[tuple[int, Any]]:
     decode = msgspec.json.Decoder(float_hook=str).decode
-    for first, block in lines_blocks(_Pushed(stream, head)):
+    for first, _, block in lines_blocks(_Pushed(stream, head)):
         for line, text in enumerate(block.splitlines(), first):
             try:
                 yield line, decode(text)

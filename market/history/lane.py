@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from domain.errors import ConfigError, SwarmError
-from market.history.columns import COLUMNS, LEVELS, TIME
+from market.history.arrow import from_lists, numbers_of
+from market.history.columns import COLUMNS, LEVELS, QUOTES, TIME
 from market.history.layout import Kind, Part
-from market.history.part import Column, Columns
+from market.history.part import Columns
 
 FOREVER_NS = np.iinfo(np.int64).max
 
@@ -42,26 +43,25 @@ def metadata(file: Any) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in found.items()}
 
 
-def number(array: Any) -> Column:
-    """See an Arrow column as numpy without copying it."""
-    seen: Column = array.to_numpy(zero_copy_only=True)
-    return seen
-
-
 def columns_in(kind: Kind, batch: Any) -> Columns:
     """See a record batch as columns without copying."""
-    numbers = {name: number(batch.column(name)) for name in COLUMNS[kind]}
+    numbers = {name: numbers_of(batch.column(name)) for name in COLUMNS[kind]}
+    if kind == Kind.BARS:
+        return Columns(numbers, quotes={name: batch.column(name) for name in QUOTES})
     if kind != Kind.BOOKS:
         return Columns(numbers)
-    lists = batch.column(LEVELS)
-    offsets = lists.offsets.to_numpy()
-    levels = number(lists.values)[offsets[0] : offsets[-1]]
-    return Columns(numbers, levels, np.diff(offsets).astype(np.int64))
+    levels, counts = from_lists(batch.column(LEVELS))
+    return Columns(numbers, levels, counts)
 
 
 def together(one: Columns, other: Columns) -> Columns:
     """Put columns one after the other; this copies."""
     numbers = {name: np.concatenate([column, other.numbers[name]]) for name, column in one.numbers.items()}
+    if one.quotes is not None and other.quotes is not None:
+        import pyarrow as pa
+
+        quotes = {name: pa.concat_arrays([one.quotes[name], other.quotes[name]]) for name in QUOTES}
+        return Columns(numbers, quotes=quotes)
     if one.levels is None or one.level_counts is None or other.levels is None or other.level_counts is None:
         return Columns(numbers)
     return Columns(
@@ -115,7 +115,7 @@ class Lane:
     def _read(self) -> Iterator[Columns]:
         import pyarrow as pa
 
-        names = list(COLUMNS[self.kind]) + ([LEVELS] if self.kind == Kind.BOOKS else [])
+        names = [*COLUMNS[self.kind], *{Kind.BOOKS: (LEVELS,), Kind.BARS: QUOTES}.get(self.kind, ())]
         for part in self._parts:
             path = part.path(self._root)
             file = opened(path)

@@ -18,6 +18,7 @@ from domain.errors import ConfigError
 DAY_NS = 86_400_000_000_000
 STAGING = ".staging"
 IMPORTS = ".imports"
+MANIFESTS = ".manifests"
 SUFFIX = ".parquet"
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.instrument import Instrument
+from market.history.arrow import Column, array_of, lists_of, spread
 from market.history.columns import COLUMNS, LEVELS, QUOTES, STEPS, TIME, metadata_of, schema, steps
 from market.history.layout import Kind, Part, Series
 
-Column = NDArray[np.int64]
 ZSTD_LEVEL = 1
 GROUP_ROWS = 1 << 16
 
@@ -31,6 +30,18 @@ class Columns(msgspec.Struct, eq=False):
 
     def __len__(self) -> int:
         return len(self.numbers["arrival"])
+
+    def pick(self, chosen: Column) -> Columns:
+        """Give some of the rows, in the order in which they are named."""
+        made = Columns({name: column[chosen] for name, column in self.numbers.items()})
+        if self.levels is not None and self.level_counts is not None:
+            firsts = np.cumsum(self.level_counts) - self.level_counts
+            made.level_counts = self.level_counts[chosen]
+            made.levels = self.levels[spread(firsts[chosen], made.level_counts)]
+        if self.quotes is not None:
+            places = array_of(chosen)
+            made.quotes = {name: column.take(places) for name, column in self.quotes.items()}
+        return made
 
     def cut(self, first: int, end: int) -> Columns:
         """Give some of the rows, as views."""
@@ -117,19 +128,11 @@ class PartWriter:
         )
 
     def _arrays(self, columns: Columns) -> list[Any]:
-        import pyarrow as pa
-
         kind, count = self.series.kind, len(columns)
-        arrays = [pa.array(np.ascontiguousarray(columns.numbers[name])) for name in COLUMNS[kind]]
+        arrays = [array_of(columns.numbers[name]) for name in COLUMNS[kind]]
         if kind == Kind.BOOKS:
             assert columns.levels is not None and columns.level_counts is not None
-            offsets = np.zeros(count + 1, np.int32)
-            np.cumsum(columns.level_counts, out=offsets[1:])
-            arrays.append(
-                pa.ListArray.from_arrays(
-                    pa.array(offsets), pa.array(columns.levels), type=self._schema.field(LEVELS).type
-                )
-            )
+            arrays.append(lists_of(self._schema.field(LEVELS).type, columns.levels, columns.level_counts))
         if kind == Kind.BARS:
             assert columns.quotes is not None
             arrays += [columns.quotes[name] for name in QUOTES]

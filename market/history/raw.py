@@ -82,8 +82,11 @@ def opened(path: Path, progress: Progress | None = None) -> Iterator[Counted]:
                 yield Counted(inner, under, progress)
 
 
-def lines_blocks(stream: Counted, first_line: int = 1) -> Iterator[tuple[int, bytes]]:
-    """Give blocks of whole lines with the number of their first; the last may lack its newline."""
+def lines_blocks(stream: Counted, first_line: int = 1) -> Iterator[tuple[int, int, bytes]]:
+    """Give blocks of whole lines: their first line's number, how many there are, and their bytes.
+
+    The last line may lack its newline.
+    """
     rest = b""
     while data := stream.read(_CHUNK_BYTES):
         cut = data.rfind(b"\n") + 1
@@ -93,8 +96,9 @@ def lines_blocks(stream: Counted, first_line: int = 1) -> Iterator[tuple[int, by
                 raise BadInput("a line without end", first_line)
             continue
         block = rest + data[:cut]
-        yield first_line, block
-        first_line += block.count(b"\n")
+        lines = block.count(b"\n")
+        yield first_line, lines, block
+        first_line += lines
         rest = data[cut:]
     if rest:
-        yield first_line, rest
+        yield first_line, 1, rest

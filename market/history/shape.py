@@ -8,13 +8,14 @@ import numpy as np
 
 from domain.instrument import Instrument
 from domain.units import Step
+from market.history.arrow import Column
 from market.history.chunk import Chunk
 from market.history.columns import QUOTES
 from market.history.depth import Depth
 from market.history.exact import counts, decimals, integers, times_ns, unit_of
 from market.history.field_map import FieldMap
 from market.history.layout import Kind
-from market.history.part import Column, Columns
+from market.history.part import Columns
 from market.history.raw import BadInput
 
 _MONTH_NS = 28 * 86_400_000_000_000

@@ -22,9 +22,10 @@ from domain.dtypes import (
     TRADE_ROW,
     Rows,
 )
+from market.history.arrow import Column, spread
 from market.history.columns import COLUMNS
 from market.history.layout import Kind
-from market.history.part import Column, Columns
+from market.history.part import Columns
 from market.history.record_kernels import find_records
 
 _CLASS = {Kind.TICKS: 0, Kind.TRADES: 1, Kind.BOOKS: 2}
@@ -67,7 +68,7 @@ class Block(msgspec.Struct, eq=False):
             return Block(self.heads[chosen], self.arrival[chosen])
         firsts = np.cumsum(self.level_counts) - self.level_counts
         counts = self.level_counts[chosen]
-        levels = self.levels[_spread(firsts[chosen], counts)]
+        levels = self.levels[spread(firsts[chosen], counts)]
         return Block(self.heads[chosen], self.arrival[chosen], levels, counts)
 
 
@@ -100,16 +101,8 @@ def split(rows: Rows, arrival: int) -> Iterator[tuple[int, Kind, Block]]:
         block = Block(heads[chosen], arrival + chosen)
         if _KINDS[place] == Kind.BOOKS:
             block.level_counts = 2 * (block.heads[:, BIDS] + block.heads[:, ASKS])
-            block.levels = rows.reshape(-1)[_spread((starts[chosen] + 1) * ROW_WIDTH, block.level_counts)]
+            block.levels = rows.reshape(-1)[spread((starts[chosen] + 1) * ROW_WIDTH, block.level_counts)]
         yield instrument, _KINDS[place], block
-
-
-def _spread(firsts: Column, counts: Column) -> Column:
-    """Give firsts[k] … firsts[k] + counts[k] - 1 for every k, one after the other."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    spread: Column = np.arange(total) + np.repeat(firsts - (ends - counts), counts)
-    return spread
 
 
 def columns_of(kind: Kind, block: Block) -> Columns:
@@ -143,4 +136,4 @@ def put(out: Rows, place: Column | slice, kind: Kind, instrument: int, columns: 
     if kind == Kind.BOOKS:
         assert columns.levels is not None and columns.level_counts is not None
         assert isinstance(place, np.ndarray)
-        out.reshape(-1)[_spread((place + 1) * ROW_WIDTH, columns.level_counts)] = columns.levels
+        out.reshape(-1)[spread((place + 1) * ROW_WIDTH, columns.level_counts)] = columns.levels
