@@ -192,6 +192,9 @@ class AccountReader:
             raise self._unreadable(
                 "TradesHistory", f"trade {min(unmet.values())} is known but was not listed"
             )
+        traded = {index for index, _ in found}
+        for index in since.keys() - wanted.keys() - traded:
+            self._traded_ns[index, 0] = now_ns - UNTRADED_NS
         return list(found.values())
 
     def _start(self, since: dict[int, int]) -> dict[str, str | int]:

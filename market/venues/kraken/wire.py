@@ -117,17 +117,12 @@ class Answer(msgspec.Struct):
     result: Subscribed | None = None
 
 
-class _Recent(msgspec.Struct):
-    error: list[str] = []
-    result: dict[str, Any] = {}
-
-
 _FRAME = msgspec.json.Decoder(
     BookFrame | TradeFrame | TickerFrame | HeartbeatFrame | StatusFrame, float_hook=number_text
 )
 _BOOK = msgspec.json.Decoder(BookFrame, float_hook=number_text)
 _ANSWER = msgspec.json.Decoder(Answer)
-_LISTED = msgspec.json.Decoder(_Recent, float_hook=number_text)
+_LISTED = msgspec.json.Decoder(dict[str, Any], float_hook=number_text)
 _BOOK_HEAD, _OTHER_HEADS = b'{"channel":"book"', (b'{"channel":"trade"', b'{"channel":"ticker"')
 
 
@@ -340,10 +335,7 @@ def _trade_id(trade: _Print) -> int:
 
 
 def _recent(body: bytes) -> list[tuple[_Print, int]]:
-    answer = _LISTED.decode(body)
-    if answer.error:
-        raise BadFrame(answer.error[0][:100])
-    (listed,) = [found for name, found in answer.result.items() if name != "last"]
+    (listed,) = [found for name, found in _LISTED.decode(body).items() if name != "last"]
     trades = []
     for price, qty, time, side, _, _, trade_id in listed:
         if type(trade_id) is not int or side not in ("b", "s"):

@@ -20,7 +20,7 @@ from tests.market.venues.kraken.frames import BTC, ETH, guide_snapshot
 
 Json = dict[str, Any]
 KEY, SECRET = "k" * 56, base64.b64encode(b"s" * 64).decode()
-ASSETS = {name: {"altname": name} for name in ("XBT", "ETH", "USDT")}
+ASSETS = {"XXBT": {"altname": "XBT"}, "XETH": {"altname": "ETH"}, "USDT": {"altname": "USDT"}}
 _ONLINE = {"ordermin": "0.0001", "costmin": "0.5", "status": "online"}
 PAIRS = {
     "XBTUSDT": {**_ONLINE, "altname": "XBTUSDT", "wsname": "XBT/USDT", "base": "XXBT", "quote": "USDT",
