@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -31,25 +32,24 @@ from sim.market.prices import PriceProcess
 from sim.market.view import crowd
 from tests.chaos.followers import Trader, Truth, Watcher
 from tests.chaos.virtual_loop import VirtualClock, VirtualLoop
-from tests.market.venue_server import KEY, SECRET
+from tests.market.venue_server import KEY, KRAKEN_SECRET, SECRET
 
 MINUTES, SETTLE_S, QUIET_S = 10, 60.0, 5.0
 WATCH_S, TRADE_S, ASK_S, SLOWER_S = 0.25, 3.0, 1.0, 0.25
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 # A quiet market: two changes of each book a second are enough to see every mistake.
 FLOW = FlowConfig(maker_rate=0.7, noise_rate=0.3, momentum_rate=0.2, maker_levels=8)
-CREDENTIALS = {"TEST_X_KEY": KEY, "TEST_X_SECRET": SECRET}
 
 
 class Chaos:
     """One exchange, one adapter, and everything that was noticed."""
 
-    def __init__(self, seed: int, clock: VirtualClock) -> None:
-        self.config, self.clock = exchange_config(), clock
+    def __init__(self, seed: int, clock: VirtualClock, dialect: str = "binance") -> None:
+        self.config, self.clock = exchange_config(dialect), clock
         self.store = MemoryJournal("chaos")
         recorded = RecordedExchange.recover(self.config, self.store)
         self.exchange = recorded.exchange
-        self.served = Served(self.config, recorded, clock, {KEY: ApiKey(0, SECRET.encode())})
+        self.served = Served(self.config, recorded, clock, {KEY: ApiKey(0, _secret(dialect))})
         self.truth = Truth(self.exchange)
         self._tell_truth()
         prices = PriceProcess(price_config([self.config]), seed, (self.config.name,))
@@ -104,7 +104,11 @@ class Chaos:
         self.faults.append(fault)
 
     async def run(
-        self, specs: Sequence[FaultSpec], before: Callable[[Chaos], Awaitable[None]] | None, run_s: float
+        self,
+        specs: Sequence[FaultSpec],
+        before: Callable[[Chaos], Awaitable[None]] | None,
+        run_s: float,
+        account_every_s: float | None,
     ) -> None:
         """Live through the faults; the last minute has none, and in its last seconds the market is quiet."""
         async with asyncio.TaskGroup() as group:
@@ -119,7 +123,7 @@ class Chaos:
                 await asyncio.sleep(1.0)
                 if before is not None:
                     await before(self)
-                config = venue_config(self.stand.url)
+                config = venue_config(self.stand.url, self.config.dialect)
                 self.instruments = await load_instruments(config, SYMBOLS, self.clock)
                 self._scale()
                 venue = venue_of(config, self.instruments, self.clock, self.deliver)
@@ -127,6 +131,8 @@ class Chaos:
                     self.venue = venue
                     tasks.append(group.create_task(self.every(WATCH_S, self._watch)))
                     tasks.append(group.create_task(self.every(ASK_S, self.trader.clocked)))
+                    if account_every_s is not None:
+                        tasks.append(group.create_task(self.every(account_every_s, self._account)))
                     trading = group.create_task(self.every(TRADE_S, self.trader.act))
                     for spec in specs:
                         self.add(spec)
@@ -146,6 +152,10 @@ class Chaos:
         self.watcher.scales = [round(told.tick.value(1) / own.tick.value(1)) for told, own in pairs]
         self.trader.scale = self.watcher.scales[0]
 
+    def _account(self) -> None:
+        if self.venue is not None:
+            self.venue.fetch_account(tuple((one.index, 0) for one in self.instruments))
+
     def _watch(self) -> None:
         self.watcher.clocked(self.clock.now_ns())
 
@@ -155,12 +165,18 @@ class Chaos:
         return sum(max(fault.struck, fault.began) for fault in self.faults)
 
 
-def exchange_config() -> ExchangeConfig:
+def _secret(dialect: str) -> bytes:
+    return base64.b64decode(KRAKEN_SECRET) if dialect == "kraken" else SECRET.encode()
+
+
+def exchange_config(dialect: str = "binance") -> ExchangeConfig:
     """Two markets, our account and a crowd's accounts."""
     market = {"size_max": "1000", "notional_min": "5", "quote": "USDT"}
     return ExchangeConfig.model_validate(
         {
             "name": "chaos-x",
+            "dialect": dialect,
+            "kraken_tier": "none",
             "assets": ["BTC", "ETH", "USDT"],
             "markets": [
                 {**market, "base": "BTC", "tick": "0.01", "lot": "0.00001", "start_price": "60000"},
@@ -177,14 +193,16 @@ def exchange_config() -> ExchangeConfig:
     )
 
 
-def venue_config(url: str) -> VenueConfig:
+def venue_config(url: str, dialect: str) -> VenueConfig:
     """Reach it as a node would, with the defaults of a node."""
     base = url.removeprefix("http://")
+    stream, api = ("/v2", "/v2/auth") if dialect == "kraken" else ("", "/ws-api/v3")
     return VenueConfig(
         name="chaos-x",
         rest_url=f"http://{base}",
-        stream_url=f"ws://{base}",
-        api_url=f"ws://{base}/ws-api/v3",
+        dialect=dialect,
+        stream_url=f"ws://{base}{stream}",
+        api_url=f"ws://{base}{api}",
         account="ours",
         api_key_env="TEST_X_KEY",
         api_secret_env="TEST_X_SECRET",
@@ -215,16 +233,19 @@ def live_through(
     before: Callable[[Chaos], Awaitable[None]] | None = None,
     *,
     minutes: int = MINUTES,
+    dialect: str = "binance",
+    account_every_s: float | None = None,
 ) -> Chaos:
     """Run ten minutes; `before` is done while nobody is connected."""
     loop = VirtualLoop()
+    secret = KRAKEN_SECRET if dialect == "kraken" else SECRET
     with (
-        patch.dict(os.environ, CREDENTIALS),
+        patch.dict(os.environ, {"TEST_X_KEY": KEY, "TEST_X_SECRET": secret}),
         # Both look around more often than a slow market needs.
         patch.object(server_flow, "TICK_S", SLOWER_S),
         patch.object(gateway, "SWEEP_S", SLOWER_S),
         asyncio.Runner(loop_factory=lambda: loop) as runner,
     ):
-        chaos = Chaos(seed, VirtualClock(loop))
-        runner.run(chaos.run(specs, before, minutes * 60.0))
+        chaos = Chaos(seed, VirtualClock(loop), dialect)
+        runner.run(chaos.run(specs, before, minutes * 60.0, account_every_s))
     return chaos

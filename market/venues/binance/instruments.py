@@ -70,7 +70,7 @@ async def _fees(config: VenueConfig, rest: RestClient) -> tuple[int, int]:
         rates = msgspec.json.decode(body, type=_Account).commissionRates
         ppm = Step(1, 6)
         told = ppm.count(rates.maker, "up"), ppm.count(rates.taker, "up")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"the account does not tell its fees: {error}",
             where=config.name,
@@ -85,7 +85,7 @@ def read_instruments(
     """Convert `exchangeInfo`."""
     try:
         listed = {one.symbol: one for one in msgspec.json.decode(body, type=_Info).symbols}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"exchangeInfo cannot be read: {error}", where=venue, mend="correct the venue's rest_url"
         ) from None

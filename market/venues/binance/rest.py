@@ -66,5 +66,5 @@ class RestClient(RestCalls):
         middle_ms = (before_ns + self.clock.now_ns()) // (2 * MS_NS)
         try:
             self.time_offset_ms = msgspec.json.decode(body, type=_Time).serverTime - middle_ms
-        except ValueError:
+        except (ValueError, RecursionError):
             raise TryAgain("the venue's time cannot be read") from None
