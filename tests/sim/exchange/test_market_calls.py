@@ -63,7 +63,7 @@ def test_windows_of_any_allowed_size_are_counted() -> None:
         assert (await at.rest("GET", f"{V3}/avgPrice", symbol="ETHUSDT"))[1]["price"] == "3000.00"
         _, rows = await at.rest("GET", f"{V3}/uiKlines", symbol="BTCUSDT", interval="1h", limit=1)
         assert rows[0][4:6] == ["60001.00", "0.00100"] and len(rows[0]) == 12
-        twisted = {"symbol": "BTCUSDT", "interval": "1h", "startTime": 9, "endTime": 8}
+        twisted: dict[str, Any] = {"symbol": "BTCUSDT", "interval": "1h", "startTime": 9, "endTime": 8}
         assert (await at.rest("GET", f"{V3}/klines", **twisted))[1]["code"] == -1023
 
     checked(check)
@@ -85,7 +85,7 @@ def test_trades_are_found_by_id_and_by_time() -> None:
             await at.rest("POST", f"{V3}/order", "A", **order)
         now_ms = at.venue.now_ms()
         for path, name in (("myTrades", "orderId"), ("allOrders", "orderId")):
-            asked = {"symbol": "BTCUSDT", "startTime": now_ms - 9_000, "endTime": now_ms + 9_000}
+            asked: dict[str, Any] = {"symbol": "BTCUSDT", "startTime": now_ms - 9_000, "endTime": now_ms + 9_000}
             _, whole = await at.rest("GET", f"{V3}/{path}", "A", **asked)
             assert len(whole) == 3
             _, last = await at.rest("GET", f"{V3}/{path}", "A", symbol="BTCUSDT", endTime=now_ms + 9, limit=1)
@@ -126,8 +126,8 @@ def test_an_account_is_told_its_rates_rights_and_holdings() -> None:
 
 def test_amounts_of_quote_are_read_strictly() -> None:
     async def check(at: Running) -> None:
-        base = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET"}
-        bad: list[tuple[dict[str, str], int]] = [
+        base: dict[str, Any] = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET"}
+        bad: list[tuple[dict[str, Any], int]] = [
             ({"quoteOrderQty": "x"}, -1100),
             ({"quoteOrderQty": "0"}, -1013),
             ({"quoteOrderQty": "10", "quantity": "1"}, -1106),
