@@ -27,7 +27,7 @@ REFUSALS: dict[int, str] = {
     ExchangeErrorKind.LOT_SIZE: "EOrder:Order minimum not met",
     ExchangeErrorKind.NOTIONAL: "EOrder:Order minimum not met",
     ExchangeErrorKind.BALANCE: "EOrder:Insufficient funds",
-    ExchangeErrorKind.DUPLICATE_CLIENT_ID: "EGeneral:Invalid arguments:cl_ord_id is already in use",
+    ExchangeErrorKind.DUPLICATE_CLIENT_ID: "EGeneral:Invalid arguments:cl_ord_id not unique",
     ExchangeErrorKind.WOULD_TAKE: "EOrder:Post only order",
     ExchangeErrorKind.UNKNOWN_ORDER: "EOrder:Unknown order",
     ExchangeErrorKind.BAD_CLIENT_ID: "EGeneral:Invalid arguments:cl_ord_id",
@@ -46,6 +46,19 @@ def refusal(kind: int) -> KrakenError:
 def invalid(name: str = "") -> KrakenError:
     """Say that a parameter is missing or wrong."""
     return KrakenError(f"EGeneral:Invalid arguments:{name}" if name else "EGeneral:Invalid arguments")
+
+
+# Two refusals are longer on the WebSocket, where clients match them by their beginning.
+_SPOKEN = {
+    "EOrder:Insufficient funds": "EOrder:Insufficient funds (insufficient user funds)",
+    "EOrder:Order minimum not met": "EOrder:Order minimum not met (volume too low)",
+}
+
+
+def spoken(refused: DialectError) -> str:
+    """Give what to answer on the WebSocket."""
+    text = text_of(refused)
+    return _SPOKEN.get(text, text)
 
 
 def text_of(refused: DialectError) -> str:

@@ -11,7 +11,7 @@ from sim.exchange.dialect_errors import DialectError
 from sim.exchange.dialect_market import Json
 from sim.exchange.faults.tap import Tap
 from sim.exchange.kraken.accounts import Told
-from sim.exchange.kraken.errors import KrakenError, invalid, text_of
+from sim.exchange.kraken.errors import KrakenError, invalid, spoken
 from sim.exchange.kraken.ids import kraken_id
 from sim.exchange.kraken.numbers import Number, amount
 from sim.exchange.kraken.register import Life
@@ -166,7 +166,7 @@ class PrivateSession:
 
     def _answer(self, request: Request, result: object) -> None:
         if isinstance(result, DialectError):
-            self._send(request.refused(text_of(result), self._venue.now_ns()))
+            self._send(request.refused(spoken(result), self._venue.now_ns()))
         else:
             self._done(request, result)
 

@@ -10,7 +10,7 @@ import msgspec
 from sim.exchange.dialect_errors import DialectError
 from sim.exchange.dialect_market import Json
 from sim.exchange.kraken.candles import INTERVALS
-from sim.exchange.kraken.errors import KrakenError, text_of
+from sim.exchange.kraken.errors import KrakenError, spoken
 from sim.exchange.kraken.feed import DEPTHS, Feed
 from sim.exchange.kraken.pairs import instrument_data
 from sim.exchange.kraken.private import CHANNELS, PrivateSession
@@ -80,7 +80,7 @@ class Session:
         try:
             self._do(request)
         except DialectError as refused:
-            self.send(request.refused(text_of(refused), self._venue.now_ns()))
+            self.send(request.refused(spoken(refused), self._venue.now_ns()))
 
     def _do(self, request: Request) -> None:
         if request.method == "ping":
