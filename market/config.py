@@ -29,6 +29,7 @@ class PipelineConfig(BaseModel):
     depth_max: int = Field(1_000, ge=2, le=5_000)
     age_s: float = Field(30.0, gt=0)
     books: dict[str, BookRules] = {}
+    indicators: tuple[str, ...] = ()
     ticks_kept: int = Field(1_024, ge=1, le=65_536)
 
     mode: Literal["auto", "full", "smart", "latch"] = "auto"

@@ -36,6 +36,7 @@ from market.columns import (
 )
 from market.config import BookRules, PipelineConfig
 from market.parts import Parts, allocated
+from market.schedule import Schedule
 
 UNITS_MAX = 1_000
 _MODES = {"auto": 0, "full": 1, "smart": 2, "latch": 3}
@@ -50,7 +51,9 @@ class Layout(NamedTuple):
     venues: dict[str, int]
 
 
-def lay_out(instruments: tuple[Instrument, ...], config: PipelineConfig) -> Layout:
+def lay_out(
+    instruments: tuple[Instrument, ...], config: PipelineConfig, schedule: Schedule | None = None
+) -> Layout:
     """Make the block of a pipeline."""
     assert instruments, "a pipeline of no market"
     venues = list(dict.fromkeys(one.venue for one in instruments))
@@ -58,7 +61,7 @@ def lay_out(instruments: tuple[Instrument, ...], config: PipelineConfig) -> Layo
     symbols = max((one.index for one in instruments), default=-1) + 1
     deepest = max([config.depth_max, *(rules.depth or 0 for rules in config.books.values())])
     columns = Columns(symbols, len(venues), [len(group) for group in groups], deepest)
-    parts = allocated(columns, config)
+    parts = allocated(columns, config, schedule)
     block = columns.block
     reals = block.view(np.float64)
     places = {venue: columns.venue(place) for place, venue in enumerate(venues)}

@@ -43,11 +43,13 @@ from market.columns import (
     UNKNOWN_ROWS,
 )
 from market.config import PipelineConfig
+from market.indicator_feed_kernels import forget_book
 from market.layout import lay_out
 from market.mode import Mode
 from market.pipeline_state import restored, written
 from market.quality import Level, Quality, Reason, VenueClock
 from market.ring import TickRing
+from market.schedule import Schedule
 
 SIGNIFICANT, TRADED, STALED, SYNCED = k.SIGNIFICANT, k.TRADED, k.STALED, k.SYNCED
 _SEEN, _TRADE = Struct("=9q"), Struct("=4q")
@@ -68,6 +70,7 @@ class Pipeline:
     __slots__ = (
         "_block",
         "_books",
+        "_deferred",
         "_found",
         "_head",
         "_rings",
@@ -93,10 +96,17 @@ class Pipeline:
         "venue_places",
     )
 
-    def __init__(self, instruments: Sequence[Instrument], config: PipelineConfig | None = None) -> None:
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        config: PipelineConfig | None = None,
+        schedule: Schedule | None = None,
+    ) -> None:
         self.config = config or PipelineConfig()
         self.instruments = {one.index: one for one in sorted(instruments, key=lambda one: one.index)}
-        self.columns, self.parts, self.venue_places = lay_out(tuple(self.instruments.values()), self.config)
+        markets = tuple(self.instruments.values())
+        self.columns, self.parts, self.venue_places = lay_out(markets, self.config, schedule)
+        self._deferred = "deferred" in (schedule.classes.values() if schedule is not None else ())
         self._rings = {index: self.parts.rings.ring(index) for index in self.instruments}
         self._block = self.columns.block
         self._books = {
@@ -114,8 +124,16 @@ class Pipeline:
         if not rows.flags.carray:
             rows = np.require(rows, np.int64, ["C", "W", "A"])
         assert rows.shape[1] == ROW_WIDTH
+        if not self._deferred:
+            return self._advance(rows, start, end)
+        # What the background thread may still owe within these rows is waited for, and new work given.
+        self.parts.indicators.settle(end - start)
+        at = self._advance(rows, start, end)
+        self.parts.indicators.dispatch()
+        return at
+
+    def _advance(self, rows: Rows, at: int, end: int) -> int:
         block, words = self._block, self._words
-        at = start
         while True:
             at = k.advance(rows, at, end, block)
             flags = words[FLAGS]
@@ -210,6 +228,10 @@ class Pipeline:
         """Give a market's closed bars of a minute or an hour, oldest first, as a view."""
         return self.parts.bars.minutes(index) if resolution == "1m" else self.parts.bars.hours(index)
 
+    def indicator(self, index: int, name: str) -> float | None:
+        """Give an indicator of a market, `None` while it is not warm."""
+        return self.parts.indicators.value(index, name)
+
     def touch(self, index: int) -> Touch:
         """Give a market's bid, its lots, ask, its lots, their sequence, and when they were last heard."""
         words, base = self._words, self.columns.symbol(index)
@@ -271,11 +293,16 @@ class Pipeline:
         for index in found:
             self._books[index].watch(now_ns)
             self._words[self.columns.symbol(index) + ASKED_MID] = 0
+            self._break_flow(index)
         return found
 
     def wants_snapshot(self, index: int, now_ns: int) -> bool:
         """Tell, once per retry interval, that a market's snapshot must be fetched."""
         return self._books[index].wants_snapshot(now_ns)
+
+    def close(self) -> None:
+        """End what works in the background."""
+        self.parts.indicators.close()
 
     def state(self) -> bytes:
         """Give everything that a restart needs, as data; only what is used of rings and books."""
@@ -294,3 +321,8 @@ class Pipeline:
         words[base + TOUCH_SEQUENCE] = -1
         for word in (ASKED_MID, CLAIM_NS, HEARD_NS, FROZEN):
             words[base + word] = 0
+        self._break_flow(index)
+
+    def _break_flow(self, index: int) -> None:
+        indicators = self.parts.indicators
+        forget_book(indicators.program, indicators.state, index)

@@ -31,8 +31,7 @@ from domain.dtypes import (
     Rows,
 )
 from hw.kernel import kernel
-from market.bar_kernels import BAR_WIDTH, close_minutes
-from market.bar_kernels import take_trade as fold
+from market.bar_kernels import BAR_WIDTH
 from market.book_kernels import (
     BAD_CHECKSUM,
     CHANGED,
@@ -61,6 +60,7 @@ from market.columns import (
     CHANGED_NS,
     CLAIM,
     CLAIM_NS,
+    COUNT,
     EPOCH,
     FIRST_SEQUENCE,
     FLAGS,
@@ -75,6 +75,7 @@ from market.columns import (
     PARTS_AT,
     PRESENT,
     REASON,
+    ROW_AT,
     SEEN,
     SEEN_ASK,
     SEEN_ASK_LOTS,
@@ -102,6 +103,7 @@ from market.columns import (
     Block,
     Reals,
 )
+from market.indicator_feed_kernels import forget_book, on_book, on_tick, on_trade, wants_book
 from market.quality_kernels import (
     CROSSING,
     HASH,
@@ -130,31 +132,42 @@ from market.quality_kernels import (
     sound_touch,
     watch_feed,
 )
-from market.ring_kernels import TICK_WIDTH, push
+from market.ring_kernels import TICK_WIDTH
 from market.significance_kernels import significant
 
-Parts = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Parts = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats, Ints]
 
 # Exchange time further than this from ours is no time for a bar.
 FAR_NS = 3_600_000_000_000
 
 # What Python must look at. WAITING and LOADED never leave `market.pipeline`.
 NOTHING, SIGNIFICANT, TRADED, STALED, SYNCED, WAITING, LOADED = 0, 1, 2, 4, 8, 16, 32
+# What rings, bars and indicators must hear of; `advance` tells them, for it alone holds their arrays: to
+# hand nine arrays down through every function took longer than all that the functions do.
+TICKED, PRINTED, MOVED, BROKE = 64, 128, 256, 512
+OUTSIDE = 63
 
 
 @kernel
-def parts_of(block: Block) -> Parts:
-    """Give the arrays of rings and bars, which lie in the block."""
-    symbols = block[SYMBOLS]
-    ticks = block[block[PARTS_AT] : block[PARTS_AT + 1]]
-    counts = block[block[PARTS_AT + 2] : block[PARTS_AT + 3]]
-    bars = block[block[PARTS_AT + 4] : block[PARTS_AT + 5]]
-    heads = block[block[PARTS_AT + 6] : block[PARTS_AT + 7]]
+def parts_of(block: Block, reals: Reals) -> Parts:
+    """Give the arrays of rings, bars and indicators in the block, and the row to tell a touch by."""
+    symbols, at = block[SYMBOLS], PARTS_AT
+    ticks = block[block[at] : block[at + 1]]
+    bars = block[block[at + 4] : block[at + 5]]
+    heads = block[block[at + 6] : block[at + 7]]
+    values = reals[block[at + 14] : block[at + 15]]
     return (
         ticks.reshape((symbols, len(ticks) // (symbols * TICK_WIDTH), TICK_WIDTH)),
-        counts,
+        block[block[at + 2] : block[at + 3]],
         bars.reshape((symbols, len(bars) // (symbols * BAR_WIDTH), BAR_WIDTH)),
         heads.reshape((symbols, len(heads) // symbols)),
+        block[block[at + 8] : block[at + 9]],
+        block[block[at + 10] : block[at + 11]],
+        reals[block[at + 12] : block[at + 13]],
+        values.reshape((symbols, len(values) // symbols)),
+        block[ROW_AT : ROW_AT + ROW_WIDTH].reshape((1, ROW_WIDTH)),
     )
 
 
@@ -170,8 +183,6 @@ def bar_time(exchange_ns: int, local_ns: int) -> int:
 def take_touch(
     block: Block,
     reals: Reals,
-    parts: Parts,
-    slot: int,
     base: int,
     late_ns: int,
     key: tuple[int, int, int],
@@ -221,16 +232,17 @@ def take_touch(
     if level != OK:
         return NOTHING
     block[TICKS] += 1
-    ticks, counts, bars, heads = parts
-    push(ticks, counts, slot, exchange_ns, local_ns, bid, bid_lots, ask, ask_lots)
-    close_minutes(bars, heads, slot, bar_time(exchange_ns, local_ns))
-    return SIGNIFICANT if significant(block, reals, base, local_ns, bid + ask) else NOTHING
+    block[ROW_AT + EXCHANGE_NS] = bar_time(exchange_ns, local_ns)
+    block[ROW_AT + LOCAL_NS] = local_ns
+    block[ROW_AT + BID_TICKS] = bid
+    block[ROW_AT + BID_LOTS] = bid_lots
+    block[ROW_AT + ASK_TICKS] = ask
+    block[ROW_AT + ASK_LOTS] = ask_lots
+    return TICKED | (SIGNIFICANT if significant(block, reals, base, local_ns, bid + ask) else NOTHING)
 
 
 @kernel
-def take_tick(
-    flat: Flat, place: int, block: Block, reals: Reals, parts: Parts, slot: int, base: int, late_ns: int
-) -> int:
+def take_tick(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
     """Take a row that tells the touch itself."""
     bid, bid_lots = flat[place + BID_TICKS], flat[place + BID_LOTS]
     ask, ask_lots = flat[place + ASK_TICKS], flat[place + ASK_LOTS]
@@ -245,15 +257,13 @@ def take_tick(
         count_reason(block, base, reason)
         return NOTHING
     key = (exchange_ns, flat[place + LOCAL_NS], max(sequence, 0))
-    return take_touch(block, reals, parts, slot, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
+    return take_touch(block, reals, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
 
 
 @kernel
 def touch_from_book(
     block: Block,
     reals: Reals,
-    parts: Parts,
-    slot: int,
     base: int,
     exchange_ns: int,
     local_ns: int,
@@ -273,13 +283,11 @@ def touch_from_book(
         block[base + TOUCH_NS] = local_ns
         return NOTHING
     key = (exchange_ns, local_ns, sequence)
-    return take_touch(block, reals, parts, slot, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
+    return take_touch(block, reals, base, late_ns, key, (bid, bid_lots, ask, ask_lots))
 
 
 @kernel
-def take_trade(
-    flat: Flat, place: int, block: Block, reals: Reals, parts: Parts, slot: int, base: int, late_ns: int
-) -> int:
+def take_trade(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
     """Take a trade. Ids rise, also over connections, unless a venue began to count anew."""
     price, size, trade = flat[place + PRICE_TICKS], flat[place + SIZE_LOTS], flat[place + SEQUENCE]
     if not in_range(price) or not in_range(size) or price == 0 or size == 0:
@@ -313,13 +321,16 @@ def take_trade(
         level = SUSPECT
     if level != OK:
         return NOTHING
-    bars, heads = parts[2], parts[3]
-    fold(bars, heads, slot, bar_time(exchange_ns, local_ns), price, size, flat[place + AGGRESSOR])
+    block[ROW_AT + EXCHANGE_NS] = bar_time(exchange_ns, local_ns)
+    block[ROW_AT + LOCAL_NS] = local_ns
+    block[ROW_AT + PRICE_TICKS] = price
+    block[ROW_AT + SIZE_LOTS] = size
+    block[ROW_AT + AGGRESSOR] = flat[place + AGGRESSOR]
     block[TRADE_PRICE] = price
     block[TRADE_SIZE] = size
     block[TRADE_AGGRESSOR] = flat[place + AGGRESSOR]
     block[TRADE_ID] = trade
-    return TRADED if block[ASK_TRADES] != 0 else NOTHING
+    return PRINTED | (TRADED if block[ASK_TRADES] != 0 else NOTHING)
 
 
 @kernel
@@ -328,13 +339,11 @@ def went_stale(block: Block, base: int, reason: int) -> int:
     if reason != SOUND:
         count_reason(block, base, reason)
     block[base + ASKED_MID] = 0
-    return STALED
+    return STALED | BROKE
 
 
 @kernel
-def take_delta(
-    flat: Flat, place: int, block: Block, reals: Reals, parts: Parts, slot: int, base: int, late_ns: int
-) -> int:
+def take_delta(flat: Flat, place: int, block: Block, reals: Reals, base: int, late_ns: int) -> int:
     """Take a change of a book. One that cannot be read is a hole in what came."""
     fresh = block[base + REASON] == FRESH
     reason = sound_book(flat, place)
@@ -352,9 +361,9 @@ def take_delta(
     again = first == block[base + FIRST_SEQUENCE] and last == before
     change = follow_book(flat, place, block, base)
     if change == CHANGED:
-        return touch_from_book(
-            block, reals, parts, slot, base, flat[place + EXCHANGE_NS], flat[place + LOCAL_NS], late_ns
-        )
+        exchange_ns, local_ns = flat[place + EXCHANGE_NS], flat[place + LOCAL_NS]
+        flags = touch_from_book(block, reals, base, exchange_ns, local_ns, late_ns)
+        return flags | MOVED
     if change == UNCHANGED:
         return NOTHING
     gone = block[base + REASON]
@@ -379,10 +388,56 @@ def tell(block: Block, base: int, slot: int, flags: int, exchange_ns: int, local
     block[SEEN_ASK_LOTS] = block[base + ASK_LOTS_AT]
 
 
+@kernel
+def take_row(flat: Flat, place: int, block: Block, reals: Reals, base: int, whole: bool) -> int:
+    """Take a row of a known kind and market; give what follows from it."""
+    kind = flat[place + KIND]
+    exchange_ns, local_ns = flat[place + EXCHANGE_NS], flat[place + LOCAL_NS]
+    if not whole or not (0 <= exchange_ns <= TIME_MAX and 0 <= local_ns <= TIME_MAX):
+        count_reason(block, base, MALFORMED)
+        if kind != DELTA_ROW or block[base + REASON] != FRESH:
+            return NOTHING
+        drop_book(block, base, GAP)
+        block[BEGAN] = -1
+        return went_stale(block, base, HOLE)
+    late_ns = measure_clock(block, reals, base, exchange_ns, local_ns) if kind != SNAPSHOT_ROW else 0
+    block[base + HEARD_NS] = local_ns
+    if block[base + FROZEN] == SILENT:
+        block[base + FROZEN] = MOVING
+    if kind == TICK_ROW:
+        return take_tick(flat, place, block, reals, base, late_ns)
+    if kind == DELTA_ROW:
+        return take_delta(flat, place, block, reals, base, late_ns)
+    if kind == TRADE_ROW:
+        return take_trade(flat, place, block, reals, base, late_ns)
+    reason = sound_book(flat, place)
+    if reason != SOUND:
+        count_reason(block, base, reason)
+        return NOTHING
+    return LOADED if load_book(flat, place, block, base) != UNCHANGED else NOTHING
+
+
+@kernel
+def inform(block: Block, parts: Parts, slot: int, base: int, flags: int) -> None:
+    """Tell rings, bars and indicators what a row brought."""
+    ticks, counts, bars, heads, program, marks, state, values, row = parts
+    if flags & TICKED:
+        on_tick(ticks, counts, bars, heads, program, marks, state, values, slot, row, 0)
+    elif flags & PRINTED:
+        on_trade(ticks, counts, bars, heads, program, marks, state, values, slot, row, 0)
+    if flags & BROKE:
+        forget_book(program, state, slot)
+    if flags & MOVED and wants_book(program) and block[base + LEVEL] == OK:
+        bids_at, asks_at = block[base + START], block[base + START + 1]
+        bids, asks, now_ns = block[base + COUNT], block[base + COUNT + 1], block[base + APPLIED_NS]
+        on_book(program, marks, state, values, slot, now_ns, block, bids_at, bids, asks_at, asks)
+
+
 @kernel("int64(int64[:, ::1], int64, int64, int64[::1])")
 def advance(rows: Rows, start: int, end: int, block: Block) -> int:
     """Advance over rows `start` to `end`; give the place after the row that must be looked at, or `end`."""
-    reals, parts = block.view(np.float64), parts_of(block)
+    reals = block.view(np.float64)
+    parts = parts_of(block, reals)
     flat = rows.reshape(-1)
     end = min(end, len(rows))
     at = max(start, 0)
@@ -401,37 +456,13 @@ def advance(rows: Rows, start: int, end: int, block: Block) -> int:
         if base == 0 or block[base + PRESENT] == 0 or not (booked or kind in (TICK_ROW, TRADE_ROW)):
             block[UNKNOWN_ROWS] += 1
             continue
-        exchange_ns, local_ns = flat[place + EXCHANGE_NS], flat[place + LOCAL_NS]
-        timed = 0 <= exchange_ns <= TIME_MAX and 0 <= local_ns <= TIME_MAX
-        flags = NOTHING
-        if not whole or not timed:
-            count_reason(block, base, MALFORMED)
-            if kind == DELTA_ROW and block[base + REASON] == FRESH:
-                drop_book(block, base, GAP)
-                block[BEGAN] = -1
-                flags = went_stale(block, base, HOLE)
-        else:
-            late_ns = 0
-            if kind != SNAPSHOT_ROW:
-                late_ns = measure_clock(block, reals, base, exchange_ns, local_ns)
-            block[base + HEARD_NS] = local_ns
-            if block[base + FROZEN] == SILENT:
-                block[base + FROZEN] = MOVING
-            block[BEGAN] = began
-            if kind == TICK_ROW:
-                flags = take_tick(flat, place, block, reals, parts, slot, base, late_ns)
-            elif kind == DELTA_ROW:
-                flags = take_delta(flat, place, block, reals, parts, slot, base, late_ns)
-            elif kind == TRADE_ROW:
-                flags = take_trade(flat, place, block, reals, parts, slot, base, late_ns)
-            else:
-                reason = sound_book(flat, place)
-                if reason != SOUND:
-                    count_reason(block, base, reason)
-                elif load_book(flat, place, block, base) != UNCHANGED:
-                    flags = LOADED
+        block[BEGAN] = began
+        flags = take_row(flat, place, block, reals, base, whole)
+        if flags > OUTSIDE:
+            inform(block, parts, slot, base, flags)
+            flags &= OUTSIDE
         if flags != NOTHING:
-            tell(block, base, slot, flags, exchange_ns, local_ns)
+            tell(block, base, slot, flags, flat[place + EXCHANGE_NS], flat[place + LOCAL_NS])
             return at
     block[FLAGS] = NOTHING
     return at
@@ -439,15 +470,16 @@ def advance(rows: Rows, start: int, end: int, block: Block) -> int:
 
 @kernel("int64(int64[::1], int64)")
 def touch_synced(block: Block, slot: int) -> int:
-    """Take the touch from a book that was just synced; what was seen stays as it was, but for the touch."""
+    """Take the touch from a book that was just synced; no order flow is counted across the break."""
+    reals = block.view(np.float64)
     base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS
     exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
     block[base + ASKED_MID] = 0
-    flags = touch_from_book(
-        block, block.view(np.float64), parts_of(block), slot, base, exchange_ns, local_ns, 0
-    )
-    tell(block, base, slot, flags | SYNCED, exchange_ns, local_ns)
-    return flags | SYNCED
+    flags = touch_from_book(block, reals, base, exchange_ns, local_ns, 0)
+    inform(block, parts_of(block, reals), slot, base, flags | BROKE | MOVED)
+    flags = (flags & OUTSIDE) | SYNCED
+    tell(block, base, slot, flags, exchange_ns, local_ns)
+    return flags
 
 
 @kernel("int64(int64[::1], int64, int64[::1])")
