@@ -30,10 +30,10 @@ def _event_ns(name: str, config: ScheduleConfig, clock: Callable[[], int]) -> fl
     arrays = indicators.program, indicators.marks, indicators.state, indicators.values
     at_clock, events = indicators.clocks[0], config.measured_events
     levels = max(indicators.levels, 1) if at_clock == BOOK_CLOCK else 1
-    exercise(*arrays, at_clock, levels, 0, events)  # compiles, and fills windows
+    exercise(*arrays, 0, at_clock, levels, 0, events)  # compiles, and fills windows
     taken = []
     for repeat in range(REPEATS):
         began_ns = clock()
-        exercise(*arrays, at_clock, levels, (1 + repeat) * events, (2 + repeat) * events)
+        exercise(*arrays, 0, at_clock, levels, (1 + repeat) * events, (2 + repeat) * events)
         taken.append(clock() - began_ns)
     return min(taken) / events

@@ -13,19 +13,20 @@ from market.indicator_layout import LEVEL_WORDS, LEVELS_IN
 MIDDLE_TICKS = 1_000_000.0
 
 
-@kernel("void(int64[::1], int64[::1], float64[::1], float64[:, ::1], int64, int64, int64, int64)")
+@kernel("void(int64[::1], int64[::1], float64[::1], float64[:, ::1], int64, int64, int64, int64, int64)")
 def exercise(
     program: NDArray[np.int64],
     marks: NDArray[np.int64],
     state: NDArray[np.float64],
     values: NDArray[np.float64],
+    n: int,
     clock: int,
     levels: int,
     first: int,
     end: int,
 ) -> None:
-    """Step a clock of symbol 0 through events `first` to `end`, whose prices wander and whose sizes vary."""
-    i = inputs_of(program, 0, clock)
+    """Step a clock of symbol `n` through events whose prices wander and whose sizes vary."""
+    i = inputs_of(program, n, clock)
     for event in range(first, end):
         draw = (event * 2654435761) & 0xFFFF
         price = MIDDLE_TICKS + 0.5 * ((draw >> 4) + (event % 4096))
@@ -38,4 +39,4 @@ def exercise(
             state[to + 1] = 1.0 + ((draw >> 2) & 31)
             state[to + 2] = price + 1.0 + level
             state[to + 3] = 1.0 + ((draw >> 3) & 31)
-        step(program, marks, state, values, 0, clock, event)
+        step(program, marks, state, values, n, clock, event)
