@@ -14,8 +14,10 @@ import uvloop
 
 from bus.journal_memory import MemoryJournal
 from domain.events import Event
+from domain.market_events import MarketRows
 from domain.order import ApprovedOrder, OrderIntent, Side, TimeInForce
 from hw.clock import SystemClock
+from market.rows import events_of
 from market.venues.config import VenueConfig
 from sim.exchange.config import AccountConfig, ExchangeConfig, MarketConfig
 from sim.exchange.exchange import Exchange
@@ -137,7 +139,14 @@ async def simulated(dialect: Dialect = "binance") -> AsyncIterator[Simulated]:
 
 
 class Heard(list[Event]):
-    """All events that a venue delivered."""
+    """All events that a venue delivered, rows as the events that they tell."""
+
+    def append(self, event: Event) -> None:
+        """Keep an event; rows hold only until the next ones come, so they are read at once."""
+        if isinstance(event, MarketRows):
+            self.extend(events_of(event.rows))
+        else:
+            super().append(event)
 
     def of(self, kind: type[Any]) -> list[Any]:
         """Give the events of one kind."""

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 
 from domain.events import Event
 from domain.instrument import Instrument
-from domain.market_events import MarketRows
 from domain.protocols import Clock
-from market.rows import events_of
 from market.venues.binance.account import AccountReader
 from market.venues.binance.gateway import OrderGateway
 from market.venues.binance.replies import OrderReader
@@ -38,7 +36,7 @@ class BinanceVenue(VenueSession):
         super().__init__(config, instruments, deliver, live_word)
         credentials = config.credentials()
         self.rest = RestClient(config, clock, credentials)
-        self.stream = MarketStream(config, self.instruments, self.rest, clock, _told(self._deliver))
+        self.stream = MarketStream(config, self.instruments, self.rest, clock, self._deliver)
         self.gateway = OrderGateway(config, self.instruments, credentials, self.rest, clock, self._deliver)
         self._join()
 
@@ -46,18 +44,6 @@ class BinanceVenue(VenueSession):
     def bad_frames(self) -> int:
         """Count frames that could not be read, on both links."""
         return self.stream.wire.bad_frames + self.gateway.bad_frames
-
-
-def _told(deliver: Callable[[Event], None]) -> Callable[[Event], None]:
-    # Until a node takes rows: this function is all that has to go then.
-    def tell(event: Event) -> None:
-        if type(event) is MarketRows:
-            for each in events_of(event.rows):
-                deliver(each)
-        else:
-            deliver(event)
-
-    return tell
 
 
 open_venue = BinanceVenue
