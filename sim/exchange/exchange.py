@@ -140,7 +140,9 @@ class Exchange:
         if command.stop_ticks != 0:
             return self._wait(command, market)
         order_id = self.next_order_id
-        size, budget = self._reach(command, market)
+        size, budget = command.size_lots, k.UNLIMITED
+        if command.tif == _MARKET:
+            size, budget = self._reach(command, market)
         rows = market.engine.place(
             order_id,
             command.account,
