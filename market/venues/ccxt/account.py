@@ -114,6 +114,11 @@ class Account:
                 raise self._unreadable("own trades", error) from None
         return found
 
+    async def newest_trade(self, index: int) -> int:
+        """Give the id of the account's newest trade in a market, 0 where there is none."""
+        page = await self._page(self.symbols[index], {})
+        return trade_number(page[-1]) if page else 0
+
     async def owner(self, index: int, trade: Any) -> int:
         """Give the client id of the order that a trade belongs to, 0 for a stranger's."""
         text = str(trade["order"])

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
+
+from ccxt import NetworkError
 
 from domain.draws import stream
 from domain.errors import ConfigError, ExitCode, SwarmError
 from domain.protocols import Clock
 from market.venues.backoff import Backoff
 from market.venues.ccxt.fate import Fate, fate_of, one_line
+from market.venues.ccxt.turnstile import Turnstile
 from market.venues.config import VenueConfig
 from market.venues.quota import Priority, Quota, Quotas, Rule, Turns
 
 Answer = TypeVar("Answer")
 LIMIT_HOLD_NS = 10_000_000_000
+BAD_IN_A_ROW_MAX = 16
+# These sign a time, which may come out of order; others want a number that only rises.
+_ANY_ORDER = ("binance", "bitget", "bybit", "gate", "htx", "kucoin", "mexc", "okx")
 WINDOW_NS = 60_000_000_000
 
 
@@ -32,7 +39,24 @@ class Client:
         self.exchange = _exchange(config, keys)
         self.quota = _quota(config, self.exchange, self._quotas)
         self._turns = Turns(self.quota, clock)
+        self._turnstile, self._serial = Turnstile(), not self.exchange.id.startswith(_ANY_ORDER)
         self.draws = stream(0, "ccxt", config.name, config.account)
+        self.bad_frames, self._bad_in_a_row, self.last_bad = 0, 0, ""
+        self._handle: Callable[[Any, Any], None] = self.exchange.handle_message
+        self.exchange.handle_message = self._guarded
+
+    def _guarded(self, socket: Any, message: Any) -> None:
+        """Read a message: what ccxt raises there would end its reading in silence, and the socket stand."""
+        try:
+            self._handle(socket, message)
+        except Exception as error:
+            self.bad_frames += 1
+            self._bad_in_a_row += 1
+            self.last_bad = one_line(error)
+            if self._bad_in_a_row >= BAD_IN_A_ROW_MAX:
+                socket.on_error(NetworkError(f"{self._bad_in_a_row} unusable messages in a row"))
+        else:
+            self._bad_in_a_row = 0
 
     def renewed(self) -> Client:
         """Give a client that remembers no book, trade or order, and shares markets and quota."""
@@ -43,10 +67,14 @@ class Client:
     async def sockets(self) -> None:
         """Wait, at most `connect_timeout_s`, for every socket that the watching begun so far needs."""
         async with asyncio.timeout(self.config.connect_timeout_s):
-            while not self.exchange.clients:  # noqa: ASYNC110 - ccxt tells nobody when it makes one
+            while not self._stands():  # noqa: ASYNC110 - ccxt tells nobody when it makes or opens one
                 await asyncio.sleep(0.005)
-            for socket in list(self.exchange.clients.values()):
-                await asyncio.shield(socket.connected)
+
+    def _stands(self) -> bool:
+        sockets = list(self.exchange.clients.values())
+        # Some exchanges' sign-in leaves a socket that is never opened.
+        opened = [each.connection is not None for each in sockets]
+        return any(opened) and not any(each.connecting and each.connection is None for each in sockets)
 
     async def close(self) -> None:
         """Close every connection; what is still waited for there ends with an error."""
@@ -68,11 +96,14 @@ class Client:
         """Count an order's request; False says that it must not be sent now."""
         return self.quota.ask((("REQUESTS", 1),), priority, self.clock.now_ns()) == 0
 
-    async def once(self, call: Callable[[], Awaitable[Answer]], timeout_s: float) -> Answer:
+    async def once(
+        self, call: Callable[[], Awaitable[Answer]], timeout_s: float, priority: Priority = Priority.DATA
+    ) -> Answer:
         """Make one call within a time; a limit that it meets holds back everything for a while."""
         try:
-            async with asyncio.timeout(timeout_s):
-                return await call()
+            async with self._turnstile.passing(priority) if self._serial else nullcontext():
+                async with asyncio.timeout(timeout_s):
+                    return await call()
         except Exception as error:
             if fate_of(error) == Fate.LIMITED:
                 self.quota.hold(self.clock.now_ns() + LIMIT_HOLD_NS)

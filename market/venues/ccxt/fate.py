@@ -7,6 +7,8 @@ from enum import IntEnum
 import aiohttp
 import ccxt
 
+_THERE_ALREADY = ("duplicate", "already in use", "already exists", "not unique")
+
 
 class Fate(IntEnum):
     """What became of a request that raised.
@@ -33,9 +35,11 @@ def fate_of(error: BaseException) -> Fate:
         return Fate.LIMITED
     if isinstance(error, ccxt.AuthenticationError):
         return Fate.WRONG_KEY
-    # Not every exchange's words for it are in ccxt's tables.
-    named = isinstance(error, ccxt.ExchangeError) and "duplicate" in str(error).lower()
-    if named or isinstance(error, ccxt.DuplicateOrderId):
+    # Not every exchange's words are in ccxt's tables.
+    words = str(error).lower() if isinstance(error, ccxt.ExchangeError) else ""
+    if "invalid signature" in words or "invalid key" in words:
+        return Fate.WRONG_KEY
+    if isinstance(error, ccxt.DuplicateOrderId) or any(each in words for each in _THERE_ALREADY):
         return Fate.DUPLICATE
     if isinstance(error, ccxt.OrderNotFound):
         return Fate.NOT_FOUND

@@ -14,6 +14,7 @@ from domain.order import ApprovedOrder, OrderIntent, OrderState, Side, TimeInFor
 from domain.order_events import (
     CancelRefused,
     FateUnknown,
+    Fill,
     OrderAcked,
     OrderClosed,
     OrderEvent,
@@ -68,6 +69,8 @@ class CcxtGateway:
         self._working = 0
         self._submitting: dict[int, int] = {}
         self._settled = asyncio.Event()
+        self._last_trade: dict[int, int] = {}
+        self._active: dict[int, None] = {}
         self._sent_ns: dict[int, int] = {}
         self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
         self._ups, self.accounts_failed, self.bad_frames = 0, 0, 0
@@ -83,6 +86,7 @@ class CcxtGateway:
             self._refuse(client_id, "not sent: the rate limit is used up")
         else:
             _bounded(self._sent_ns, client_id, self._clock.now_ns())
+            self._active[approved.intent.instrument] = None
             self._work(self._submit(client_id, approved.intent))
 
     def cancel(self, client_id: int, instrument: int) -> None:
@@ -127,7 +131,11 @@ class CcxtGateway:
         index = intent.instrument
         self._submitting[index] = self._submitting.get(index, 0) + 1
         try:
-            order = await self._client.once(lambda: self._create(client_id, intent), self._timeout_s)
+            order = await self._client.once(
+                lambda: self._create(client_id, intent),
+                self._timeout_s,
+                Priority.HEDGE if intent.reduce_only else Priority.NEW,
+            )
             text = str(order["id"])
         except Exception as error:
             self._failed(client_id, index, error)
@@ -165,8 +173,15 @@ class CcxtGateway:
         symbol, exchange = self.account.symbols[index], self._client.exchange
         text, named = self._orders.text(client_id), {"clientOrderId": client_id_text(client_id)}
         try:
-            call = exchange.cancel_order(text, symbol) if text else exchange.cancel_order(None, symbol, named)
-            order = await self._client.once(lambda: call, self._timeout_s)
+            order = await self._client.once(
+                lambda: (
+                    exchange.cancel_order(text, symbol)
+                    if text
+                    else exchange.cancel_order(None, symbol, named)
+                ),
+                self._timeout_s,
+                Priority.CANCEL,
+            )
         except Exception as error:
             now_ns, fate = self._clock.now_ns(), fate_of(error)
             if fate in (Fate.REFUSED, Fate.NOT_FOUND):
@@ -231,28 +246,41 @@ class CcxtGateway:
             client = self._client.renewed()
             try:
                 await self._client.ask("the balance", self._client.exchange.fetch_balance)
-                self._stands(backoff)
-                await self._listen(client)
+                await self._listen(client, backoff)
             except* Exception as errors:
                 self._lost(errors)
             finally:
                 await client.close()
             await asyncio.sleep(backoff.next_s())
 
-    async def _listen(self, client: Client) -> None:
+    async def _listen(self, client: Client, backoff: Backoff) -> None:
         async with asyncio.TaskGroup() as tasks:
-            if client.has("watchOrders"):
-                tasks.create_task(self._watch_orders(client.exchange))
-            if client.has("watchMyTrades"):
-                tasks.create_task(self._watch_trades(client.exchange))
-            tasks.create_task(self._probe())
+            watched = [
+                tasks.create_task(watch(client.exchange))
+                for ability, watch in (
+                    ("watchOrders", self._watch_orders),
+                    ("watchMyTrades", self._watch_trades),
+                )
+                if client.has(ability)
+            ]
+            if watched:
+                await client.sockets()
+            for index in self.account.symbols:
+                self._last_trade[index] = await self.account.newest_trade(index)
+            self._stands(backoff)
+            tasks.create_task(self._poll())
 
-    async def _probe(self) -> None:
-        """Notice a dead exchange even where no stream would: ask it something every few seconds."""
-        exchange = self._client.exchange
+    async def _poll(self) -> None:
+        """Ask for what the streams may have missed, which is also how a dead exchange is noticed."""
         while True:
             await asyncio.sleep(self._config.ping_idle_s)
-            await self._client.ask("a sign of life", exchange.fetch_balance)
+            active, self._active = list(self._active), {}
+            for index in active:
+                for fill in await self.account.fills(index, self._last_trade[index], self._clock.now_ns()):
+                    self._last_trade[index] = max(self._last_trade[index], fill.trade_id)
+                    self._told_fill(fill)
+            if not active:
+                await self._client.ask("a sign of life", self._client.exchange.fetch_balance)
 
     async def _watch_orders(self, exchange: Any) -> None:
         while True:
@@ -293,11 +321,16 @@ class CcxtGateway:
             await self._settled.wait()
         owner = await self.account.owner(index, trade)
         try:
-            self._deliver(self.account.readers[index].fill(trade, owner, self._clock.now_ns()))
+            self._told_fill(self.account.readers[index].fill(trade, owner, self._clock.now_ns()))
         except BadFrame:
-            # It may have been ours: only the account can tell.
+            # It may have been ours: the next poll tells.
             self.bad_frames += 1
-            raise
+            self._active[index] = None
+
+    def _told_fill(self, fill: Fill) -> None:
+        """Deliver a trade once, though both a stream and a poll may tell it."""
+        if self._orders.news(fill.trade_id, f"fill {fill.instrument}"):
+            self._deliver(fill)
 
     def _stands(self, backoff: Backoff) -> None:
         backoff.reset()

@@ -23,6 +23,8 @@ from market.venues.steps import BadFrame
 TRADES_SEEN_MAX = 4_096
 TRADES_ASKED = 1_000
 BAD_IN_A_ROW_MAX = 16
+# Where an exchange's own default is shallow; elsewhere it decides.
+DEPTHS = {"kraken": 100}
 
 
 class Standing:
@@ -118,7 +120,7 @@ class CcxtStream:
 
     async def _watch_book(self, exchange: Any, index: int, symbol: str) -> None:
         while True:
-            self._book(index, await exchange.watch_order_book(symbol))
+            self._book(index, await exchange.watch_order_book(symbol, DEPTHS.get(exchange.id)))
 
     def _book(self, index: int, book: Any) -> None:
         if not self.link.up.is_set():
