@@ -72,7 +72,8 @@ class FaultDesk:
 
     def tap(self, connection: Connection, path: str) -> Tap:
         """Stand between an exchange and one of its connections."""
-        door = Door.WS_API if "ws-api" in path else Door.STREAM
+        private = "ws-api" in path or path.endswith("/auth")
+        door = Door.WS_API if private else Door.STREAM
         tap = Tap(self, connection, next(self._links), door)
         self._taps[tap] = None
         return tap

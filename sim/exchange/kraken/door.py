@@ -81,7 +81,7 @@ class _Sockets:
         app.router.add_get("/v2", self._serve)
         app.router.add_get("/v2/auth", self._serve)
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         admit(self._connections)
         connection = Connection(request, combined=False)
         session = Session(self._venue, self._voice, connection, next(self._numbers))

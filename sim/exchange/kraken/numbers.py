@@ -48,13 +48,6 @@ def average(market: Instrument, notional_atoms: int, lots: int) -> str:
     return atoms_text(notional_atoms * ATOMS_PER_UNIT // (lots * market.lot_atoms))
 
 
-def number_steps(value: object, step: Step) -> int | None:
-    """Read a JSON number as steps; `None` when it is none, or not a whole number of them."""
-    if isinstance(value, bool) or not isinstance(value, Number | int):
-        return None
-    return text_steps(str(value), step)
-
-
 def text_steps(text: str, step: Step) -> int | None:
     """Read a decimal text as steps above zero; `None` when it is no such thing."""
     try:

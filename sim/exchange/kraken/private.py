@@ -73,7 +73,10 @@ class PrivateSession:
         if self.account not in {None, account}:
             raise KrakenError("ESession:Invalid session")
         self._beginning[channel] = None
-        self._venue.submit(_nothing, lambda _: self._begin(request, channel, account))
+        shown = self._shown_executions if channel == "executions" else self._shown_balances
+        # The snapshot is taken in its place among the work: what comes later is told as updates.
+        work = partial(shown, request.params, account)
+        self._venue.submit(work, partial(self._begin, request, channel, account))
 
     def unsubscribe(self, request: Request, channel: str) -> None:
         """Tell a channel no more."""
@@ -99,36 +102,39 @@ class PrivateSession:
             return
         self._frame(event.channel, "update", event.record)
 
-    def _begin(self, request: Request, channel: str, account: int) -> None:
+    def _begin(self, request: Request, channel: str, account: int, shown: object) -> None:
         """Begin, unless the client thought otherwise meanwhile."""
         if channel not in self._beginning:
             return
         del self._beginning[channel]
         self._sequences[channel] = 0
+        assert isinstance(shown, list)
+        result, *snapshots = shown
+        self._done(request, result)
+        for records in snapshots:
+            self._frame(channel, "snapshot", records)
         if channel == "executions":
-            self._begin_executions(request, account)
-        else:
-            self._begin_balances(request, account)
+            self._every_turn = request.params.get("order_status", True) is True
         if self.account is None:
             self.account = account
             self._voice.accounts.subscribe(account, self)
 
-    def _begin_executions(self, request: Request, account: int) -> None:
-        params = request.params
+    def _shown_executions(self, params: Mapping[str, object], account: int) -> list[object]:
+        """Give the answer to a subscription, and the records of each snapshot."""
         orders, trades = params.get("snap_orders", True), params.get("snap_trades", False)
-        self._every_turn = params.get("order_status", True) is True
         result: Json = {"channel": "executions", "snap_orders": orders, "snap_trades": trades}
         limit = self._voice.limits.trading_max
-        self._done(request, result if limit is None else {**result, "maxratecount": limit})
+        shown: list[object] = [result if limit is None else {**result, "maxratecount": limit}]
         if trades is True:
-            self._frame("executions", "snapshot", b",".join(self._recent_trades(account)))
+            shown.append(b",".join(self._recent_trades(account)))
         if orders is True:
-            self._frame("executions", "snapshot", b",".join(self._open_orders(account)))
+            shown.append(b",".join(self._open_orders(account)))
+        return shown
 
-    def _begin_balances(self, request: Request, account: int) -> None:
-        self._done(request, {"channel": "balances", "snapshot": True})
+    def _shown_balances(self, _: Mapping[str, object], account: int) -> list[object]:
         held = [_balance(asset, free + locked) for asset, free, locked in self._venue.balances(account)]
-        self._frame("balances", "snapshot", b",".join(_encode(one) for one in held))
+        records = b",".join(_encode(one) for one in held)
+        return [{"channel": "balances", "snapshot": True}, records]
 
     def _open_orders(self, account: int) -> list[bytes]:
         instruments = self._venue.exchange.instruments
@@ -239,10 +245,6 @@ class PrivateSession:
             raise invalid("orders")
         names = [str(one) for one in orders]
         self._work(request, lambda: {"count": self._voice.cancelled(account, names)})
-
-
-def _nothing() -> None:
-    return None
 
 
 def _then(work: Callable[[], object], result: Json) -> Json:

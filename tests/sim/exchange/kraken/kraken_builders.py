@@ -32,6 +32,7 @@ KEYS = {
     "B_SECRET": SECRETS["B"],
 }
 CROWD = 2
+ADMIN_TOKEN = "only-for-tests"
 
 
 @dataclass
@@ -87,6 +88,18 @@ class Kraken:
             self_trade=SelfTradePrevention.NONE,
         )
         await self.venue.ask(lambda: self.venue.apply(order))
+
+    async def fault(self, kind: str, **more: Any) -> None:
+        """Let something go wrong from now on."""
+        headers, spec = {"X-Admin-Token": ADMIN_TOKEN}, {"kind": kind, **more}
+        async with self.session.post(f"{self.url}/admin/faults", json=spec, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+
+    async def mend(self) -> None:
+        """End every fault."""
+        headers = {"X-Admin-Token": ADMIN_TOKEN}
+        async with self.session.delete(f"{self.url}/admin/faults", headers=headers) as answer:
+            assert answer.status == 200
 
     @asynccontextmanager
     async def socket(self, path: str = "") -> AsyncIterator[Socket]:
@@ -159,7 +172,7 @@ async def kraken(
     recorded = RecordedExchange.recover(made, MemoryJournal("test") if store is None else store)
     venue = Venue(made, recorded, SystemClock() if clock is None else clock, read_keys(made, KEYS))
     (port,) = bind([(made.name, 0)])
-    stand = Stand(venue, port, None)
+    stand = Stand(venue, port, None, ADMIN_TOKEN)
     ready, stop = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve([stand], ready.set, stop))

@@ -85,6 +85,21 @@ def test_sequences_count_every_frame_of_a_channel_and_answers_come_first() -> No
     with_kraken(check)
 
 
+def test_a_snapshot_shows_what_was_before_it_and_updates_tell_what_came_after() -> None:
+    async def check(at: Kraken) -> None:
+        async with at.trading() as socket:
+            await socket.ask("add_order", **limit("buy", 50000.0, 0.003, cl_ord_id="before"))
+            # All of these are worked off in one batch.
+            await socket.say("subscribe", 1, channel="balances")
+            await socket.say("subscribe", 2, channel="executions")
+            await socket.say("add_order", 3, **limit("buy", 60000.0, 0.003, cl_ord_id="after"))
+            heard = [await socket.hear() for _ in range(7)]
+            assert [one["cl_ord_id"] for one in heard[3]["data"]] == ["before"]
+            assert [one["data"][0]["exec_type"] for one in heard[5:]] == ["pending_new", "new"]
+
+    with_kraken(check)
+
+
 def test_a_listener_who_wants_ends_only_is_spared_the_rest() -> None:
     async def check(at: Kraken) -> None:
         async with at.trading() as socket:
