@@ -74,6 +74,10 @@ class OrderLine:
         """Say why the venue cannot take such an order at all, `None` where it can."""
         return None
 
+    def _limited(self, intent: OrderIntent, now_ns: int) -> str | None:
+        """Count a new order, or say which limit leaves no room for it."""
+        return None
+
     def _place_frame(self, request_id: int, client_id: int, intent: OrderIntent, now_ns: int) -> bytes:
         """Write a new order."""
         raise NotImplementedError
@@ -104,6 +108,8 @@ class OrderLine:
         why = self._unsupported(approved.intent)
         if why is None and not self._room(RequestKind.PLACE):
             why = "in-flight table is full" if self.link.up.is_set() else "order link is down"
+        if why is None:
+            why = self._limited(approved.intent, now_ns)
         if why is not None:
             self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
             return

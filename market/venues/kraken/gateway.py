@@ -15,11 +15,13 @@ from market.venues.config import VenueConfig
 from market.venues.in_flight import Request, RequestKind
 from market.venues.kraken.account import AccountReader
 from market.venues.kraken.faults import lost_session, wrong
+from market.venues.kraken.limits import ADD, cancel_costs, tier_of
 from market.venues.kraken.order_frames import OrderFrames
 from market.venues.kraken.replies import Frame, OrderReader
 from market.venues.kraken.rest import RestClient
 from market.venues.link import LinkBroken
 from market.venues.order_line import OrderLine, Since
+from market.venues.quota import Priority
 from market.venues.rest import wrong_key
 from market.venues.steps import BadFrame
 
@@ -73,7 +75,16 @@ class OrderGateway(OrderLine):
     def _place_frame(self, request_id: int, client_id: int, intent: OrderIntent, now_ns: int) -> bytes:
         return self._frames.place(request_id, client_id, intent, now_ns)
 
+    def _limited(self, intent: OrderIntent, now_ns: int) -> str | None:
+        priority = Priority.HEDGE if intent.reduce_only else Priority.NEW
+        wait_ns = self._rest.quota.ask(ADD, priority, now_ns, str(intent.instrument))
+        return f"the market's rate limit is used up for {wait_ns // 1_000_000} ms" if wait_ns > 0 else None
+
     def _cancel_frame(self, request_id: int, client_id: int, instrument: int) -> bytes:
+        # A cancel goes out whatever the count says: at worst the venue refuses it.
+        now_ns = self._clock.now_ns()
+        age_ns = now_ns - self._sent_ns.get(client_id, self._started_ns)
+        self._rest.quota.count(cancel_costs(age_ns), now_ns, str(instrument))
         return self._frames.cancel(request_id, client_id)
 
     async def _account(self, since: Since) -> AccountSnapshot:
@@ -89,7 +100,9 @@ class OrderGateway(OrderLine):
         self._frames.venue_ahead_ns = venue_ns - middle_ns if venue_ns > 0 else 0
         if self._config.dead_man_s > 0:
             await self._asking(RequestKind.KEEP, self._keep_frame)
-        await self._asking(RequestKind.SUBSCRIBE, self._frames.executions)
+        told = await self._asking(RequestKind.SUBSCRIBE, self._frames.executions)
+        if told.result is not None and told.result.maxratecount is not None:
+            self._rest.pace(tier_of(told.result.maxratecount))
         self._up()
 
     def _keep_frame(self, request_id: int) -> bytes:

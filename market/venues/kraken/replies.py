@@ -39,6 +39,7 @@ class Told(msgspec.Struct):
     order_id: str = ""
     cl_ord_id: str | None = None
     channel: str = ""
+    maxratecount: int | None = None
 
 
 class Frame(msgspec.Struct):

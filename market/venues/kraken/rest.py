@@ -16,7 +16,9 @@ from domain.errors import ExitCode, SwarmError
 from domain.protocols import Clock
 from market.venues.config import VenueConfig
 from market.venues.kraken.faults import unclear, wrong
+from market.venues.kraken.limits import CALLS, STARTER, Tier, call_costs, quota_of
 from market.venues.kraken.names import ListedAsset, ListedPair, Names
+from market.venues.quota import Turns
 from market.venues.rest import LIMIT_STATUSES, RestCalls, TryAgain, retry_after_s, wrong_key
 
 Parameters = Mapping[str, str | int]
@@ -68,6 +70,17 @@ class RestClient(RestCalls):
             # Not a secret of Kraken's: let the venue say so.
             self._secret = secret.encode()
         self._turn, self._nonce = asyncio.Lock(), 0
+        self._tier, self.quota = STARTER, quota_of(config.name, config.account, STARTER)
+        self._turns = Turns(self.quota, clock)
+
+    def pace(self, tier: Tier) -> None:
+        """Keep to a tier's limits from now on; what was counted stays counted."""
+        if tier != self._tier:
+            now_ns = self.clock.now_ns()
+            counted = self.quota.used(CALLS, now_ns)
+            self._tier, self.quota = tier, quota_of(self.config.name, self.config.account, tier)
+            self.quota.count(((CALLS, counted),), now_ns)
+            self._turns = Turns(self.quota, self.clock)
 
     async def public(self, name: str, parameters: Parameters | None = None) -> bytes:
         """Give a public call's result."""
@@ -82,7 +95,11 @@ class RestClient(RestCalls):
     async def private(self, name: str, parameters: Parameters | None = None) -> bytes:
         """Give a signed call's result."""
 
+        costs, priority = call_costs(name)
+
         async def attempt() -> bytes:
+            if not await self._turns.take(costs, priority):
+                raise TryAgain("too many calls wait for their turn")
             async with self._turn:
                 return self._result(name, *await self._signed(f"/0/private/{name}", parameters or {}))
 

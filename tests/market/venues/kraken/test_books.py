@@ -6,22 +6,32 @@ import asyncio
 import random
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from domain.dtypes import ROW_WIDTH
 from domain.events import Event
-from domain.market_events import FeedLost, FeedUp, MarketRows
+from domain.market_events import BookSnapshot, FeedLost, FeedUp, MarketRows
 from domain.order import Side
 from market.book import StaleReason
 from market.config import BookRules, PipelineConfig
 from market.pipeline import STALED, SYNCED, Pipeline
+from market.rows import rows_of
 from market.venues.kraken.instruments import load_instruments
 from market.venues.kraken.stream import book_depth
 from market.venues.kraken.venue import KrakenVenue
 from tests.market.venue_server import KRAKEN_SECRET, SYMBOLS, Simulated, in_loop, simulated, until, with_keys
+from tests.market.venues.kraken.frames import BTC
 
 DEPTH = 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """Compile before the clock of any connection runs: a change, and what a node asks."""
+    pipeline = Pipeline((BTC,), PipelineConfig(books={BTC.venue: BookRules(depth=DEPTH)}))
+    pipeline.feed_up(BTC.venue, 1)
+    pipeline.advance(rows_of(BookSnapshot(0, 1, 1, 1, ((1, 1),), ((3, 1),))), 0, 2)
+    pipeline.wants_snapshot(0, 1)
+    pipeline.feed_lost(BTC.venue, 2)
 
 
 class Followed:
@@ -31,8 +41,6 @@ class Followed:
         self.exchange, self.pipeline = exchange, pipeline
         self.ask: Callable[[int], None] = lambda index: None
         self.staled, self.synced = 0, 0
-        # Compile before the clock of the connection runs.
-        pipeline.advance(np.zeros((0, ROW_WIDTH), np.int64), 0, 0)
 
     def take(self, event: Event) -> None:
         pipeline = self.pipeline
