@@ -64,6 +64,15 @@ def trade_number(trade: Any) -> int:
     return int(trade["timestamp"]) << 19 | number_of(text) & 0x7FFFF
 
 
+def _fee(trade: Any) -> tuple[Any, Any]:
+    """Give a fee and its asset: the exchange's own words where they are more exact than ccxt's guess."""
+    info = trade.get("info")
+    if isinstance(info, dict) and "fee_asset" in info and "fee_qty" in info:
+        return info["fee_qty"], info["fee_asset"]
+    fee = trade.get("fee") or (trade.get("fees") or [{}])[0]
+    return fee.get("cost"), fee.get("currency")
+
+
 class _Steps(dict[Any, int]):
     """Read numbers of ccxt as steps, remembering the texts and floats in use."""
 
@@ -117,7 +126,7 @@ class Reader:
     def fill(self, trade: Any, client_id: int, local_ts_ns: int) -> Fill:
         """Read a trade of the account."""
         try:
-            fee = trade.get("fee") or (trade.get("fees") or [{}])[0]
+            cost, currency = _fee(trade)
             return Fill(
                 client_id=client_id,
                 local_ts_ns=local_ts_ns,
@@ -127,8 +136,8 @@ class Reader:
                 side=int(SIDES[trade["side"]]),
                 price_ticks=self.price[trade["price"]],
                 size_lots=self.size[trade["amount"]],
-                fee_atoms=amount(fee.get("cost"), "up"),
-                fee_asset=str(fee.get("currency") or ""),
+                fee_atoms=amount(cost, "up"),
+                fee_asset=str(currency or ""),
                 maker=trade.get("takerOrMaker") == "maker",
                 exchange_ts_ns=int(trade["timestamp"]) * MS_NS,
             )
