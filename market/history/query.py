@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -38,11 +39,21 @@ class Query:
     def __init__(self, root: Path) -> None:
         import duckdb
 
-        self.root = root
+        self.root = root.resolve()
+        self._alias: tempfile.TemporaryDirectory[str] | None = None
+        if glob.escape(str(self.root)) != str(self.root):
+            # A folder whose name is a pattern itself is reached by another name.
+            self._alias = tempfile.TemporaryDirectory(prefix="swarm-history-")
+            self.root = Path(self._alias.name) / "history"
+            self.root.symlink_to(root.resolve())
         self._connection = duckdb.connect(":memory:")
-        for kind in Kind:
-            self._connection.execute(self._view(kind))
-        folder = str(root.resolve()).replace("'", "''")
+        try:
+            for kind in Kind:
+                self._connection.execute(self._view(kind))
+        except duckdb.Error as error:
+            self.close()
+            raise _damaged(error) from None
+        folder = str(self.root).replace("'", "''")
         self._connection.execute(f"SET allowed_directories = ['{folder}']")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
@@ -73,6 +84,8 @@ class Query:
     def close(self) -> None:
         """Let go."""
         self._connection.close()
+        if self._alias is not None:
+            self._alias.cleanup()
 
     def __enter__(self) -> Query:
         return self
@@ -91,7 +104,7 @@ class Query:
 
     def _files(self, kind: Kind) -> str:
         folders = (f"{key}=*" for key in _KEYS)
-        pattern = Path(glob.escape(str(self.root.resolve())), *folders, f"{kind}-*{SUFFIX}")
+        pattern = Path(self.root, *folders, f"{kind}-*{SUFFIX}")
         if next(self.root.glob(f"*/*/*/{kind}-*{SUFFIX}"), None) is None:
             return _nothing(kind)
         text = str(pattern).replace("'", "''")
@@ -112,7 +125,7 @@ def _refused(what: str) -> SwarmError:
     return SwarmError(
         what,
         where="swarm data query",
-        mend="the tables are ticks, trades, books and bars: see docs/history.md",
+        mend="the tables are ticks, trades, books and bars: `DESCRIBE ticks` tells columns",
         code=ExitCode.USAGE,
     )
 
@@ -120,9 +133,19 @@ def _refused(what: str) -> SwarmError:
 def _told(error: Exception) -> SwarmError:
     import duckdb
 
-    what = " ".join(str(error).split())[:300]
-    if isinstance(error, duckdb.IOException):
-        return SwarmError(
-            what, where="history", mend="see `swarm data verify` for what is damaged", code=ExitCode.BAD_DATA
-        )
-    return _refused(what)
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+        return _damaged(error)
+    return _refused(_line(error))
+
+
+def _damaged(error: Exception) -> SwarmError:
+    return SwarmError(
+        _line(error),
+        where="history",
+        mend="see `swarm data verify` for what is damaged",
+        code=ExitCode.BAD_DATA,
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
