@@ -38,20 +38,22 @@ class StreamDoor:
         app.router.add_get("/ws", self._raw)
         app.router.add_get("/ws/{streams:.+}", self._raw)
         app.router.add_get("/stream", self._combined)
+        # Stock clients number their connections in the path, and know spot by the word `stream` in it.
+        app.router.add_get("/stream/{number}", self._combined)
 
-    async def _raw(self, request: web.Request) -> web.WebSocketResponse:
+    async def _raw(self, request: web.Request) -> web.StreamResponse:
         streams = request.match_info.get("streams", "")
         account = self._listen_keys.account(streams, self._venue.now_ns())
         names = streams.split("/") if streams and account is None else []
         return await self._serve(request, names, account, combined=False)
 
-    async def _combined(self, request: web.Request) -> web.WebSocketResponse:
+    async def _combined(self, request: web.Request) -> web.StreamResponse:
         names = [name for name in request.query.get("streams", "").split("/") if name]
         return await self._serve(request, names, None, combined=True)
 
     async def _serve(
         self, request: web.Request, names: list[str], account: int | None, *, combined: bool
-    ) -> web.WebSocketResponse:
+    ) -> web.StreamResponse:
         admit(self._connections)
         limits.charge_connection(self._venue, request.remote or "")
         connection = Connection(request, combined=combined)

@@ -19,6 +19,8 @@ def test_a_watched_book_stays_equal_to_the_exchanges_own() -> None:
         rest = await alice.fetch_order_book(BTC)
         assert (list(book["bids"]), list(book["asks"])) == (rest["bids"], rest["asks"])
         assert book["nonce"] == rest["nonce"]
+        # A client that is pointed at the combined door gets frames wrapped, and reads them as well.
+        bob.urls["api"]["ws"]["spot"] = at.url.replace("http", "ws") + "/stream"
         slow = await bob.watch_order_book(ETH, 5, {"watchOrderBookRate": "1000"})
         assert len(slow["bids"]) == 5
         both = await bob.watch_order_book_for_symbols([BTC, ETH])
