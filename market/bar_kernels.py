@@ -36,10 +36,9 @@ NOTIONAL_MAX = 1 << 62
 @kernel
 def minute_over(bar_heads: Ints, n: int, exchange_ns: int) -> bool:
     """Tell whether the open minute of a symbol has ended; the first call opens one."""
-    minute = exchange_ns // MINUTE_NS + 1
     if bar_heads[n, OPEN_MINUTE] == 0:
-        bar_heads[n, OPEN_MINUTE] = minute
-    return bool(minute > bar_heads[n, OPEN_MINUTE])
+        bar_heads[n, OPEN_MINUTE] = exchange_ns // MINUTE_NS + 1
+    return bool(exchange_ns >= bar_heads[n, OPEN_MINUTE] * MINUTE_NS)
 
 
 @kernel
@@ -50,7 +49,7 @@ def fold_trade(
 
     Minutes that are over must have been closed before (`minute_over`, `close_minute`).
     """
-    if exchange_ns // MINUTE_NS + 1 != bar_heads[n, OPEN_MINUTE]:
+    if exchange_ns < (bar_heads[n, OPEN_MINUTE] - 1) * MINUTE_NS:
         bar_heads[n, LATE] += 1
         return False
     at = MINUTE_BAR
@@ -147,10 +146,9 @@ def _keep(bars: Ints, bar_heads: Ints, n: int, bar: int, first: int, capacity: i
 def close_minutes(bars: Ints, bar_heads: Ints, n: int, exchange_ns: int) -> int:
     """Close every minute that is over, for bars used without indicators; give how many bars that made."""
     made = 0
-    if minute_over(bar_heads, n, exchange_ns):
-        while bar_heads[n, OPEN_MINUTE] <= exchange_ns // MINUTE_NS:
-            closed = close_minute(bars, bar_heads, n, exchange_ns)
-            made += (closed & 1) + (closed >> 1)
+    while minute_over(bar_heads, n, exchange_ns):
+        closed = close_minute(bars, bar_heads, n, exchange_ns)
+        made += (closed & 1) + (closed >> 1)
     return made
 
 

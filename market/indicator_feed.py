@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.dtypes import Rows
 from domain.market_events import Levels, Tick, Trade
 from market.bar import BarRings
-from market.indicator_feed_kernels import forget_book, on_clock, on_levels, on_rows
+from market.indicator_feed_kernels import (
+    ARRAYS_AT,
+    BLOCK_HEAD,
+    SYMBOLS_AT,
+    TICK_CAPACITY,
+    forget_book,
+    on_clock,
+    on_levels,
+    on_rows,
+)
 from market.indicators import Indicators
 from market.ring import TickRings
 from market.rows import rows_of
@@ -27,12 +39,29 @@ class IndicatorFeed:
     """
 
     def __init__(self, names: Sequence[str], symbols: int, schedule: Schedule | None = None) -> None:
-        self.rings, self.bars = TickRings(symbols), BarRings(symbols)
-        self.indicators = Indicators(names, symbols, schedule)
-        rings, bars, mine = self.rings, self.bars, self.indicators
+        self._block = np.zeros(BLOCK_HEAD, np.int64)
+        self._build(names, symbols, schedule)  # tells how much room they want
+        self._build(names, symbols, schedule)
+        mine = self.indicators
         self._indicators = mine.program, mine.marks, mine.state, mine.values
-        self._barred = (bars.bars, bars.bar_heads, *self._indicators)
-        self._all = (rings.ticks, rings.tick_counts, *self._barred)
+        self._barred = (self.bars.bars, self.bars.bar_heads, *self._indicators)
+
+    def _build(self, names: Sequence[str], symbols: int, schedule: Schedule | None) -> None:
+        block, begins = self._block, [BLOCK_HEAD]
+
+        def zeros(shape: tuple[int, ...], kind: type[Any]) -> NDArray[Any]:
+            begins.append(begins[-1] + math.prod(shape))
+            if begins[-1] > len(block):
+                return np.zeros(shape, kind)
+            given: NDArray[Any] = block[begins[-2] : begins[-1]].view(kind).reshape(shape)
+            return given
+
+        self.rings, self.bars = TickRings(symbols, zeros=zeros), BarRings(symbols, zeros)
+        self.indicators = Indicators(names, symbols, schedule, zeros)
+        if begins[-1] > len(block):
+            self._block = np.zeros(begins[-1], np.int64)
+        self._block[SYMBOLS_AT], self._block[TICK_CAPACITY] = symbols, self.rings.capacity
+        self._block[ARRAYS_AT : ARRAYS_AT + len(begins)] = begins
 
     def take(self, n: int, event: Tick | Trade) -> None:
         """Take a tick or a trade of symbol `n`."""
@@ -41,7 +70,7 @@ class IndicatorFeed:
     def take_rows(self, n: int, rows: Rows, start: int, end: int) -> None:
         """Take rows of ticks and trades of symbol `n`."""
         self.indicators.settle(end - start)
-        on_rows(*self._all, n, rows, start, end)
+        on_rows(self._block, n, rows, start, end)
         self.indicators.dispatch()
 
     def take_book(self, n: int, local_ns: int, bids: Levels, asks: Levels) -> None:

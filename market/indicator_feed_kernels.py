@@ -21,7 +21,9 @@ from domain.dtypes import (
 )
 from hw.kernel import kernel
 from market.bar_kernels import (
+    BAR_WIDTH,
     CLOSE,
+    HEAD_WIDTH,
     HIGH,
     HOUR_CLOSED,
     HOUR_COUNT,
@@ -34,7 +36,7 @@ from market.bar_kernels import (
     MINUTES,
     NOTIONAL,
     OPEN,
-    OPEN_MINUTE,
+    ROWS,
     START_NS,
     VOLUME,
     close_minute,
@@ -57,8 +59,9 @@ from market.indicator_layout import (
     STATE_WIDTH,
     TICK_CLOCK,
     TRADE_CLOCK,
+    VALUES,
 )
-from market.ring_kernels import push
+from market.ring_kernels import TICK_WIDTH, push
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -94,7 +97,25 @@ def on_tick(
     )
     now_ns = rows[at, LOCAL_NS]
     push(ticks, tick_counts, n, rows[at, EXCHANGE_NS], now_ns, bid, bid_lots, ask, ask_lots)
-    on_time(bars, bar_heads, program, marks, state, values, n, rows[at, EXCHANGE_NS], now_ns)
+    if minute_over(bar_heads, n, rows[at, EXCHANGE_NS]):
+        on_time(bars, bar_heads, program, marks, state, values, n, rows[at, EXCHANGE_NS], now_ns)
+    step_touch(program, marks, state, values, n, now_ns, bid, bid_lots, ask, ask_lots)
+
+
+@kernel
+def step_touch(
+    program: Ints,
+    marks: Ints,
+    state: Floats,
+    values: Floats,
+    n: int,
+    now_ns: int,
+    bid: int,
+    bid_lots: int,
+    ask: int,
+    ask_lots: int,
+) -> None:
+    """Step the tick clock with a touch."""
     if bid <= 0 or ask <= 0:
         return
     clock = int(TICK_CLOCK)  # a constant as such would have numba compile `step` once more for it
@@ -144,9 +165,7 @@ def on_time(
     now_ns: int,
 ) -> None:
     """Close every bar that ended by `exchange_ns`, oldest first, and step the clocks of bars with each."""
-    if not minute_over(bar_heads, n, exchange_ns):
-        return
-    while bar_heads[n, OPEN_MINUTE] <= exchange_ns // MINUTE_NS:
+    while minute_over(bar_heads, n, exchange_ns):
         closed = close_minute(bars, bar_heads, n, exchange_ns)
         for clock in (MINUTE_CLOCK, HOUR_CLOCK):
             if clock == MINUTE_CLOCK and closed & MINUTE_CLOSED:
@@ -230,30 +249,29 @@ def forget_book(program: Ints, state: Floats, n: int) -> None:
         state[inputs_of(program, n, clock) + BROKEN] = 1.0
 
 
-@kernel(
-    "void(int64[:, :, ::1], int64[::1], int64[:, :, ::1], int64[:, ::1], int64[::1], int64[::1],"
-    " float64[::1], float64[:, ::1], int64, int64[:, ::1], int64, int64)"
-)
-def on_rows(
-    ticks: Ints,
-    tick_counts: Ints,
-    bars: Ints,
-    bar_heads: Ints,
-    program: Ints,
-    marks: Ints,
-    state: Floats,
-    values: Floats,
-    n: int,
-    rows: Ints,
-    start: int,
-    end: int,
-) -> None:
-    """Take ticks and trades of symbol `n`, one row after the other; other rows pass by."""
-    for at in range(start, end):
-        if rows[at, KIND] == TICK_ROW:
-            on_tick(ticks, tick_counts, bars, bar_heads, program, marks, state, values, n, rows, at)
-        elif rows[at, KIND] == TRADE_ROW:
-            on_trade(ticks, tick_counts, bars, bar_heads, program, marks, state, values, n, rows, at)
+# The first words of a feed's block say where its eight arrays begin in it, and where the last one ends.
+SYMBOLS_AT, TICK_CAPACITY, ARRAYS_AT, BLOCK_HEAD = 0, 1, 2, 16
+
+
+@kernel("void(int64[::1], int64, int64[:, ::1], int64, int64)")
+def on_rows(block: Ints, n: int, rows: Ints, start: int, end: int) -> None:
+    """Take ticks and trades of symbol `n`, one row after the other; other rows pass by.
+
+    All arrays lie in one block, because handing eight of them over costs more than the work itself.
+    """
+    symbols, at = block[SYMBOLS_AT], block[ARRAYS_AT : ARRAYS_AT + 9]
+    ticks = block[at[0] : at[1]].reshape((symbols, 2 * block[TICK_CAPACITY], TICK_WIDTH))
+    tick_counts = block[at[1] : at[2]]
+    bars = block[at[2] : at[3]].reshape((symbols, ROWS, BAR_WIDTH))
+    bar_heads = block[at[3] : at[4]].reshape((symbols, HEAD_WIDTH))
+    program, marks = block[at[4] : at[5]], block[at[5] : at[6]]
+    state = block[at[6] : at[7]].view(np.float64)
+    values = block[at[7] : at[8]].view(np.float64).reshape((symbols, program[VALUES]))
+    for row in range(start, end):
+        if rows[row, KIND] == TICK_ROW:
+            on_tick(ticks, tick_counts, bars, bar_heads, program, marks, state, values, n, rows, row)
+        elif rows[row, KIND] == TRADE_ROW:
+            on_trade(ticks, tick_counts, bars, bar_heads, program, marks, state, values, n, rows, row)
 
 
 @kernel(

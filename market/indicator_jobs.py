@@ -32,6 +32,8 @@ class Jobs:
         """Hand posted batches to the thread."""
         marks = self._arrays[1]
         waiting = int(marks[self._queue])
+        if waiting == 0:
+            return
         for place in range(1, waiting + 1):
             n, clock = divmod(int(marks[self._queue + place]), self._clocks)
             at = self._mark(n, clock)

@@ -168,7 +168,10 @@ def step(program: Ints, marks: Ints, s: Floats, values: Floats, n: int, clock: i
     marks[mark + EVERY_NS] = now_ns
     if program[row + RETURNS] != 0:
         close, before = s[i + CLOSE_IN], s[i + PREVIOUS_CLOSE]
-        s[i + RETURN_IN] = math.log(close / before) if close > 0.0 and before > 0.0 else NAN
+        if close == before:
+            s[i + RETURN_IN] = 0.0
+        else:
+            s[i + RETURN_IN] = math.log(close / before) if close > 0.0 and before > 0.0 else NAN
         s[i + PREVIOUS_CLOSE] = close
     for op in range(program[OPS_AT] + first * OP_WORDS, program[OPS_AT] + every * OP_WORDS, OP_WORDS):
         run_op(program, op, s, base, i, values, n, op >= 0)

@@ -48,7 +48,7 @@ class Indicators:
         plan, classes = self.schedule, tuple(self.schedule.of(name) for name in self.names)
         made = compile_program(named, classes, symbols, plan.few, plan.batch, plan.delay)
         self.columns, self.clocks, self.classes = made.columns, made.clocks, made.classes
-        self._owners = made.owners
+        self._owners, self._deferred = made.owners, layout.DEFERRED in made.classes
         self._places = {name: at for at, name in enumerate(self.columns)}
         self.levels = int(made.words[layout.LEVELS])
         self.program: NDArray[np.int64] = zeros((len(made.words),), np.int64)
@@ -102,11 +102,13 @@ class Indicators:
 
     def settle(self, events: int) -> None:
         """Wait for background results that the next `events` events could publish; call before them."""
-        self._jobs.settle(events)
+        if self._deferred:
+            self._jobs.settle(events)
 
     def dispatch(self) -> None:
         """Give batches that have become whole to the background thread; call after events."""
-        self._jobs.dispatch()
+        if self._deferred:
+            self._jobs.dispatch()
 
     def close(self) -> None:
         """End the background thread, its work done."""

@@ -24,12 +24,20 @@ def push(
 ) -> None:
     """Add a tick to the ring of symbol `n`, twice: at its place and one capacity further."""
     capacity = ticks.shape[1] >> 1
-    at = tick_counts[n] % capacity
-    tick_counts[n] += 1
-    for place in (at, at + capacity):
-        ticks[n, place, 0] = exchange_ns
-        ticks[n, place, 1] = local_ns
-        ticks[n, place, 2] = bid_ticks
-        ticks[n, place, 3] = bid_lots
-        ticks[n, place, 4] = ask_ticks
-        ticks[n, place, 5] = ask_lots
+    count = tick_counts[n]
+    # A division costs more than all the rest of this.
+    at = count & (capacity - 1) if capacity & (capacity - 1) == 0 else count % capacity
+    tick_counts[n] = count + 1
+    ticks[n, at, 0] = exchange_ns
+    ticks[n, at, 1] = local_ns
+    ticks[n, at, 2] = bid_ticks
+    ticks[n, at, 3] = bid_lots
+    ticks[n, at, 4] = ask_ticks
+    ticks[n, at, 5] = ask_lots
+    at += capacity
+    ticks[n, at, 0] = exchange_ns
+    ticks[n, at, 1] = local_ns
+    ticks[n, at, 2] = bid_ticks
+    ticks[n, at, 3] = bid_lots
+    ticks[n, at, 4] = ask_ticks
+    ticks[n, at, 5] = ask_lots

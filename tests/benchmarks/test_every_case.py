@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[2]
 CASES = sorted(discover(ROOT / "benchmarks"))
 
 
-def test_there_are_eight_cases() -> None:
-    assert len(CASES) == 8
+def test_every_file_that_names_a_case_is_found() -> None:
+    named = [path for path in (ROOT / "benchmarks").glob("*.py") if "\nCASE = " in path.read_text()]
+    assert len(CASES) == len(named) >= 8
 
 
 @pytest.mark.end_to_end

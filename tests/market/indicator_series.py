@@ -34,10 +34,10 @@ def random_series(seed: int, count: int, whole: bool = False) -> Series:
     open_ = np.concatenate(([500.0], close[:-1])) + draw.normal(0, scale / 3, count)
     high = np.maximum(open_, close) + np.abs(draw.normal(0, scale, count))
     low = np.minimum(open_, close) - np.abs(draw.normal(0, scale, count))
-    made = [open_, high, low, close]
+    volume = np.floor(draw.exponential(40, count))
     if whole:
-        made = [np.round(each) for each in made]
-    return Series(*made, np.floor(draw.exponential(40, count)))
+        open_, high, low, close = np.round(open_), np.round(high), np.round(low), np.round(close)
+    return Series(open_, high, low, close, volume)
 
 
 def run(names: list[str], series: Series, clock: int = MINUTE_CLOCK) -> dict[str, Floats]:

@@ -55,7 +55,7 @@ NAMES = [name for name in TALIB if name.count(".") == ("2.5" in name or "1.5" in
 
 
 def _stochastic(series: Series) -> Any:
-    plain = talib.MA_Type.SMA
+    plain: Any = 0
     return talib.STOCH(series.high, series.low, series.close, 14, 3, plain, 5, plain)
 
 

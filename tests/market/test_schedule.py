@@ -76,6 +76,22 @@ def test_a_replay_in_one_batch_sees_what_the_live_run_saw_with_its_thread() -> N
     assert not [each for each in threading.enumerate() if each.name.startswith("indicators")]
 
 
+def test_a_thread_that_is_late_is_waited_for() -> None:
+    feed, held, always = (
+        IndicatorFeed(NAMES, 1, plan(profile="deferred")),
+        threading.Event(),
+        seen(plan(), 8, "profile:4,8,5"),
+    )
+    take(feed, range(1, 2))
+    feed.indicators._jobs._thread().submit(held.wait)
+    take(feed, range(2, 11))
+    assert feed.indicators.value(0, "profile:4,8,5") is None and feed.indicators._jobs._running
+    threading.Timer(0.05, held.set).start()
+    take(feed, range(11, 12))
+    assert held.is_set() and feed.indicators.value(0, "profile:4,8,5") == always[-1]
+    feed.indicators.close()
+
+
 @pytest.mark.parametrize("cut", range(7, 21))
 def test_a_restart_between_a_batch_and_its_publishing_changes_nothing(cut: int) -> None:
     schedule = plan(profile="deferred", donchian="few")
