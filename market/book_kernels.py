@@ -1,6 +1,7 @@
 """Keep books in step with their venues: snapshot, then changes without a gap; else stale and empty.
 
 `block` and `base` are told in `market.columns`; `flat` is a batch of rows (`domain.dtypes`) as one line.
+Constants are handed on as `int(CONSTANT)`: numba would compile a callee anew for each literal.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from market.columns import (
 
 Flat = NDArray[np.int64]
 
+LOWER, UPPER = 0, 1
 UNCHANGED, CHANGED, SYNCED, STALE = 0, 1, 2, 3
 FRESH, NEVER_SYNCED, GAP, CROSSED, FEED_LOST, AGE, THIN, RESTARTED, BAD_CHECKSUM = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
@@ -58,8 +60,8 @@ def clear_side(block: Block, base: int, side: int) -> None:
 def drop_book(block: Block, base: int, reason: int) -> None:
     """Make a book stale and empty."""
     block[base + REASON] = reason
-    clear_side(block, base, 0)
-    clear_side(block, base, 1)
+    for side in range(2):
+        clear_side(block, base, side)
 
 
 @kernel
@@ -182,15 +184,16 @@ def judge_book(block: Block, base: int, checksum: int, otherwise: int) -> int:
         depth = block[base + DEPTH]
         block[base + COUNT] = min(block[base + COUNT], depth)
         block[base + COUNT + 1] = min(block[base + COUNT + 1], depth)
-    bid, ask = best(block, base, 0), best(block, base, 1)
+    bids, asks = int(LOWER), int(UPPER)
+    bid, ask = best(block, base, bids), best(block, base, asks)
     if bid >= ask and ask != 0 and bid != 0:
-        drop_book(block, base, CROSSED)
+        drop_book(block, base, int(CROSSED))
         return STALE
-    if thin(block, base, 0) or thin(block, base, 1):
-        drop_book(block, base, THIN)
+    if thin(block, base, bids) or thin(block, base, asks):
+        drop_book(block, base, int(THIN))
         return STALE
     if checksum >= 0 and book_checksum(block, base) != checksum:
-        drop_book(block, base, BAD_CHECKSUM)
+        drop_book(block, base, int(BAD_CHECKSUM))
         return STALE
     return otherwise
 
@@ -205,16 +208,18 @@ def follow_book(flat: Flat, place: int, block: Block, base: int) -> int:
         if not straddled and last < expected:
             return UNCHANGED
         if straddled or first > expected:
-            drop_book(block, base, GAP)
+            drop_book(block, base, int(GAP))
             return STALE
     block[base + STRADDLED] = 1
     block[base + BOOK_SEQUENCE] = last
     block[base + FIRST_SEQUENCE] = first
     block[base + APPLIED_NS] = flat[place + LOCAL_NS]
-    bids = flat[place + BIDS]
-    update_side(flat, place + ROW_WIDTH, bids, block, base, 0)
-    update_side(flat, place + ROW_WIDTH + 2 * bids, flat[place + ASKS], block, base, 1)
-    return judge_book(block, base, flat[place + CHECKSUM], CHANGED)
+    begin = place + ROW_WIDTH
+    for side in range(2):
+        levels = flat[place + BIDS + side]
+        update_side(flat, begin, levels, block, base, side)
+        begin += 2 * levels
+    return judge_book(block, base, flat[place + CHECKSUM], int(CHANGED))
 
 
 @kernel
@@ -224,14 +229,16 @@ def load_book(flat: Flat, place: int, block: Block, base: int) -> int:
     fresh = block[base + REASON] == FRESH
     if block[base + LINKED] == 0 or (fresh and sequence <= block[base + BOOK_SEQUENCE]):
         return UNCHANGED
-    bids = flat[place + BIDS]
-    load_side(flat, place + ROW_WIDTH, bids, block, base, 0)
-    load_side(flat, place + ROW_WIDTH + 2 * bids, flat[place + ASKS], block, base, 1)
+    begin = place + ROW_WIDTH
+    for side in range(2):
+        levels = flat[place + BIDS + side]
+        load_side(flat, begin, levels, block, base, side)
+        begin += 2 * levels
     block[base + BOOK_SEQUENCE] = sequence
     block[base + STRADDLED] = 0
     block[base + APPLIED_NS] = flat[place + LOCAL_NS]
     block[base + REASON] = FRESH
-    return judge_book(block, base, flat[place + CHECKSUM], SYNCED)
+    return judge_book(block, base, flat[place + CHECKSUM], int(SYNCED))
 
 
 @kernel

@@ -53,7 +53,7 @@ def hashed_digits(crc: int, number: int) -> int:
     twelfth = eighth // 10**4
     sixteenth = twelfth // 10**4
     if sixteenth > 0:
-        crc = hashed_four(crc, sixteenth, True)
+        crc = hashed_four(crc, sixteenth, sixteenth > 0)
     if twelfth > 0:
         crc = hashed_four(crc, twelfth - sixteenth * 10**4, sixteenth == 0)
     if eighth > 0:
@@ -67,7 +67,7 @@ def hashed_digits(crc: int, number: int) -> int:
 def book_checksum(block: Block, base: int) -> int:
     """Give the checksum of a symbol's book."""
     price_units, size_units = block[base + PRICE_UNITS], block[base + SIZE_UNITS]
-    crc = _ALL
+    crc = int(_ALL)
     for side in (1, 0):
         first = block[base + START + side]
         for level in range(min(TOP, block[base + COUNT + side])):

@@ -31,14 +31,16 @@ from domain.dtypes import (
     Rows,
 )
 from hw.kernel import kernel
-from market.bar_kernels import BAR_WIDTH
+from market.bar_kernels import BAR_WIDTH, minute_over
 from market.book_kernels import (
     BAD_CHECKSUM,
     CHANGED,
     CROSSED,
     FRESH,
     GAP,
+    LOWER,
     UNCHANGED,
+    UPPER,
     Flat,
     best,
     drop_book,
@@ -103,7 +105,15 @@ from market.columns import (
     Block,
     Reals,
 )
-from market.indicator_feed_kernels import forget_book, on_book, on_tick, on_trade, wants_book
+from market.indicator_feed_kernels import (
+    forget_book,
+    on_book,
+    on_tick,
+    on_time,
+    on_trade,
+    step_touch,
+    wants_book,
+)
 from market.quality_kernels import (
     CROSSING,
     HASH,
@@ -132,7 +142,7 @@ from market.quality_kernels import (
     sound_touch,
     watch_feed,
 )
-from market.ring_kernels import TICK_WIDTH
+from market.ring_kernels import TICK_WIDTH, push
 from market.significance_kernels import significant
 
 Ints = NDArray[np.int64]
@@ -193,7 +203,7 @@ def take_touch(
     bid, bid_lots, ask, ask_lots = touch
     level = OK
     if late_ns != 0:
-        count_reason(block, base, SKEWED)
+        count_reason(block, base, int(SKEWED))
         level = SUSPECT
     two_sided = bid != 0 and ask != 0
     others, median = 0, 0.0
@@ -206,20 +216,20 @@ def take_touch(
         reals[base + CLAIM] = price
         block[base + CLAIM_NS] = local_ns
         if off != OK:
-            count_reason(block, base, OFF_MEDIAN)
+            count_reason(block, base, int(OFF_MEDIAN))
             level = max(level, off)
         if level == REJECT:
             block[base + LEVEL] = REJECT
             return NOTHING
     else:
-        count_reason(block, base, ZERO)
+        count_reason(block, base, int(ZERO))
         level = SUSPECT
     if bid != block[base + BID] or ask != block[base + ASK]:
         block[base + CHANGED_NS] = local_ns
         reals[base + MEDIAN] = median
         block[base + FROZEN] = MOVING
     elif block[base + FROZEN] == UNCHANGING:
-        count_reason(block, base, STILL)
+        count_reason(block, base, int(STILL))
         level = max(level, SUSPECT)
     block[base + BID] = bid
     block[base + BID_LOTS_AT] = bid_lots
@@ -273,7 +283,8 @@ def touch_from_book(
     sequence = block[base + BOOK_SEQUENCE]
     if sequence <= block[base + TOUCH_SEQUENCE]:
         return NOTHING
-    bid, ask = best(block, base, 0), best(block, base, 1)
+    bids, asks = int(LOWER), int(UPPER)
+    bid, ask = best(block, base, bids), best(block, base, asks)
     bid_lots = block[block[base + START] + 1] if bid != 0 else 0
     ask_lots = block[block[base + START + 1] + 1] if ask != 0 else 0
     same = bid == block[base + BID] and bid_lots == block[base + BID_LOTS_AT]
@@ -291,22 +302,22 @@ def take_trade(flat: Flat, place: int, block: Block, reals: Reals, base: int, la
     """Take a trade. Ids rise, also over connections, unless a venue began to count anew."""
     price, size, trade = flat[place + PRICE_TICKS], flat[place + SIZE_LOTS], flat[place + SEQUENCE]
     if not in_range(price) or not in_range(size) or price == 0 or size == 0:
-        count_reason(block, base, ZERO)
+        count_reason(block, base, int(ZERO))
         return NOTHING
     if not -1 <= flat[place + AGGRESSOR] <= 1 or trade > TIME_MAX:
-        count_reason(block, base, MALFORMED)
+        count_reason(block, base, int(MALFORMED))
         return NOTHING
     exchange_ns, last = flat[place + EXCHANGE_NS], block[base + LAST_TRADE]
     if 0 < trade <= last:
         anew = block[base + TRADE_EPOCH] != block[base + EPOCH] and exchange_ns > block[base + LAST_TRADE_NS]
         if not anew:
-            count_reason(block, base, TWICE if trade == last else OLD)
+            count_reason(block, base, int(TWICE) if trade == last else int(OLD))
             return NOTHING
     local_ns = flat[place + LOCAL_NS]
     others, median = others_median(block, reals, base, local_ns)
     level = off_median(reals, others, median, 2.0 * float(price) * reals[base + TICK_VALUE])
     if level != OK:
-        count_reason(block, base, OFF_MEDIAN)
+        count_reason(block, base, int(OFF_MEDIAN))
     if level == REJECT:
         return NOTHING
     if trade > 0:
@@ -317,7 +328,7 @@ def take_trade(flat: Flat, place: int, block: Block, reals: Reals, base: int, la
     block[base + LAST_SIZE] = size
     if late_ns < 0:
         # Trades fetched again are late by right; one from the future is not.
-        count_reason(block, base, SKEWED)
+        count_reason(block, base, int(SKEWED))
         level = SUSPECT
     if level != OK:
         return NOTHING
@@ -351,9 +362,9 @@ def take_delta(flat: Flat, place: int, block: Block, reals: Reals, base: int, la
         count_reason(block, base, reason)
         if not fresh:
             return NOTHING
-        drop_book(block, base, GAP)
+        drop_book(block, base, int(GAP))
         block[BEGAN] = -1
-        return went_stale(block, base, HOLE)
+        return went_stale(block, base, int(HOLE))
     if not fresh:
         return WAITING
     first, last = flat[place + SEQUENCE], flat[place + LAST_SEQUENCE]
@@ -394,12 +405,12 @@ def take_row(flat: Flat, place: int, block: Block, reals: Reals, base: int, whol
     kind = flat[place + KIND]
     exchange_ns, local_ns = flat[place + EXCHANGE_NS], flat[place + LOCAL_NS]
     if not whole or not (0 <= exchange_ns <= TIME_MAX and 0 <= local_ns <= TIME_MAX):
-        count_reason(block, base, MALFORMED)
+        count_reason(block, base, int(MALFORMED))
         if kind != DELTA_ROW or block[base + REASON] != FRESH:
             return NOTHING
-        drop_book(block, base, GAP)
+        drop_book(block, base, int(GAP))
         block[BEGAN] = -1
-        return went_stale(block, base, HOLE)
+        return went_stale(block, base, int(HOLE))
     late_ns = measure_clock(block, reals, base, exchange_ns, local_ns) if kind != SNAPSHOT_ROW else 0
     block[base + HEARD_NS] = local_ns
     if block[base + FROZEN] == SILENT:
@@ -422,9 +433,9 @@ def inform(block: Block, parts: Parts, slot: int, base: int, flags: int) -> None
     """Tell rings, bars and indicators what a row brought."""
     ticks, counts, bars, heads, program, marks, state, values, row = parts
     if flags & TICKED:
-        on_tick(ticks, counts, bars, heads, program, marks, state, values, slot, row, 0)
+        on_tick(ticks, counts, bars, heads, program, marks, state, values, slot, row, int(NOTHING))
     elif flags & PRINTED:
-        on_trade(ticks, counts, bars, heads, program, marks, state, values, slot, row, 0)
+        on_trade(ticks, counts, bars, heads, program, marks, state, values, slot, row, int(NOTHING))
     if flags & BROKE:
         forget_book(program, state, slot)
     if flags & MOVED and wants_book(program) and block[base + LEVEL] == OK:
@@ -438,6 +449,7 @@ def advance(rows: Rows, start: int, end: int, block: Block) -> int:
     """Advance over rows `start` to `end`; give the place after the row that must be looked at, or `end`."""
     reals = block.view(np.float64)
     parts = parts_of(block, reals)
+    ticks, counts, bars, heads, program, marks, state, values, row = parts
     flat = rows.reshape(-1)
     end = min(end, len(rows))
     at = max(start, 0)
@@ -458,6 +470,15 @@ def advance(rows: Rows, start: int, end: int, block: Block) -> int:
             continue
         block[BEGAN] = began
         flags = take_row(flat, place, block, reals, base, whole)
+        if flags & TICKED:
+            # As `on_tick` does, but here, where no array must be handed on for most of it.
+            time_ns, now_ns = row[0, EXCHANGE_NS], row[0, LOCAL_NS]
+            bid, bid_lots, ask, ask_lots = row[0, 5], row[0, 6], row[0, 7], row[0, 8]
+            push(ticks, counts, slot, time_ns, now_ns, bid, bid_lots, ask, ask_lots)
+            if minute_over(heads, slot, time_ns):
+                on_time(bars, heads, program, marks, state, values, slot, time_ns, now_ns)
+            step_touch(program, marks, state, values, slot, now_ns, bid, bid_lots, ask, ask_lots)
+            flags &= ~TICKED
         if flags > OUTSIDE:
             inform(block, parts, slot, base, flags)
             flags &= OUTSIDE
@@ -475,7 +496,7 @@ def touch_synced(block: Block, slot: int) -> int:
     base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS
     exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
     block[base + ASKED_MID] = 0
-    flags = touch_from_book(block, reals, base, exchange_ns, local_ns, 0)
+    flags = touch_from_book(block, reals, base, exchange_ns, local_ns, int(NOTHING))
     inform(block, parts_of(block, reals), slot, base, flags | BROKE | MOVED)
     flags = (flags & OUTSIDE) | SYNCED
     tell(block, base, slot, flags, exchange_ns, local_ns)

@@ -194,5 +194,5 @@ def watch_feed(block: Block, reals: Reals, base: int, now_ns: int) -> None:
         if others > 0 and before > 0.0 and abs(median - before) * 1e4 >= reals[FROZEN_BPS] * before:
             block[base + FROZEN] = UNCHANGING
     if block[base + FROZEN] != MOVING:
-        count_reason(block, base, STILL)
+        count_reason(block, base, int(STILL))
         block[base + LEVEL] = max(block[base + LEVEL], SUSPECT)
