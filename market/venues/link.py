@@ -40,7 +40,8 @@ class VenueLink:
     `ping_reply_s` counts as lost.
 
     `on_open` sets `up` when the connection is of use. `on_frame` may raise `LinkBroken` to have the
-    connection made anew; anything else it raises is our own mistake and ends `run`.
+    connection made anew; anything else it raises is our own mistake and ends `run`. The waits between
+    connections grow until one has lasted as long as the longest of them.
     """
 
     def __init__(
@@ -73,9 +74,11 @@ class VenueLink:
                 transport = await self._connect()
                 await self._on_open()
                 self.refused = None
+                clock = asyncio.get_running_loop().time
+                opened_s = clock()
                 await transport.wait_disconnected()
-                # One that we gave up ourselves did not do well: the next one must not come at once.
-                if self._broken == "":
+                # Venues ban who connects all the time: only one that did well is made anew at once.
+                if self._broken == "" and clock() - opened_s >= self._config.backoff_max_s:
                     self._backoff.reset()
                 self.last_reason = "the connection was closed"
             except SwarmError as error:

@@ -81,19 +81,26 @@ class Connection:
         self._wake.set()
         await self._socket.close(code=1001, message=b"server stops")
 
-    async def serve(self, text: Callable[[str], None]) -> web.WebSocketResponse:
+    async def serve(self, text: Callable[[str], None]) -> web.StreamResponse:
         """Read until the client leaves; every text frame goes to `text`."""
-        await self._socket.prepare(self._request)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._write())
-            try:
-                async for message in self._socket:
-                    self._take(message, text)
-            finally:
-                self.closed = True
-                self._wake.set()
-                if self.tap is not None:
-                    self.tap.closed()
+        try:
+            await self._socket.prepare(self._request)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write())
+                try:
+                    async for message in self._socket:
+                        self._take(message, text)
+                finally:
+                    self.closed = True
+                    self._wake.set()
+        except ConnectionError:
+            # It went away before it was there: nobody will read this.
+            self.abort()
+            if not self._socket.prepared:
+                return web.Response(status=400)
+        finally:
+            if self.tap is not None:
+                self.tap.closed()
         return self._socket
 
     def _take(self, message: Any, text: Callable[[str], None]) -> None:

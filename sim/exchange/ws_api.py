@@ -37,7 +37,7 @@ class WsApiDoor:
         """Add the route."""
         app.router.add_get("/ws-api/v3", self._serve)
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         admit(self._connections)
         limits.charge_connection(self._venue, request.remote or "")
         limits.charge_request(self._venue, request.remote or "", CONNECTION_WEIGHT)

@@ -32,11 +32,12 @@ OVER = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState
 
 
 class Truth:
-    """Every book that the exchange ever had, by update id."""
+    """Every book that the exchange ever had, by update id, and the other way round."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._books: list[dict[int, int]] = [{0: hash(((), ()))} for _ in exchange.markets]
+        self._ids: list[dict[int, int]] = [{hash(((), ())): 0} for _ in exchange.markets]
         self._since_ns: list[dict[int, int]] = [{} for _ in exchange.markets]
 
     def heard(self, outputs: list[Output], now_ns: int) -> None:
@@ -44,12 +45,18 @@ class Truth:
         for one in outputs:
             if isinstance(one, DepthChange):
                 update_id, bids, asks = self._exchange.depth(one.instrument, LEVELS)
-                self._books[one.instrument][update_id] = hash((tuple(bids), tuple(asks)))
+                book = hash((tuple(bids), tuple(asks)))
+                self._books[one.instrument][update_id] = book
+                self._ids[one.instrument][book] = update_id
                 self._since_ns[one.instrument][update_id] = now_ns
 
     def was(self, place: int, update_id: int, shown: Sides) -> bool:
         """Tell whether the exchange's book was this one then."""
         return self._books[place].get(update_id) == hash(shown)
+
+    def update_id(self, place: int, shown: Sides) -> int | None:
+        """Tell when the exchange's book was this one, for dialects that do not say so."""
+        return self._ids[place].get(hash(shown))
 
     def late_ns(self, place: int, update_id: int, now_ns: int) -> int:
         """Tell for how long the exchange's book has been another one than that."""
@@ -59,8 +66,10 @@ class Truth:
 class Watcher:
     """Follow books as a node does, and compare each that passes for fresh with what it should be."""
 
-    def __init__(self, truth: Truth, markets: int, venue: Callable[[], Venue | None]) -> None:
-        self._truth, self._venue = truth, venue
+    def __init__(
+        self, truth: Truth, markets: int, venue: Callable[[], Venue | None], *, numbered: bool
+    ) -> None:
+        self._truth, self._venue, self._numbered = truth, venue, numbered
         self.books = [Book(place) for place in range(markets)]
         self.compared, self.wrong, self.lost = 0, [], 0  # type: int, list[str], int
         self.late_ns_max = 0
@@ -89,12 +98,20 @@ class Watcher:
         for place, book in enumerate(self.books):
             book.watch(now_ns)
             if not book.stale:
-                late_ns = self._truth.late_ns(place, book.sequence, now_ns)
-                self.late_ns_max = max(self.late_ns_max, late_ns)
+                update_id = self._update_id(place)
+                assert update_id is not None or self.wrong
+                self.late_ns_max = max(self.late_ns_max, self._truth.late_ns(place, update_id or 0, now_ns))
             self.stale_times[place] += book.stale and not self._was_stale[place]
             self._was_stale[place] = book.stale
             if venue is not None and book.wants_snapshot(now_ns):
                 venue.fetch_book(place)
+
+    def _update_id(self, place: int) -> int | None:
+        """Give the exchange's number of the book that is shown, `None` if it never had such a book."""
+        if not self._numbered:
+            return self._truth.update_id(place, self.shown(place))
+        number = self.books[place].sequence
+        return number if self._truth.was(place, number, self.shown(place)) else None
 
     def shown(self, place: int) -> Sides:
         """Give what the book shows, in the exchange's own ticks, which may be finer than those it tells."""
@@ -113,7 +130,7 @@ class Watcher:
         book.apply(event)
         if not book.stale:
             self.compared += 1
-            if not self._truth.was(place, book.sequence, self.shown(place)):
+            if self._update_id(place) is None:
                 self.wrong.append(f"market {place} at {book.sequence}")
 
 
@@ -196,9 +213,15 @@ class Trader:
             del self.open[number]
             self.states[number] = how
 
-    def differences(self, account: int) -> list[str]:
-        """Compare what is believed of every order with what the exchange knows."""
+    def differences(self, account: int, *, named: bool = True) -> list[str]:
+        """Compare what is believed of every order with what the exchange knows.
+
+        Where the dialect keeps names to itself, only the number of open orders can be compared.
+        """
         told = []
+        if not named:
+            known_open = len(self._exchange.open_orders(account))
+            return [] if known_open == len(self.open) else [f"{len(self.open)} open, are {known_open}"]
         for number, state in self.states.items():
             known = self._exchange.order(account, 0, 0, client_id_text(number))
             if known is None:

@@ -48,7 +48,7 @@ def record(dialect: str) -> list[dict[str, str]]:
 
 def main(dialect: str) -> None:
     """Write a session down."""
-    path = CAPTURED / dialect / "session.jsonl"
+    path = CAPTURED / dialect / "native.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(one, separators=(",", ":")) for one in record(dialect)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

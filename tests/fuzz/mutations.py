@@ -29,7 +29,7 @@ ODD_TEXTS = (
 @cache
 def session(dialect: str) -> tuple[tuple[str, bytes], ...]:
     """Give a captured session: (door, payload), in the order in which they came."""
-    lines = (CAPTURED / dialect / "session.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (CAPTURED / dialect / "native.jsonl").read_text(encoding="utf-8").splitlines()
     return tuple((one["door"], one["payload"].encode()) for one in map(json.loads, lines))
 
 

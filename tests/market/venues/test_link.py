@@ -116,6 +116,7 @@ async def test_a_link_that_is_given_up_again_and_again_waits_longer_each_time() 
         assert kept.link._backoff._tries == 3
         kept.fail = None
         await until(kept.link.up.is_set)
+        await asyncio.sleep(venue.config().backoff_max_s * 1.1)
         kept.link.drop()
         await until(lambda: len(kept.lost) == 4 and kept.link.up.is_set())
         assert kept.link._backoff._tries == 1
