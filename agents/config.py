@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from domain.errors import ConfigError
 from domain.ids import SHARD_MAX
 from market.config import PipelineConfig
+from market.indicator_names import parse
 from market.venues.config import VenueConfig
 from risk.limits import AgentLimits, NodeLimits
 
@@ -133,6 +134,8 @@ def region(table: dict[str, Any], where: str) -> RegionConfig:
         config = RegionConfig.model_validate(table)
     except ValidationError as trouble:
         raise _one_line(trouble, where, ()) from None
+    for name in config.market.indicators:
+        parse(name, f"{where}: market.indicators")
     for number, agent in enumerate(config.agents):
         try:
             check_parameters(agent.strategy, agent.parameters)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from agents.agent import Agent
 from domain.ids import client_id_text
-from domain.report import AgentReport, NodeReport, OrderCounts
+from domain.report import AgentReport, MarketReport, NodeReport, OrderCounts
 from domain.units import ATOMS_PER_UNIT
 
 if TYPE_CHECKING:
     from agents.node import Node
+
+MARKETS_MAX = 64
 
 
 def node_report(node: Node, now_ns: int) -> NodeReport:
@@ -44,7 +46,30 @@ def node_report(node: Node, now_ns: int) -> NodeReport:
             account.opened and account.ready and account.matched and not account.unexplained
             for account in accounts.values()
         ),
+        markets=market_reports(node),
     )
+
+
+def market_reports(node: Node) -> tuple[MarketReport, ...]:
+    """Report the markets of which anything was not believed, the first `MARKETS_MAX` of them."""
+    found = []
+    for index, market in node.markets.items():
+        quality = node.pipeline.quality(index)
+        if not market.book.stale and not quality.counts:
+            continue
+        found.append(
+            MarketReport(
+                market.instrument.key,
+                market.book.reason.name.lower() if market.book.stale else "",
+                quality.level.name.lower(),
+                node.pipeline.mode(index).name.lower(),
+                round(node.pipeline.rate_per_s(index), 1),
+                {reason.name.lower(): count for reason, count in quality.counts.items()},
+            )
+        )
+        if len(found) == MARKETS_MAX:
+            break
+    return tuple(found)
 
 
 def _open_ids(node: Node, venue: str) -> tuple[str, ...]:

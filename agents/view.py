@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from domain.instrument import Instrument
 from domain.position import Position
@@ -42,6 +45,18 @@ class AgentView:
     def ring(self, index: int) -> RingView:
         """Give the market's latest ticks."""
         return self._markets[index].ring
+
+    def bars(self, index: int, resolution: Literal["1m", "1h"] = "1m") -> NDArray[np.void]:
+        """Give the market's closed bars, oldest first, without copying."""
+        return self._markets[index].pipeline.bars(index, resolution)
+
+    def indicator(self, index: int, name: str) -> float | None:
+        """Give one of the region's indicators by name, `None` while it is not warm."""
+        return self._markets[index].pipeline.indicator(index, name)
+
+    def quality(self, index: int) -> int:
+        """Tell how far the market's latest data can be believed."""
+        return int(self._markets[index].pipeline.quality(index).level)
 
     def position(self, index: int) -> Position:
         """Give this agent's own position in the market."""

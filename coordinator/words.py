@@ -7,7 +7,7 @@ import json
 import msgspec
 
 from coordinator.operator import Halted
-from domain.report import OrderCounts
+from domain.report import MarketReport, OrderCounts
 from domain.steering import MemberStatus, SwarmStatus
 
 _ROW = "{:<14} {:<10} {:<6} {:>6} {:>6} {:>6} {:>7} {:>9} {:>7} {:>12}  {}"
@@ -36,6 +36,8 @@ def status_text(status: SwarmStatus) -> str:
     lines = [_ROW.format(*head), *(_member(member) for member in status.members)]
     if status.halted or status.halted_regions:
         lines.append(f"halted: {', '.join(status.halted_regions) or 'all'}")
+    for member in status.members:
+        lines += [_market(member.node, market) for market in member.report.markets] if member.report else []
     for market, lots in status.positions.items():
         lines.append(f"position {market} {lots} lots")
     lines.append(f"exposure {status.exposure_quote:.2f}  pnl {status.pnl_quote:.2f}")
@@ -61,6 +63,14 @@ def _member(member: MemberStatus) -> str:
         counts.unknown,
         f"{sum(agent.pnl_quote for agent in agents):.2f}",
         halt,
+    )
+
+
+def _market(node: str, market: MarketReport) -> str:
+    state = f"stale ({market.stale})" if market.stale else market.level
+    counted = ", ".join(f"{reason} {count}" for reason, count in market.reasons.items())
+    return (
+        f"market {market.market} at {node}: {state}; {market.mode} {market.ticks_per_s:g}/s; {counted or '-'}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,18 @@ class View(Protocol):
 
     def ring(self, index: int) -> RingView:
         """Give the market's latest ticks."""
+        ...
+
+    def bars(self, index: int, resolution: Literal["1m", "1h"] = "1m") -> NDArray[np.void]:
+        """Give the market's closed bars, oldest first, without copying."""
+        ...
+
+    def indicator(self, index: int, name: str) -> float | None:
+        """Give one of the region's indicators by the name in its config, `None` while it is not warm."""
+        ...
+
+    def quality(self, index: int) -> int:
+        """Tell how far the market's latest data can be believed: 0 wholly, 1 hardly, 2 not at all."""
         ...
 
     def position(self, index: int) -> Position:

@@ -40,6 +40,17 @@ class AgentReport(msgspec.Struct, frozen=True):
     exposure_quote: float
 
 
+class MarketReport(msgspec.Struct, frozen=True):
+    """A market that is not simply believed, or of which something was not: reasons and how often."""
+
+    market: str
+    stale: str
+    level: str
+    mode: str
+    ticks_per_s: float
+    reasons: dict[str, int]
+
+
 class NodeReport(msgspec.Struct, frozen=True):
     """One node, whole. Money for people is a float in the reporting currency; balances are atoms."""
 
@@ -62,6 +73,7 @@ class NodeReport(msgspec.Struct, frozen=True):
     unexplained: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     reconciled: bool = False
+    markets: tuple[MarketReport, ...] = ()
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -279,6 +279,31 @@ def test_the_view_shows_markets_without_copying() -> None:
     assert view.position(0).net_lots == 1000 and view.position(1).net_lots == 0
 
 
+def test_the_view_shows_bars_indicators_and_how_far_the_data_is_believed() -> None:
+    r = Rig(agent_table(1), market={"indicators": ["sma:2", "microprice"]})
+    r.start()
+    view = r.node.desk.agents[1].view
+    assert view.indicator(0, "sma:2") is None
+    r.tick(9_999, 10_001)
+    r.tick(10_001, 10_003)
+    assert view.indicator(0, "sma:2") == pytest.approx(10_001)
+    assert view.quality(0) == 0 and len(view.bars(0)) == 0
+    for minute in range(3):
+        at_ns = r.now_ns + minute * 60 * S
+        r.step(Trade(0, at_ns, at_ns, minute + 1, 10_000 + minute, 5, 1))
+    assert view.bars(0)["close_ticks"].tolist() == [10_000, 10_001]
+
+
+def test_the_report_tells_of_markets_that_were_not_believed() -> None:
+    r = rig()
+    assert r.node.report(r.now_ns).markets == ()
+    r.tick(10_002, 10_001)
+    r.step(BookDelta(0, r.now_ns, r.now_ns, 70, 71, (), ()))
+    (market,) = r.node.report(r.now_ns).markets
+    assert (market.market, market.stale) == (f"{VENUE}:BTCUSDT", "gap")
+    assert market.reasons == {"crossed": 1, "gap": 1} and market.mode == "full"
+
+
 def test_a_pair_quoted_in_another_asset_is_valued_through_its_market() -> None:
     r = Rig(agent_table(1, symbol="ETHBTC"))
     r.node.desk.agents[1].strategy = Scripted(quotes((1, 500, 10_000), index=2))
