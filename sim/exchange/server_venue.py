@@ -17,6 +17,7 @@ from sim.exchange import dialect_orders
 from sim.exchange.config import ExchangeConfig
 from sim.exchange.dialect_errors import DialectError, overloaded
 from sim.exchange.dialect_market import MS
+from sim.exchange.kraken.keys import is_secret
 from sim.exchange.messages import (
     AccountTrade,
     Command,
@@ -249,6 +250,12 @@ def read_keys(config: ExchangeConfig, environment: Mapping[str, str]) -> dict[st
         name, secret = (
             _variable(config.name, environment, one) for one in (account.api_key_env, account.api_secret_env)
         )
+        if config.dialect == "kraken" and not is_secret(secret):
+            raise ConfigError(
+                f"environment variable {account.api_secret_env} is not base64, as Kraken's secrets are",
+                where=config.name,
+                mend="give it a secret in base64",
+            )
         try:
             keys[name] = api_key(place, secret)
         except ValueError as error:

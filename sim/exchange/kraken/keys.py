@@ -28,6 +28,14 @@ def signature(secret: str, path: str, nonce: str, body: str) -> str:
     return base64.b64encode(hmac.new(key, path.encode() + digest, hashlib.sha512).digest()).decode()
 
 
+def is_secret(text: str) -> bool:
+    """Tell whether a secret has Kraken's form."""
+    try:
+        return len(base64.b64decode(text, validate=True)) > 0
+    except binascii.Error:
+        return False
+
+
 class Keyring:
     """Check requests. A key's nonces rise for as long as the process lives."""
 
