@@ -85,7 +85,11 @@ def test_trades_are_found_by_id_and_by_time() -> None:
             await at.rest("POST", f"{V3}/order", "A", **order)
         now_ms = at.venue.now_ms()
         for path, name in (("myTrades", "orderId"), ("allOrders", "orderId")):
-            asked: dict[str, Any] = {"symbol": "BTCUSDT", "startTime": now_ms - 9_000, "endTime": now_ms + 9_000}
+            asked: dict[str, Any] = {
+                "symbol": "BTCUSDT",
+                "startTime": now_ms - 9_000,
+                "endTime": now_ms + 9_000,
+            }
             _, whole = await at.rest("GET", f"{V3}/{path}", "A", **asked)
             assert len(whole) == 3
             _, last = await at.rest("GET", f"{V3}/{path}", "A", symbol="BTCUSDT", endTime=now_ms + 9, limit=1)
