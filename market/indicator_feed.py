@@ -87,3 +87,8 @@ class IndicatorFeed:
     def close_until(self, n: int, exchange_ns: int, local_ns: int) -> None:
         """Close the bars of symbol `n` that have ended by then."""
         on_clock(*self._barred, n, exchange_ns, local_ns)
+
+    def bytes_per_symbol(self) -> int:
+        """Tell how much memory one symbol takes: its ring, its bars, its indicators."""
+        parts = self.rings, self.bars, self.indicators
+        return sum(part.bytes_per_symbol() for part in parts)

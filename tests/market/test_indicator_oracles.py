@@ -84,6 +84,12 @@ def test_a_series_that_never_moves_is_as_in_ta_lib() -> None:
     assert ours["zscore:16@1m"][-1] == 0.0  # TA-Lib has no z-score: its parts would give 0 / 0
 
 
+def test_a_change_from_a_price_of_nothing_is_none_as_in_ta_lib() -> None:
+    close = np.array([0.0, 1.0, 2.0])
+    series = Series(close, close, close, close, close)
+    np.testing.assert_array_equal(run(["roc:1@1m"], series)["roc:1@1m"], talib.ROCP(close, 1))
+
+
 def _bars(series: Series) -> list[OHLCV]:
     columns = series.open, series.high, series.low, series.close, series.volume
     return [OHLCV(*(float(each) for each in bar)) for bar in zip(*columns, strict=True)]

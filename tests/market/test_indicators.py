@@ -179,7 +179,8 @@ def test_a_thousand_symbols_take_less_than_a_gigabyte() -> None:
     arrays = (kept.marks, kept.state, kept.values)
     assert indicators == pytest.approx(sum(each.nbytes for each in arrays) / 3, abs=8)
     assert (rings, bars) == (98_312, 283_264) and indicators < 30_000
-    assert 1_000 * (rings + bars + indicators + BOOKS_BYTES) < 450_000_000
+    assert feed.bytes_per_symbol() == rings + bars + indicators
+    assert 1_000 * (feed.bytes_per_symbol() + BOOKS_BYTES) < 450_000_000
 
 
 def test_memory_may_come_from_elsewhere() -> None:

@@ -13,6 +13,8 @@ from hw.clock import perf_ns
 from hw.kernel import kernels_on
 from market import indicator_layout as layout
 from market.indicator_feed import IndicatorFeed
+from market.indicator_feed_kernels import on_rows
+from market.rows import rows_of
 from market.schedule import Schedule, ScheduleConfig, classed
 from market.schedule_cost import measure
 from tests.market.test_indicators import TWENTY, rows, values
@@ -74,6 +76,16 @@ def test_a_replay_in_one_batch_sees_what_the_live_run_saw_with_its_thread() -> N
     assert threads == {"indicators_0"}
     live.indicators.close()
     assert not [each for each in threading.enumerate() if each.name.startswith("indicators")]
+
+
+def test_a_replay_needs_no_thread_even_for_the_state_that_it_keeps() -> None:
+    live, replay = (IndicatorFeed(NAMES, 1, plan(profile="deferred")) for _ in range(2))
+    for number in range(10):  # a batch is whole and not yet published
+        live.take(0, trade(number))
+        on_rows(replay._block, 0, rows_of(trade(number)), 0, 1)
+    assert live.indicators._jobs._running and not replay.indicators._jobs._running
+    assert live.indicators.state_all() == replay.indicators.state_all()
+    live.indicators.close()
 
 
 def test_a_thread_that_is_late_is_waited_for() -> None:
