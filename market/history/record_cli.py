@@ -43,7 +43,7 @@ def record(arguments: argparse.Namespace) -> int:
 
     chosen = chosen_venues(_region_file(arguments), arguments.venue, arguments.symbol)
     take_keys(arguments.state / "keys" / _KEYS, chosen)
-    told = uvloop.run(_Recording(arguments, chosen).run())
+    told = uvloop.run(Recording(arguments, chosen).run())
     if arguments.json:
         print(msgspec.json.encode(told).decode())
     else:
@@ -62,7 +62,9 @@ def record(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-class _Recording:
+class Recording:
+    """Venues that deliver into one recorder until the time is over or a signal comes."""
+
     def __init__(self, arguments: argparse.Namespace, chosen: list[Chosen]) -> None:
         self.arguments, self.chosen = arguments, chosen
         self.clock = SystemClock()
@@ -71,6 +73,7 @@ class _Recording:
         self._due_ns = 0
 
     async def run(self) -> RecorderStats:
+        """Record, and tell what was."""
         instruments: list[Instrument] = []
         word = self.arguments.live
         for one in self.chosen:
@@ -79,6 +82,7 @@ class _Recording:
             )
         config = RecorderConfig(file_s=min(self.arguments.file_seconds, 3600.0))
         recorder = Recorder(self.arguments.root, instruments, self.clock, config, self._alarmed)
+        self.recorder = recorder
         recorder.start()
         try:
             for leftovers in recorder.leftovers:

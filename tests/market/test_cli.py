@@ -185,17 +185,8 @@ def test_fix_and_mapped_files_are_imported(tmp_path: Path, capsys: pytest.Captur
     assert swarm(tmp_path, *words) == ExitCode.BAD_DATA
     mapped = tmp_path / "mine.csv"
     mapped.write_text("1735689600,5,1\n")
-    words = (
-        "--columns",
-        "t,p,q",
-        "--map",
-        "time=t:s,price=p,size=q",
-        "--kind",
-        "trades",
-        "--symbol",
-        "XRPUSDT",
-    )
-    assert swarm(tmp_path, "import", str(mapped), *words) == ExitCode.OK
+    told_map = ("--columns", "t,p,q", "--map", "time=t:s,price=p,size=q", "--kind", "trades")
+    assert swarm(tmp_path, "import", str(mapped), *told_map, "--symbol", "XRPUSDT") == ExitCode.OK
 
 
 def test_upkeep_is_told(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
