@@ -19,6 +19,8 @@ BASE_START, QUOTE_START = 10**6, 10**9
 LOTS, UNITS = 10**5, 10**7
 MIDDLE, STEP, DEEP = 6_800_000, 2_040, 500
 NEAR = 5
+# More than Binance allows (100 in ten seconds): what is timed is the way of an order, not the waiting.
+ORDER_LIMIT = {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10}
 Json = dict[str, Any]
 
 
@@ -173,6 +175,7 @@ def rest(account: Account) -> web.Application:
     """Answer what an adapter asks over REST."""
     answers: dict[str, Callable[[web.Request], Any]] = {
         "/api/v3/time": lambda request: {"serverTime": SystemClock().now_ns() // 1_000_000},
+        "/api/v3/exchangeInfo": lambda request: {"rateLimits": [{**ORDER_LIMIT, "limit": 10**6}]},
         "/api/v3/depth": lambda request: snapshot(),
         "/api/v3/account": lambda request: account.balances(),
         "/api/v3/openOrders": lambda request: [],

@@ -26,6 +26,13 @@ from domain.order_events import (
 from domain.protocols import Clock
 from market.venues.backoff import Backoff
 from market.venues.binance.account import AccountReader
+from market.venues.binance.limits import (
+    CANCEL_WEIGHT,
+    STATUS_WEIGHT,
+    answer_counts,
+    answer_wait_s,
+    held_until_ns,
+)
 from market.venues.binance.replies import (
     ABSENT,
     WRONG_KEY_CODES,
@@ -38,6 +45,7 @@ from market.venues.binance.signing import OrderWire
 from market.venues.config import VenueConfig
 from market.venues.in_flight import InFlight, Request, RequestKind, SendQueue
 from market.venues.link import LinkBroken, VenueLink
+from market.venues.quota import Priority
 from market.venues.rest import TryAgain, wrong_key
 from market.venues.steps import MS_NS, BadFrame
 
@@ -46,6 +54,7 @@ NOT_SENT = 1
 SWEEP_S = 0.05
 TIME_SYNC_S = 60.0
 REMEMBERED_MAX = 8_192
+TOO_MANY_ORDERS, BACK_OFF_STATUSES = -1015, frozenset({418, 429})
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -55,7 +64,9 @@ class OrderGateway:
     """Carry orders to a Binance-like venue; satisfies `domain.protocols.Gateway`.
 
     Whatever cannot be told for sure (no answer within `request_timeout_s`, a lost connection, a limiter, a
-    venue's own trouble) becomes `FateUnknown`. What was never written to the socket is refused as such.
+    venue's own trouble) becomes `FateUnknown`. What was never written to the socket is refused as such:
+    without a link, in-flight room or rate limit for it, and new orders that still waited for a full socket
+    when the link was lost, their time was up, or they were purged.
     """
 
     def __init__(
@@ -72,6 +83,8 @@ class OrderGateway:
         self._reader = OrderReader(instruments)
         self._account = AccountReader(rest, instruments, self._reader)
         self._in_flight, self._queue = InFlight(config.in_flight_max), SendQueue()
+        # New orders that the socket cannot take yet, by request; each has its place in the in-flight table.
+        self._unsent: dict[int, tuple[int, bytes]] = {}
         self._timeout_ns = int(config.request_timeout_s * 1e9)
         self._window_ns = (config.recv_window_ms + 1_000) * MS_NS
         self._started_ns = clock.now_ns()
@@ -95,22 +108,59 @@ class OrderGateway:
 
     def send(self, client_id: int, approved: ApprovedOrder) -> None:
         """Sign and write a new order now."""
-        now_ns = self._clock.now_ns()
-        if not self._room(RequestKind.PLACE):
-            why = "in-flight table is full" if self.link.up.is_set() else "order link is down"
-            self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
-            return
+        now_ns, limits = self._clock.now_ns(), self._rest.limits
+        fits = limits.orders_left > 0
+        if not fits or not self._room(RequestKind.PLACE):
+            why = self._why_not(approved, now_ns)
+            if why != "":
+                self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
+                return
         intent = approved.intent
         request = Request(RequestKind.PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
+        request_id = self._in_flight.add(request)
         timestamp_ms = now_ns // MS_NS + self._rest.time_offset_ms
-        frame = self._wire.place(self._in_flight.add(request), client_id, intent, timestamp_ms)
-        self._write(RequestKind.PLACE, frame)
+        frame = self._wire.place(request_id, client_id, intent, timestamp_ms)
+        if self.link.paused:
+            self._unsent[request_id] = (request.deadline_ns, frame)
+        else:
+            self.link.send(frame)
+        if fits:
+            limits.ordered(now_ns)
         _remember(self._sent_ns, client_id, now_ns)
+
+    def _why_not(self, approved: ApprovedOrder, now_ns: int) -> str:
+        if not self._room(RequestKind.PLACE):
+            return "in-flight table is full" if self.link.up.is_set() else "order link is down"
+        priority = Priority.HEDGE if approved.intent.reduce_only else Priority.NEW
+        wait_ns = self._rest.limits.ask_order(priority, now_ns)
+        return f"the rate limit is used up for {wait_ns // MS_NS} ms" if wait_ns > 0 else ""
+
+    def purge(self) -> list[int]:
+        """Take back the new orders that still wait for a full socket, and give their client ids.
+
+        They were never written, so nothing is unknown about them: each is told as `OrderRefusedByVenue` with
+        our own code `NOT_SENT`. Cancels and queries stay. For a halt: what it finds queued must not leave.
+        """
+        return self._take_back(list(self._unsent), "purged")
+
+    def _take_back(self, request_ids: list[int], why: str) -> list[int]:
+        taken, now_ns = [], self._clock.now_ns()
+        for request_id in request_ids:
+            del self._unsent[request_id]
+            request = self._in_flight.take(request_id)
+            if request is not None:
+                taken.append(request.client_id)
+                self._soon(OrderRefusedByVenue(request.client_id, now_ns, NOT_SENT, f"not sent: {why}"))
+        return taken
 
     def cancel(self, client_id: int, instrument: int) -> None:
         """Sign and write a cancel now, ahead of anything that waits."""
+        now_ns = self._clock.now_ns()
         if not self._room(RequestKind.CANCEL):
-            self._soon(FateUnknown(client_id, self._clock.now_ns(), "cancel not sent"))
+            self._soon(FateUnknown(client_id, now_ns, "cancel not sent"))
+            return
+        if self._rest.limits.ask(CANCEL_WEIGHT, Priority.CANCEL, now_ns) > 0:
+            self._soon(FateUnknown(client_id, now_ns, "cancel not sent: the rate limit is used up"))
             return
         request_id = self._add(RequestKind.CANCEL, client_id, instrument)
         frame = self._wire.cancel(request_id, client_id, instrument, self._rest.timestamp_ms())
@@ -119,6 +169,8 @@ class OrderGateway:
     def query(self, client_id: int, instrument: int) -> None:
         """Ask for an order's fate; without a connection nothing is asked, and the core asks again in time."""
         if not self._room(RequestKind.QUERY):
+            return
+        if self._rest.limits.ask(STATUS_WEIGHT, Priority.HEDGE, self._clock.now_ns()) > 0:
             return
         request_id = self._add(RequestKind.QUERY, client_id, instrument)
         frame = self._wire.status(request_id, client_id, instrument, self._rest.timestamp_ms())
@@ -154,6 +206,8 @@ class OrderGateway:
     def _flush(self) -> None:
         while not self.link.paused and (frame := self._queue.pop()) is not None:
             self.link.send(frame)
+        while self._unsent and not self.link.paused:
+            self.link.send(self._unsent.pop(next(iter(self._unsent)))[1])
 
     def _soon(self, event: OrderEvent) -> None:
         # Not now: the core may be in the middle of the step that made us send.
@@ -196,12 +250,21 @@ class OrderGateway:
 
     def _answered(self, answer: Answer, now_ns: int) -> None:
         request = self._in_flight.take(answer.id)
+        self._heed_limits(answer, now_ns)
         if request is None:
             self.stray_answers += 1
         elif request.kind == RequestKind.SUBSCRIBE:
             self._confirm(answer, now_ns)
         else:
             self._settle(request, answer, now_ns)
+
+    def _heed_limits(self, answer: Answer, now_ns: int) -> None:
+        limits = self._rest.limits
+        if answer.rateLimits is not ABSENT:
+            limits.told(answer_counts(answer.rateLimits), now_ns)
+        if answer.status in BACK_OFF_STATUSES and answer.error is not None:
+            wait_s = answer_wait_s(answer.error.data, self._rest.timestamp_ms())
+            limits.hold(held_until_ns(wait_s, now_ns), orders_only=answer.error.code == TOO_MANY_ORDERS)
 
     def _confirm(self, answer: Answer, now_ns: int) -> None:
         assert self._subscribed is not None
@@ -246,6 +309,7 @@ class OrderGateway:
     def _lost(self, reason: str) -> None:
         now_ns = self._clock.now_ns()
         self._queue.clear()
+        self._take_back(list(self._unsent), "the link was lost")
         self._ask_again.clear()
         for request in self._in_flight.clear():
             if request.kind in (RequestKind.PLACE, RequestKind.CANCEL):
@@ -256,6 +320,8 @@ class OrderGateway:
         while True:
             await asyncio.sleep(SWEEP_S)
             now_ns = self._clock.now_ns()
+            self._rest.limits.refresh(now_ns)
+            self._take_back(self._stale(now_ns), "its time was up")
             for request in self._in_flight.overdue(now_ns):
                 if request.kind in (RequestKind.PLACE, RequestKind.CANCEL):
                     self._deliver(FateUnknown(request.client_id, now_ns, "no answer in time"))
@@ -263,6 +329,10 @@ class OrderGateway:
                 if due_ns <= now_ns:
                     del self._ask_again[client_id]
                     self.query(client_id, instrument)
+
+    def _stale(self, now_ns: int) -> list[int]:
+        """Find the orders that waited for the socket for too long; the venue would not take them any more."""
+        return [number for number, (deadline_ns, _) in self._unsent.items() if deadline_ns <= now_ns]
 
     async def _keep_time(self) -> None:
         while True:

@@ -54,6 +54,7 @@ class ApiError(msgspec.Struct):
 
     code: int = 0
     msg: str = ""
+    data: msgspec.Raw = ABSENT
 
 
 class Answer(msgspec.Struct):
@@ -64,6 +65,7 @@ class Answer(msgspec.Struct):
     result: msgspec.Raw = ABSENT
     error: ApiError | None = None
     event: msgspec.Raw = ABSENT
+    rateLimits: msgspec.Raw = ABSENT
 
 
 class _Placed(msgspec.Struct):

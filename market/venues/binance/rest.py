@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import aiohttp
 import msgspec
 
+from domain.errors import SwarmError
 from domain.protocols import Clock
+from market.venues.binance.limits import (
+    KNOWN,
+    LISTED,
+    Limits,
+    RateLimit,
+    header_counts,
+    held_until_ns,
+    priority_of,
+    weight_of,
+)
 from market.venues.binance.replies import UNKNOWN_FATE_CODES, WRONG_KEY_CODES, ApiError
 from market.venues.binance.signing import Signer, signed_query
 from market.venues.config import VenueConfig
+from market.venues.quota import Quotas, Turns
 from market.venues.rest import LIMIT_STATUSES, RestCalls, TryAgain, retry_after_s, wrong_key
 from market.venues.steps import MS_NS
 
@@ -20,18 +35,65 @@ class _Time(msgspec.Struct):
 
 
 class RestClient(RestCalls):
-    """Ask a venue over REST. Without credentials only public calls work."""
+    """Ask a venue over REST, within its limits. Without credentials only public calls work.
 
-    def __init__(self, config: VenueConfig, clock: Clock, credentials: tuple[str, str] | None = None) -> None:
+    `limits` are those that Binance documents until `learn_limits` has asked for the venue's own.
+    """
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        clock: Clock,
+        credentials: tuple[str, str] | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
         key, secret = credentials or ("", "")
         super().__init__(config, clock, {"X-MBX-APIKEY": key})
-        self._signer = Signer(secret)
+        self._signer, self._quotas = Signer(secret), quotas or Quotas()
+        self._keep(Limits(Quotas(), config))
+
+    def _keep(self, limits: Limits) -> None:
+        self.limits, self._turns = limits, Turns(limits.quota, self.clock)
+
+    async def learn_limits(self, symbol: str) -> None:
+        """Ask for the venue's own limits (with one symbol: all are megabytes), where it tells any."""
+        found: list[RateLimit] = []
+        try:
+            found = LISTED.decode(await self.get("/api/v3/exchangeInfo", {"symbol": symbol})).rateLimits
+        except (SwarmError, ValueError, RecursionError):
+            found = []
+        self._keep(Limits(self._quotas, self.config, found or KNOWN))
+        self.limits.refresh(self.clock.now_ns())
 
     async def get(
         self, path: str, parameters: dict[str, str | int] | None = None, sign: bool = False
     ) -> bytes:
         """Get a body, or raise VENUE_DOWN after `rest_attempts`, WRONG_KEY at once."""
-        return await self._persist(path, lambda: self._once(path, parameters or {}, sign))
+
+        async def attempt() -> bytes:
+            costs = self.limits.costs(weight_of(path, parameters or {}))
+            if not await self._turns.take(costs, priority_of(path)):
+                raise TryAgain("too many calls wait for their turn")
+            return await self._once(path, parameters or {}, sign)
+
+        return await self._persist(path, attempt)
+
+    async def _exchange(
+        self, method: str, path: str, *, body: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str | None, bytes]:
+        assert self._session is not None
+        url = f"{self.config.rest_url.rstrip('/')}{path}"
+        try:
+            async with self._session.request(method, url, data=body, headers=headers) as response:
+                read = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TryAgain(f"{type(error).__name__} {error}".strip()[:160]) from None
+        now_ns, retry_after = self.clock.now_ns(), response.headers.get("Retry-After")
+        self.limits.told(header_counts(response.headers), now_ns)
+        if response.status in (418, 429):
+            seconds = int(retry_after) if retry_after is not None and _whole(retry_after) else None
+            self.limits.hold(held_until_ns(seconds, now_ns))
+        return response.status, retry_after, read
 
     async def _once(self, path: str, parameters: dict[str, str | int], sign: bool) -> bytes:
         if sign:
@@ -62,9 +124,14 @@ class RestClient(RestCalls):
     async def sync_time(self) -> None:
         """Learn how far the venue's clock is from ours, to half a round trip."""
         before_ns = self.clock.now_ns()
+        self.limits.quota.count(self.limits.costs(1), before_ns)
         body = await self._once("/api/v3/time", {}, sign=False)
         middle_ms = (before_ns + self.clock.now_ns()) // (2 * MS_NS)
         try:
             self.time_offset_ms = msgspec.json.decode(body, type=_Time).serverTime - middle_ms
         except (ValueError, RecursionError):
             raise TryAgain("the venue's time cannot be read") from None
+
+
+def _whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10

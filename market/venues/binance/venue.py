@@ -13,12 +13,17 @@ from market.venues.binance.replies import OrderReader
 from market.venues.binance.rest import RestClient
 from market.venues.binance.stream import MarketStream
 from market.venues.config import VenueConfig
+from market.venues.quota import Quotas
 from market.venues.session import VenueSession
 from market.venues.venue import AccountTruth
 
 
 class BinanceVenue(VenueSession):
-    """Connect a node to one account of a venue that speaks Binance's spot dialect."""
+    """Connect a node to one account of a venue that speaks Binance's spot dialect.
+
+    Binance has no dead-man switch for spot (its countdown cancels futures only), so `dead_man_s` does nothing
+    here: the orders of a node that is gone stand until another node of the account cancels them.
+    """
 
     rest: RestClient
     stream: MarketStream
@@ -32,13 +37,17 @@ class BinanceVenue(VenueSession):
         deliver: Callable[[Event], None],
         *,
         live_word: str | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         super().__init__(config, instruments, deliver, live_word)
         credentials = config.credentials()
-        self.rest = RestClient(config, clock, credentials)
+        self.rest = RestClient(config, clock, credentials, quotas)
         self.stream = MarketStream(config, self.instruments, self.rest, clock, self._deliver)
         self.gateway = OrderGateway(config, self.instruments, credentials, self.rest, clock, self._deliver)
         self._join()
+
+    async def _prepare(self) -> None:
+        await self.rest.learn_limits(self.instruments[0].symbol)
 
     @property
     def bad_frames(self) -> int:
