@@ -192,3 +192,23 @@ def with_kraken(check: Callable[[Kraken], Coroutine[Any, Any, None]], **changes:
             await check(at)
 
     asyncio.run(whole())
+
+
+async def listening(socket: Socket, channel: str = "executions", **more: Any) -> list[Any]:
+    """Subscribe and give the snapshot's records."""
+    assert (await socket.ask("subscribe", 1, channel=channel, **more))["success"]
+    snapshot = await socket.hear()
+    assert (snapshot["channel"], snapshot["type"], snapshot["sequence"]) == (channel, "snapshot", 1)
+    return list(snapshot["data"])
+
+
+async def records(socket: Socket, number: int) -> list[Any]:
+    """Give the next records of updates."""
+    heard = [await socket.hear() for _ in range(number)]
+    assert all(one["type"] == "update" and len(one["data"]) == 1 for one in heard), heard
+    return [one["data"][0] for one in heard]
+
+
+def turns(told: list[Any]) -> list[tuple[str, str]]:
+    """Give kind and status of records."""
+    return [(one["exec_type"], one["order_status"]) for one in told]
