@@ -22,6 +22,9 @@ from sim.exchange.messages import PlaceOrder, SelfTradePrevention
 from sim.exchange.recovery import RecordedExchange
 from sim.exchange.server import Stand, bind, serve
 from sim.exchange.server_venue import Venue, read_keys
+from sim.market.config import FlowConfig, price_config
+from sim.market.prices import PriceProcess
+from sim.market.view import crowd
 from tests.sim.exchange.server_builders import config
 
 SECRETS = {who: base64.b64encode(f"{who}-secret".encode() * 4).decode() for who in "AB"}
@@ -165,14 +168,15 @@ def limit(side: str, price: float, quantity: float, **more: Any) -> dict[str, An
 
 @asynccontextmanager
 async def kraken(
-    store: MemoryJournal | None = None, clock: Any = None, **changes: Any
+    store: MemoryJournal | None = None, clock: Any = None, flow: FlowConfig | None = None, **changes: Any
 ) -> AsyncIterator[Kraken]:
     """Serve an exchange while the context lasts."""
     made = config(**{"dialect": "kraken", "kraken_tier": "none", **changes})
     recorded = RecordedExchange.recover(made, MemoryJournal("test") if store is None else store)
     venue = Venue(made, recorded, SystemClock() if clock is None else clock, read_keys(made, KEYS))
     (port,) = bind([(made.name, 0)])
-    stand = Stand(venue, port, None, ADMIN_TOKEN)
+    prices = PriceProcess(price_config([made]), 7, (made.name,))
+    stand = Stand(venue, port, None if flow is None else crowd(flow, made, prices, 7), ADMIN_TOKEN)
     ready, stop = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve([stand], ready.set, stop))

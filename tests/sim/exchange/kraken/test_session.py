@@ -12,6 +12,7 @@ import pytest
 
 from domain.order import Side
 from sim.exchange.messages import CancelAllPlaced, MarketStatus, SetMarket
+from sim.market.config import FlowConfig
 from tests.sim.exchange.kraken.kraken_builders import CROWD, Kraken, Socket, with_kraken
 
 
@@ -85,6 +86,23 @@ def test_every_depth_of_the_book_stays_the_servers_own_and_sums_up() -> None:
                         assert list(books[depth].sides[name].items()) == wanted
 
     with_kraken(check)
+
+
+def test_every_checksum_is_right_while_a_crowd_trades() -> None:
+    async def check(at: Kraken) -> None:
+        async with at.socket() as socket:
+            books = {symbol: Follower(10) for symbol in ("BTC/USDT", "ETH/USDT", "ETH/BTC")}
+            await socket.say("subscribe", channel="book", symbol=list(books))
+            updates, clock = 0, asyncio.get_running_loop().time
+            until = clock() + 20
+            while updates < 300:
+                assert clock() < until, f"{updates} updates in 20 s"
+                frame = await socket.hear()
+                if frame.get("channel") == "book":
+                    books[frame["data"][0]["symbol"]].take(frame)
+                    updates += frame["type"] == "update"
+
+    with_kraken(check, flow=FlowConfig().faster(20))
 
 
 def test_a_book_message_has_the_markets_decimals_and_a_time() -> None:
