@@ -1,9 +1,9 @@
 """The recorder: market data from the hot path into Parquet, in a thread of its own.
 
 `record` copies rows into a bounded queue and returns; it never waits. When the disk does not keep up the
-oldest rows that wait are dropped and counted. A row is safe once its file is whole, at most `file_s` later:
-a kill loses what no whole file holds, and the next start says so. A full disk ends the recording with one
-alarm, and nothing else.
+oldest rows that wait are dropped and counted. A row is safe once its file is whole, `file_s` later (with very
+many markets their number / 3 / `files_per_s_max` seconds, so that files stay few): a kill loses what no whole
+file holds, and the next start says so. A full disk ends the recording with one alarm, and nothing else.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class RecorderConfig(BaseModel):
     group_rows: int = Field(1 << 16, ge=1, le=1 << 22)
     file_rows_max: int = Field(1 << 22, ge=1)
     file_s: float = Field(30.0, gt=0, le=3600)
+    files_per_s_max: float = Field(10.0, gt=0)
+    buffered_rows_max: int = Field(1 << 21, ge=1)
+    open_files_max: int = Field(128, ge=1)
     poll_s: float = Field(0.05, gt=0, le=10)
 
 
@@ -156,10 +159,25 @@ class Recorder:
     def _work(self) -> None:
         while batches := self.queue.take(self.config.group_rows):
             self._add(batches[0] if len(batches) == 1 else np.concatenate(batches))
+            self._make_room()
         now_ns = monotonic_ns()
+        due_s = max(self.config.file_s, len(self._stretches) / self.config.files_per_s_max)
         for one in self._stretches.values():
-            if one.rows > 0 and now_ns - one.begun_ns >= self.config.file_s * 1e9:
+            if one.rows > 0 and now_ns - one.begun_ns >= due_s * 1e9:
                 self._count(one.finish())
+
+    def _make_room(self) -> None:
+        """Finish the largest files where too much is held in memory or too many files are open."""
+        buffered = sum(one.buffered for one in self._stretches.values())
+        if buffered > self.config.buffered_rows_max:
+            for one in sorted(self._stretches.values(), key=lambda one: -one.buffered):
+                if buffered <= self.config.buffered_rows_max // 2:
+                    break
+                buffered -= one.buffered
+                self._count(one.finish())
+        writing = sorted((one for one in self._stretches.values() if one.writing), key=lambda one: -one.rows)
+        for one in writing[: max(0, len(writing) - self.config.open_files_max)]:
+            self._count(one.finish())
 
     def _add(self, rows: Rows) -> None:
         now_ns = monotonic_ns()
@@ -187,6 +205,7 @@ class Recorder:
         for batch in self.queue.take(1 << 62):
             self.lost_rows += len(batch)
         for one in self._stretches.values():
+            self.lost_rows += one.rows
             one.abandon()
         if self._on_alarm is not None:
             self._on_alarm(self.alarm)

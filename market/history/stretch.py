@@ -34,6 +34,11 @@ class Stretch:
         """Count the rows that no whole file holds yet."""
         return self.buffered + (0 if self._writer is None else self._writer.rows)
 
+    @property
+    def writing(self) -> bool:
+        """Tell whether a file is open."""
+        return self._writer is not None
+
     def add(self, block: Block, now_ns: int) -> list[Part]:
         """Take records; a new day ends the file before it."""
         days = block.local_ns // DAY_NS

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,7 @@ SYMBOLS = ("BTCUSDT", "ETH/USDT")
 
 
 def test_what_was_recorded_is_replayed_in_the_order_in_which_it_came(tmp_path: Path) -> None:
-    events = stream(4_000)
+    events = stream(2_000)
     told = recorded(tmp_path, events).stats()
     rows = list(History(tmp_path).rows("test-x", SYMBOLS))
     assert events_of(np.concatenate(rows)) == events
@@ -48,7 +49,7 @@ def test_what_was_recorded_is_replayed_in_the_order_in_which_it_came(tmp_path: P
 def test_the_sizes_of_groups_files_and_batches_change_nothing(
     tmp_path: Path, group_rows: int, file_rows_max: int, batch_rows: int
 ) -> None:
-    events = stream(300, instruments=3)
+    events = stream(120, instruments=3)
     told = recorded(tmp_path, events, 3, group_rows=group_rows, file_rows_max=file_rows_max)
     history = History(tmp_path)
     got = np.concatenate(list(history.rows("test-x", (*SYMBOLS, "SOLUSDT"), batch_rows=batch_rows)))
@@ -56,18 +57,28 @@ def test_the_sizes_of_groups_files_and_batches_change_nothing(
     assert told.files >= 9
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32), st.integers(-5, 700), st.integers(-5, 700))
-def test_a_stretch_of_time_is_what_lies_in_it(seed: int, low: int, high: int) -> None:
-    import tempfile
+def test_a_stretch_of_time_is_what_lies_in_it(tmp_path: Path) -> None:
+    events = stream(200)
+    recorded(tmp_path, events, group_rows=20)
+    history = History(tmp_path)
 
-    events = stream(200, seed=seed)
-    start_ns, end_ns = NOON_NS + low * MS, NOON_NS + high * MS
-    with tempfile.TemporaryDirectory() as folder:
-        recorded(Path(folder), events, group_rows=20)
-        got = list(History(Path(folder)).rows("test-x", SYMBOLS, start_ns, end_ns, batch_rows=50))
-    told = [event for batch in got for event in events_of(batch)]
-    assert told == [event for event in events if start_ns <= event.local_ts_ns < end_ns]
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(-5, 250), st.integers(-5, 250), st.sampled_from((1, 50, 5_000)))
+    def holds(low: int, high: int, batch_rows: int) -> None:
+        start_ns, end_ns = NOON_NS + low * MS, NOON_NS + high * MS
+        got = list(history.rows("test-x", SYMBOLS, start_ns, end_ns, batch_rows=batch_rows))
+        told = [event for batch in got for event in events_of(batch)]
+        assert told == [event for event in events if start_ns <= event.local_ts_ns < end_ns]
+
+    holds()
+
+
+@pytest.mark.parametrize("bound", [{"buffered_rows_max": 30}, {"open_files_max": 1}])
+def test_the_bounds_of_memory_and_open_files_change_nothing(tmp_path: Path, bound: dict[str, Any]) -> None:
+    events = stream(600)
+    told = recorded(tmp_path, events, group_rows=25, **bound).stats()
+    assert events_of(np.concatenate(list(History(tmp_path).rows("test-x", SYMBOLS)))) == events
+    assert told.files > 6
 
 
 def test_one_symbol_and_one_kind_can_be_replayed_and_get_the_index_that_is_asked_for(tmp_path: Path) -> None:
