@@ -29,6 +29,7 @@ from domain.dtypes import (
 from domain.instrument import Instrument
 from market.venues.binance import frame_kernels as k
 from market.venues.binance.frame_kernels import COUNT, LEVELS, MAKER, MILLIS, PRICE, SIZE
+from market.venues.views import Views
 
 # By the letters of developers.binance.com; a bookTicker of spot has no time, so that is not needed.
 _FIELDS: dict[int, dict[str, tuple[int, int]]] = {
@@ -55,18 +56,6 @@ _FIELDS: dict[int, dict[str, tuple[int, int]]] = {
         "a": (LEVELS, ASKS),
     },
 }
-
-
-class Views(dict[int, Rows]):
-    """The first so many rows of the buffer, as views that are made once."""
-
-    def __init__(self, rows: Rows) -> None:
-        super().__init__()
-        self._rows = rows
-
-    def __missing__(self, count: int) -> Rows:
-        view = self[count] = self._rows[:count]
-        return view
 
 
 Scan = Callable[[bytes, int, Rows], int]

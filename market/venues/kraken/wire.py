@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -21,15 +21,18 @@ from domain.dtypes import (
 )
 from domain.instrument import Instrument
 from domain.order import Side
+from market.venues.kraken import frame_kernels as k
 from market.venues.kraken.names import wire_symbol
 from market.venues.kraken.numbers import NO_TIME, Crc, Number, NumberReader, TimeReader, number_text, unix_ns
 from market.venues.steps import BadFrame, Count
+from market.venues.views import Views
 
 # A bad frame weighs as much as this many good ones; at the limit the connection is not believed any more.
 BAD_WEIGHT, BAD_WEIGHT_MAX = 16, 128
 _LEVELS_MAX = 4_096
 
 Flow = Literal["snapshot", "update"]
+Scan = Callable[[bytes, int, int, k.Cells, k.Cells], int]
 
 
 class _Level(msgspec.Struct, gc=False):
@@ -123,6 +126,8 @@ _FRAME = msgspec.json.Decoder(
 _BOOK = msgspec.json.Decoder(BookFrame, float_hook=number_text)
 _ANSWER = msgspec.json.Decoder(Answer)
 _LISTED = msgspec.json.Decoder(dict[str, Any], float_hook=number_text)
+_UPDATE_HEAD = b'{"channel":"book","type":"update","data":[{"symbol":"'
+_SYMBOL_AT, SYMBOL_BYTES_MAX = len(_UPDATE_HEAD), 40
 _BOOK_HEAD, _OTHER_HEADS = b'{"channel":"book"', (b'{"channel":"trade"', b'{"channel":"ticker"')
 
 
@@ -142,13 +147,35 @@ class _Market:
     last book frame's to its own, so that "follows" and "is newer" can be told as with any other venue.
     """
 
-    __slots__ = ("booked", "count", "index", "price", "seen_ns", "seen_trade", "size", "times")
+    __slots__ = ("_cells", "index", "price", "scanned", "seen_ns", "seen_trade", "size", "times")
 
     def __init__(self, instrument: Instrument, times: TimeReader) -> None:
         self.index, self.times = instrument.index, times
         self.price, self.size = NumberReader(instrument.tick), NumberReader(instrument.lot)
-        self.count = self.booked = 0
+        # The counts live where the kernel moves them on; a memoryview gives Python's ints quickly.
+        self.scanned = np.zeros(k.MARKET_WIDTH, np.int64)
+        self._cells = self.scanned.data
+        tick, lot = instrument.tick, instrument.lot
+        self.scanned[:5] = instrument.index, tick.units, tick.decimals, lot.units, lot.decimals
         self.seen_trade, self.seen_ns = -1, 0
+
+    @property
+    def count(self) -> int:
+        """Give the number of the last book or ticker frame."""
+        return self._cells[k.COUNT]
+
+    @count.setter
+    def count(self, number: int) -> None:
+        self._cells[k.COUNT] = number
+
+    @property
+    def booked(self) -> int:
+        """Give the number of the last book frame."""
+        return self._cells[k.BOOKED]
+
+    @booked.setter
+    def booked(self, number: int) -> None:
+        self._cells[k.BOOKED] = number
 
     def gap(self) -> None:
         """Leave a hole where a book frame should have been: the book goes stale at the next one."""
@@ -221,6 +248,10 @@ class MarketWire:
         self.system = ""
         self.synced: list[int] = []
         self.gaps: list[TradeGap] = []
+        self._named = {symbol.encode(): market for symbol, market in self.markets.items()}
+        self._cells = np.zeros(k.ROWS_MAX * ROW_WIDTH, np.int64)
+        self._views = Views(self._cells.reshape(-1, ROW_WIDTH))
+        self._scan = _entry()
 
     @property
     def hopeless(self) -> bool:
@@ -234,12 +265,28 @@ class MarketWire:
         for market in self.markets.values():
             market.count = market.booked = 0
 
-    def decode(self, payload: bytes | memoryview, local_ts_ns: int) -> Rows | Answer | None:
-        """Give the frame's rows, or the answer that it is; `None` where there is nothing new or readable."""
+    def decode(self, payload: bytes, local_ts_ns: int) -> Rows | Answer | None:
+        """Give the frame's rows, or the answer that it is; `None` where there is nothing new or readable.
+
+        The rows of an update lie in a buffer that the next one overwrites.
+        """
         self.frames += 1
+        if payload[:_SYMBOL_AT] == _UPDATE_HEAD:
+            end = payload.find(b'"', _SYMBOL_AT, _SYMBOL_AT + SYMBOL_BYTES_MAX)
+            market = self._named.get(payload[_SYMBOL_AT:end])
+            if market is not None:
+                count = self._scan(payload, end + 1, local_ts_ns, market.scanned, self._cells)
+                if count > 0:
+                    if self._weight > 0:
+                        self._weight -= 1
+                    return self._views[count]
+        return self.read(payload, local_ts_ns)
+
+    def read(self, payload: bytes, local_ts_ns: int) -> Rows | Answer | None:
+        """Read a frame of any form, as `decode` does with what its kernel leaves."""
         try:
             told = self._told(payload, local_ts_ns)
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             self._bad(payload, error)
             return None
         if self._weight > 0:
@@ -248,7 +295,7 @@ class MarketWire:
             return told
         return _rows(told) if told else None
 
-    def _told(self, payload: bytes | memoryview, local_ts_ns: int) -> array[int] | Answer | None:
+    def _told(self, payload: bytes, local_ts_ns: int) -> array[int] | Answer | None:
         try:
             frame = _BOOK.decode(payload) if payload[:17] == _BOOK_HEAD else _FRAME.decode(payload)
         except msgspec.ValidationError:
@@ -313,21 +360,33 @@ class MarketWire:
             for trade, exchange_ns in _recent(body):
                 if gap.after < trade.trade_id < gap.before:
                     found.extend(market.print(trade, exchange_ns, local_ts_ns))
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             self.bad_frames += 1
             self.last_bad = f"Trades: {error}"[:200]
             return None
         return _rows(found) if found else None
 
-    def _bad(self, payload: bytes | memoryview, error: Exception) -> None:
+    def _bad(self, payload: bytes, error: Exception) -> None:
         self.bad_frames += 1
         self.last_bad = f"{type(error).__name__}: {error}"[:200]
         self._weight += BAD_WEIGHT
-        if bytes(payload[:19]).startswith(_OTHER_HEADS):
+        if payload.startswith(_OTHER_HEADS):
             return
         # Which book it was about cannot be told either.
         for market in self.markets.values():
             market.gap()
+
+
+def _entry() -> Scan:
+    """Give the compiled function itself: working out which of one signatures is meant takes 0.2 µs a call."""
+    scan: Any = k.scan_update
+    if not hasattr(scan, "overloads"):
+        return k.scan_update
+    if not scan.overloads:
+        scan.compile(k.SCAN_SIGNATURE)
+    (only,) = scan.overloads.values()
+    entry: Scan = only.entry_point
+    return entry
 
 
 def _trade_id(trade: _Print) -> int:
