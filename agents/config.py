@@ -12,6 +12,7 @@ from domain.errors import ConfigError
 from domain.ids import SHARD_MAX
 from market.config import PipelineConfig
 from market.indicator_names import parse
+from market.schedule import ScheduleConfig
 from market.venues.config import VenueConfig
 from risk.limits import AgentLimits, NodeLimits
 
@@ -88,6 +89,7 @@ class RegionConfig(_Table):
     venues: Annotated[tuple[VenueTable, ...], Field(min_length=1)]
     agents: Annotated[tuple[AgentConfig, ...], Field(min_length=1)]
     market: PipelineConfig = PipelineConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
     limits: NodeLimits = NodeLimits()
     desk: DeskConfig = DeskConfig()
     authority: AuthorityConfig = AuthorityConfig()

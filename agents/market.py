@@ -8,6 +8,7 @@ from agents.strategies import STRATEGIES
 from agents.trades import TradeLog
 from domain.instrument import Instrument
 from market.pipeline import Pipeline
+from market.schedule import Schedule
 from risk.exposure import MarketRisk
 
 if TYPE_CHECKING:
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from agents.config import RegionConfig
 
 
-def pipeline_of(config: RegionConfig, instruments: tuple[Instrument, ...]) -> Pipeline:
+def pipeline_of(
+    config: RegionConfig, instruments: tuple[Instrument, ...], schedule: Schedule | None
+) -> Pipeline:
     """Build the node's pipeline, which comes back for trades only where a strategy wants them."""
     wanted = any(getattr(STRATEGIES[agent.strategy], "wants_trades", False) for agent in config.agents)
-    return Pipeline(instruments, config.market.model_copy(update={"ask_trades": wanted}))
+    return Pipeline(instruments, config.market.model_copy(update={"ask_trades": wanted}), schedule)
 
 
 class Market:

@@ -35,6 +35,7 @@ from domain.lifecycle import Lifecycle
 from domain.report import NodeReport
 from market.pipeline import SIGNIFICANT, STALED, TRADED
 from market.rows import RowEvent, rows_of
+from market.schedule import Schedule
 from risk.gate import Gate
 
 _ACTIVE, _REDUCE_ONLY = int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY)
@@ -46,11 +47,13 @@ STOP_FETCH_NS = 40_000_000
 class Node:
     """Step on events; hold every decision of a region. The same value runs live, in replay and in Mesa."""
 
-    def __init__(self, config: RegionConfig, instruments: tuple[Instrument, ...]) -> None:
+    def __init__(
+        self, config: RegionConfig, instruments: tuple[Instrument, ...], schedule: Schedule | None = None
+    ) -> None:
         self.config = config
         self.gate = Gate(config.limits)
         self.accounts = {venue.name: Account(venue.name) for venue in config.venues}
-        self.pipeline = pipeline_of(config, instruments)
+        self.pipeline = pipeline_of(config, instruments, schedule)
         self.markets = {
             instrument.index: Market(instrument, self.accounts[instrument.venue], self.pipeline)
             for instrument in sorted(instruments, key=lambda instrument: instrument.index)

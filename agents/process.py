@@ -25,9 +25,11 @@ from domain.control_events import NodeStarted
 from domain.errors import ConfigError, ExitCode, SwarmError
 from domain.instrument import Instrument
 from domain.report import NodeReport
-from hw.clock import SystemClock
+from hw.clock import SystemClock, perf_ns
 from hw.device import pin, probe
 from hw.kernel import compile_kernels
+from market.schedule import Schedule
+from market.schedule_cost import measure
 from market.venues.venue import load_instruments, venue_of
 
 BUILD = "0.1.0"
@@ -93,7 +95,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         if journal.report.reason is not None:
             log(f"journal: {journal.report.reason}: {journal.report.cut_events} events cut")
         instruments = await listed(config, live_word)
-        recorder, replay = recover(journal, config, instruments)
+        recorder, replay = recover(journal, config, instruments, measured_schedule(config))
         log(f"machine: {probe()}")
         log(f"recovered {replay.inputs} events after sequence {replay.from_sequence - 1}")
         node = recorder.core
@@ -136,6 +138,15 @@ async def listed(config: RegionConfig, live_word: str | None) -> tuple[Instrumen
             venue, venue.symbols, clock, first_index=len(found), live_word=live_word
         )
     return tuple(found)
+
+
+def measured_schedule(config: RegionConfig) -> Schedule | None:
+    """Class the region's indicators by what they cost on this machine; the costs are for the log alone."""
+    if not config.market.indicators:
+        return None
+    found = measure(config.market.indicators, config.schedule, perf_ns)
+    log(f"indicators: {', '.join(f'{n} {found.classes[n]} {c:.0f} ns' for n, c in found.costs_ns.items())}")
+    return msgspec.structs.replace(found, costs_ns={})
 
 
 def check_clock(journal_ns: int, wall_ns: int, node: str) -> None:

@@ -15,6 +15,7 @@ from domain.actions import Action
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.protocols import Store
+from market.schedule import Schedule
 
 # A second or two of replay at most, and a snapshot every few seconds at most.
 SNAPSHOT_EVERY = 20_000
@@ -53,6 +54,7 @@ class NodeGenesis(msgspec.Struct, frozen=True):
     kind: str
     config: dict[str, Any]
     instruments: tuple[Instrument, ...]
+    schedule: Schedule | None = None
 
 
 class Recorder:
@@ -117,10 +119,20 @@ def started(
 def make_node(genesis: bytes) -> Node:
     """Make a node from its genesis mark's body."""
     mark = msgspec.msgpack.decode(genesis, type=NodeGenesis)
-    return Node(RegionConfig.model_validate(mark.config), mark.instruments)
+    return Node(RegionConfig.model_validate(mark.config), mark.instruments, mark.schedule)
 
 
-def recover(store: Store, config: RegionConfig, instruments: Iterable[Instrument]) -> tuple[Recorder, Replay]:
-    """Start a node on its journal, empty or not, and say what was replayed."""
-    genesis = encode_genesis(config=config.model_dump(mode="json"), instruments=tuple(instruments))
+def recover(
+    store: Store,
+    config: RegionConfig,
+    instruments: Iterable[Instrument],
+    schedule: Schedule | None = None,
+) -> tuple[Recorder, Replay]:
+    """Start a node on its journal, empty or not, and say what was replayed.
+
+    The schedule is part of what a node is made from: a replay elsewhere must not measure its own.
+    """
+    genesis = encode_genesis(
+        config=config.model_dump(mode="json"), instruments=tuple(instruments), schedule=schedule
+    )
     return started(store, make_node, genesis, config.node, config.journal.snapshot_events)

@@ -11,7 +11,9 @@ from bus.journal_memory import MemoryJournal
 from domain.actions import FetchBook
 from domain.errors import ExitCode, SwarmError
 from domain.instrument import Instrument
+from domain.market_events import Tick, Trade
 from domain.report import NodeReport
+from market.schedule import Schedule
 from sim.swarm import SwarmModel
 from sim.translate import listed
 from tests.sim.plans import plan, region_config
@@ -91,3 +93,24 @@ def test_snapshots_are_due_as_the_config_says() -> None:
     )
     recorder, _ = recover(lived.store, often, lived.instruments)
     assert recorder.snapshot_every == 1_000
+
+
+def test_the_classes_of_indicators_are_recorded_and_a_restart_sees_the_same_values() -> None:
+    names = ("ema:5", "sma:7", "bollinger:9")
+    schedule = Schedule({"sma:7": "few", "bollinger:9": "deferred"}, {}, few=3, batch=8, delay=2)
+    config = CONFIG.model_copy(update={"market": CONFIG.market.model_copy(update={"indicators": names})})
+    store, instruments = MemoryJournal("tokyo-1"), Lived(0.1).instruments
+    first, _ = recover(store, config, instruments, schedule)
+    for number in range(1, 60):
+        at_ns = number * 50_000_000
+        bid = 6_000_000 + number * number % 97
+        first.step(Tick(0, at_ns, at_ns, bid, 5, bid + 2, 5, number))
+        first.step(Trade(0, at_ns, at_ns, number, bid, 3, 1))
+    first.commit()
+    again, replay = recover(store, config, instruments, schedule)
+    assert isinstance(first.core, Node) and isinstance(again.core, Node) and replay.inputs == 118
+    shown = [first.core.pipeline.indicator(0, name) for name in names]
+    assert shown == [again.core.pipeline.indicator(0, name) for name in names] and None not in shown
+    assert again.core.state() == first.core.state()
+    bare, _ = recover(MemoryJournal("tokyo-1"), config, instruments)
+    assert isinstance(bare.core, Node) and bare.genesis != again.genesis
