@@ -152,6 +152,8 @@ class Candles:
         limit: int,
     ) -> list[Candle]:
         """List bars ascending, empty ones filled in: the first from a time on, or the latest."""
+        if from_ns is not None and from_ns > now_ns:
+            return []
         last_ns = interval.open_ns(now_ns if until_ns is None else min(now_ns, until_ns))
         first_ns = self._first_ns(interval, last_ns, from_ns, limit)
         kept = self._bars[market][SPANS.index(interval.base_ns)]

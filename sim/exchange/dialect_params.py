@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from domain.instrument import Instrument
-from domain.units import Step, atoms
+from domain.units import ATOM_DECIMALS, Step, atoms
 from sim.exchange.config import NOTIONAL_ATOMS_MAX
 from sim.exchange.dialect_errors import (
     CLIENT_ID_RANGE,
@@ -70,6 +70,8 @@ class Params:
         value = self.need(name)
         if _NUMBER.fullmatch(value) is None:
             raise illegal(name, NUMBER_RANGE)
+        if len(value.partition(".")[2]) > ATOM_DECIMALS:
+            raise DialectError(-1111, f"Parameter '{name}' has too much precision.")
         try:
             count = step.count(value)
         except ValueError:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
+from sim.exchange.dialect_calls import REST_CALLS
+from sim.exchange.dialect_market import ORDER_TYPES
 from tests.sim.exchange.ccxt_clients import books, crowd
 from tests.sim.exchange.server_builders import Running, running
 
@@ -151,3 +154,66 @@ def test_amounts_of_quote_are_read_strictly() -> None:
         )
 
     checked(check)
+
+
+ODD = (
+    "",
+    "0",
+    "1",
+    "-1",
+    "x",
+    "5000",
+    "10" * 10,
+    "9" * 40,
+    "1.5",
+    "BTCUSDT",
+    '["BTCUSDT"]',
+    "[[]]",
+    "1M",
+    "ü",
+    "%00",
+)
+NAMES = (
+    "symbol",
+    "symbols",
+    "limit",
+    "fromId",
+    "startTime",
+    "endTime",
+    "interval",
+    "windowSize",
+    "type",
+    "orderId",
+    "cancelReplaceMode",
+    "cancelOrderId",
+    "side",
+    "quantity",
+    "quoteOrderQty",
+    "price",
+    "stopPrice",
+    "timeInForce",
+)
+
+
+def test_no_question_whatever_is_answered_with_a_traceback() -> None:
+    draw = random.Random(11)
+
+    async def check(at: Running) -> None:
+        good = {
+            "symbol": "BTCUSDT",
+            "interval": "1M",
+            "side": "BUY",
+            "timeInForce": "GTC",
+            "quantity": "0.001",
+        }
+        for method, path in sorted(REST_CALLS):
+            for _ in range(12):
+                values = dict(good) if draw.random() < 0.7 else {}
+                values |= {draw.choice(NAMES): draw.choice(ODD) for _ in range(draw.randrange(4))}
+                if method == "POST" and draw.random() < 0.7:
+                    values |= {"type": draw.choice(ORDER_TYPES), "cancelReplaceMode": "ALLOW_FAILURE"}
+                asked: dict[str, Any] = values
+                status, body = await at.rest(method, path, "A", **asked)
+                assert status < 500, (method, path, values, body)
+
+    checked(check, limits={"weight_minute": 10**9, "orders_10s": 10**6})

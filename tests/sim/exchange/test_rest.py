@@ -121,6 +121,7 @@ REFUSED: list[tuple[dict[str, object], int, str]] = [
     ({"quantity": "one"}, -1100, "Illegal characters found in parameter 'quantity'"),
     ({"quantity": ""}, -1102, "Mandatory parameter 'quantity'"),
     ({"quantity": "0.000001"}, -1013, "Filter failure: LOT_SIZE"),
+    ({"quantity": "0.00000000001"}, -1111, "Parameter 'quantity' has too much precision."),
     ({"quantity": "999"}, -1013, "Filter failure: LOT_SIZE"),
     ({"price": "0.001"}, -1013, "Filter failure: PRICE_FILTER"),
     ({"quantity": "0.00001"}, -1013, "Filter failure: NOTIONAL"),
