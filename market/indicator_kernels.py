@@ -104,54 +104,60 @@ NAN = float("nan")
 
 
 @kernel
-def run_op(program: Ints, op: int, s: Floats, base: int, i: int, values: Floats, n: int, last: bool) -> None:
-    """Run one operation on the inputs at `i` of a symbol whose state begins at `base`."""
-    code, first, at = program[op + OPCODE], program[op + FIRST], base + program[op + STATE]
-    column, x = program[op + STAGED], s[i + CLOSE_IN]
-    if code == SMA:
-        values[n, column] = sma(s, at, first, x)
-    elif code == EMA:
-        values[n, column] = ema(s, at, first, x)
-    elif code == WMA:
-        values[n, column] = wma(s, at, first, x)
-    elif code == RSI:
-        values[n, column] = rsi(s, at, first, x)
-    elif code == MACD:
-        macd(s, at, first, program[op + SECOND], program[op + THIRD], x, values, n, column)
-    elif code == ROC:
-        values[n, column] = roc(s, at, first, x)
-    elif code == ATR:
-        values[n, column] = atr(s, at, first, s[i + HIGH_IN], s[i + LOW_IN], x)
-    elif code == ADX:
-        adx(s, at, first, s[i + HIGH_IN], s[i + LOW_IN], x, values, n, column)
-    elif code == KELTNER:
-        keltner(s, at, first, program[op + SECOND], s[i + HIGH_IN], s[i + LOW_IN], x, values, n, column)
-    elif code == DONCHIAN:
-        donchian(s, at, first, s[i + HIGH_IN], s[i + LOW_IN], values, n, column)
-    elif code == STOCHASTIC:
-        smooth, signal = program[op + SECOND], program[op + THIRD]
-        stochastic(s, at, first, smooth, signal, s[i + HIGH_IN], s[i + LOW_IN], x, values, n, column)
-    elif code == BOLLINGER:
-        bollinger(s, at, first, x, values, n, column)
-    elif code == ZSCORE:
-        values[n, column] = zscore(s, at, first, x)
-    elif code == REALISED:
-        values[n, column] = realised(s, at, first, s[i + RETURN_IN])
-    elif code == EWMA:
-        values[n, column] = ewma(s, at, first, s[i + RETURN_IN])
-    elif code == VWAP:
-        values[n, column] = vwap(s, at, first, s[i + VOLUME_IN], s[i + NOTIONAL_IN])
-    elif code == OBV:
-        values[n, column] = obv(s, at, x, s[i + VOLUME_IN])
-    elif code == PROFILE:
-        bins, trades = program[op + SECOND], program[op + THIRD]
-        profile(s, at, first, bins, trades, x, s[i + VOLUME_IN], last, values, n, column)
-    elif code == IMBALANCE:
-        values[n, column] = imbalance(s, i + LEVELS_IN, first)
-    elif code == MICROPRICE:
-        values[n, column] = microprice(s, i + LEVELS_IN)
-    elif code == ORDER_FLOW:
-        values[n, column] = order_flow(s, at, first, program[op + SECOND], i + LEVELS_IN, s[i + BROKEN])
+def run_ops(
+    program: Ints, start: int, end: int, s: Floats, base: int, i: int, values: Floats, n: int, last: bool
+) -> None:
+    """Run operations on the inputs at `i` of a symbol whose state begins at `base`.
+
+    The loop is in here: to call for each operation took as long as most of them do.
+    """
+    for op in range(start, end, OP_WORDS):
+        code, first, at = program[op + OPCODE], program[op + FIRST], base + program[op + STATE]
+        column, x = program[op + STAGED], s[i + CLOSE_IN]
+        if code == SMA:
+            values[n, column] = sma(s, at, first, x)
+        elif code == EMA:
+            values[n, column] = ema(s, at, first, x)
+        elif code == WMA:
+            values[n, column] = wma(s, at, first, x)
+        elif code == RSI:
+            values[n, column] = rsi(s, at, first, x)
+        elif code == MACD:
+            macd(s, at, first, program[op + SECOND], program[op + THIRD], x, values, n, column)
+        elif code == ROC:
+            values[n, column] = roc(s, at, first, x)
+        elif code == ATR:
+            values[n, column] = atr(s, at, first, s[i + HIGH_IN], s[i + LOW_IN], x)
+        elif code == ADX:
+            adx(s, at, first, s[i + HIGH_IN], s[i + LOW_IN], x, values, n, column)
+        elif code == KELTNER:
+            keltner(s, at, first, program[op + SECOND], s[i + HIGH_IN], s[i + LOW_IN], x, values, n, column)
+        elif code == DONCHIAN:
+            donchian(s, at, first, s[i + HIGH_IN], s[i + LOW_IN], values, n, column)
+        elif code == STOCHASTIC:
+            smooth, signal = program[op + SECOND], program[op + THIRD]
+            stochastic(s, at, first, smooth, signal, s[i + HIGH_IN], s[i + LOW_IN], x, values, n, column)
+        elif code == BOLLINGER:
+            bollinger(s, at, first, x, values, n, column)
+        elif code == ZSCORE:
+            values[n, column] = zscore(s, at, first, x)
+        elif code == REALISED:
+            values[n, column] = realised(s, at, first, s[i + RETURN_IN])
+        elif code == EWMA:
+            values[n, column] = ewma(s, at, first, s[i + RETURN_IN])
+        elif code == VWAP:
+            values[n, column] = vwap(s, at, first, s[i + VOLUME_IN], s[i + NOTIONAL_IN])
+        elif code == OBV:
+            values[n, column] = obv(s, at, x, s[i + VOLUME_IN])
+        elif code == PROFILE:
+            bins, trades = program[op + SECOND], program[op + THIRD]
+            profile(s, at, first, bins, trades, x, s[i + VOLUME_IN], last, values, n, column)
+        elif code == IMBALANCE:
+            values[n, column] = imbalance(s, i + LEVELS_IN, first)
+        elif code == MICROPRICE:
+            values[n, column] = microprice(s, i + LEVELS_IN)
+        elif code == ORDER_FLOW:
+            values[n, column] = order_flow(s, at, first, program[op + SECOND], i + LEVELS_IN, s[i + BROKEN])
 
 
 @kernel
@@ -173,8 +179,8 @@ def step(program: Ints, marks: Ints, s: Floats, values: Floats, n: int, clock: i
         else:
             s[i + RETURN_IN] = math.log(close / before) if close > 0.0 and before > 0.0 else NAN
         s[i + PREVIOUS_CLOSE] = close
-    for op in range(program[OPS_AT] + first * OP_WORDS, program[OPS_AT] + every * OP_WORDS, OP_WORDS):
-        run_op(program, op, s, base, i, values, n, op >= 0)
+    ops = program[OPS_AT]
+    run_ops(program, ops + first * OP_WORDS, ops + every * OP_WORDS, s, base, i, values, n, first >= 0)
     if every != deferred:
         _scheduled(program, row, marks, mark, s, base, i, values, n, clock, now_ns)
     s[i + BROKEN] = 0.0
@@ -242,7 +248,8 @@ def _run_logged(
     log, length, width = base + program[row + LOG], program[row + LOG_LENGTH], program[row + WIDTH]
     for op in range(program[OPS_AT] + first * OP_WORDS, program[OPS_AT] + end * OP_WORDS, OP_WORDS):
         for event in range(since, until):
-            run_op(program, op, s, base, log + event % length * width, values, n, event == until - 1)
+            inputs, last = log + event % length * width, event == until - 1
+            run_ops(program, op, op + OP_WORDS, s, base, inputs, values, n, last)
 
 
 @kernel
