@@ -23,6 +23,8 @@ STATES = {
     "rejected": OrderState.REJECTED,
 }
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+# What reading something that has another shape than ccxt promises may raise.
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError)
 _TIFS: dict[str, TimeInForce] = {
     "GTC": TimeInForce.GTC,
     "IOC": TimeInForce.IOC,
@@ -100,7 +102,7 @@ class Reader:
         try:
             at_ns = int(book.get("timestamp") or 0) * MS_NS
             bids, asks = (self._levels(book[side], depth) for side in ("bids", "asks"))
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        except _UNREADABLE as error:
             raise BadFrame(f"unreadable book: {error!r:.100}") from error
         return BookSnapshot(self.index, at_ns, local_ts_ns, sequence, bids, asks)
 
@@ -120,7 +122,7 @@ class Reader:
                 self.size[trade["amount"]],
                 int(SIDES[trade["side"]]),
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except _UNREADABLE as error:
             raise BadFrame(f"unreadable trade: {error!r:.100}") from error
 
     def fill(self, trade: Any, client_id: int, local_ts_ns: int) -> Fill:
@@ -141,14 +143,14 @@ class Reader:
                 maker=trade.get("takerOrMaker") == "maker",
                 exchange_ts_ns=int(trade["timestamp"]) * MS_NS,
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except _UNREADABLE as error:
             raise BadFrame(f"unreadable own trade: {error!r:.100}") from error
 
     def order(self, order: Any) -> tuple[OrderState, int]:
         """Read an order's state and how much of it is filled."""
         try:
             state, filled = STATES[order["status"]], self.size[order.get("filled") or 0]
-        except (KeyError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise BadFrame(f"unreadable order: {error!r:.100}") from error
         if state == OrderState.OPEN and filled > 0:
             return OrderState.PARTIALLY_FILLED, filled
@@ -158,9 +160,9 @@ class Reader:
 
     def open_order(self, order: Any) -> OpenOrder:
         """Read one of the account's open orders."""
-        text = str(order.get("clientOrderId") or "")
-        tif = "PO" if order.get("postOnly") else str(order.get("timeInForce"))
         try:
+            text = str(order.get("clientOrderId") or "")
+            tif = "PO" if order.get("postOnly") else str(order.get("timeInForce"))
             return OpenOrder(
                 client_id_read(text) or 0,
                 text,
@@ -172,7 +174,7 @@ class Reader:
                 self.size[order["amount"]],
                 self.size[order.get("filled") or 0],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise BadFrame(f"unreadable open order: {error!r:.100}") from error
 
 
