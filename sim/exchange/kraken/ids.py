@@ -20,6 +20,7 @@ _HEX = re.compile(r"[0-9a-f]{32}|[0-9A-F]{32}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 _HEX_KINDS = {"h": str.lower, "H": str.upper}
 _UUID_KINDS = {"u": str.lower, "U": str.upper}
+_CORE = re.compile(r"(n|f[A-Za-z0-9.:_-]{1,18}|r[0-9]{1,10}|[hHuU][0-9A-Za-z]{1,22})/([0-9a-z]{1,12})")
 USERREF_MAX = (1 << 31) - 1
 
 
@@ -63,17 +64,15 @@ def core_text(name: Name, root: int) -> str:
 
 def read_core_text(text: str, order_id: int) -> tuple[Name, int]:
     """Read it back; an order that was placed in another way has no name and is its own first."""
-    short, stroke, root = text.rpartition("/")
-    if not stroke or not short or not root.isalnum():
+    found = _CORE.fullmatch(text)
+    if found is None:
         return Name(), order_id
-    kind, rest = short[0], short[1:]
+    kind, rest, root = found.group(1)[0], found.group(1)[1:], int(found.group(2), 36)
     if kind == "f":
-        return Name(rest), int(root, 36)
+        return Name(rest), root
     if kind == "r":
-        return Name(userref=int(rest)), int(root, 36)
-    if kind in _HEX_KINDS or kind in _UUID_KINDS:
-        return Name(_long(kind, rest)), int(root, 36)
-    return Name(), int(root, 36)
+        return Name(userref=int(rest)), root
+    return Name(None if kind == "n" else _long(kind, rest)), root
 
 
 def _short(name: Name) -> str:

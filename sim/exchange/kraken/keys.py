@@ -15,6 +15,7 @@ from itertools import count
 
 from sim.exchange.kraken.errors import KrakenError
 from sim.exchange.kraken.limits import S_NS
+from sim.exchange.kraken.numbers import digits
 from sim.exchange.sign import ApiKey
 
 TOKEN_S = 900
@@ -48,7 +49,7 @@ class Keyring:
         known = self._keys.get(key or "")
         if key is None or known is None:
             raise KrakenError("EAPI:Invalid key")
-        if nonce is None or not (nonce.isascii() and nonce.isdigit()) or int(nonce) > NONCE_MAX:
+        if nonce is None or not digits(nonce, 20) or int(nonce) > NONCE_MAX:
             raise KrakenError("EAPI:Invalid nonce")
         if not _signed(known, sign or "", path, nonce, body):
             raise KrakenError("EAPI:Invalid signature")

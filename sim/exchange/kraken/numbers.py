@@ -10,15 +10,29 @@ from domain.instrument import Instrument
 from domain.units import ATOMS_PER_UNIT, Step, atoms_text, decimal_text
 
 
-class Number(str):
+class Number:
     """A JSON number with a fraction, as the client wrote it."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
 
 
 def read_json(text: str) -> object:
-    """Read JSON; numbers with a fraction stay text."""
-    return json.loads(text, parse_float=Number)
+    """Read JSON; numbers with a fraction stay text. Half a surrogate pair is refused: nobody can write it."""
+    value: object = json.loads(text, parse_float=Number)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    return value
+
+
+def digits(text: str, most: int = 19) -> bool:
+    """Tell whether a text is a whole number of at most so many digits."""
+    return text.isascii() and text.isdigit() and len(text) <= most
 
 
 def raw(text: str) -> msgspec.Raw:

@@ -121,13 +121,13 @@ class PrivateSession:
 
     def _shown_executions(self, params: Mapping[str, object], account: int) -> list[object]:
         """Give the answer to a subscription, and the records of each snapshot."""
-        orders, trades = params.get("snap_orders", True), params.get("snap_trades", False)
+        orders, trades = params.get("snap_orders", True) is True, params.get("snap_trades") is True
         result: Json = {"channel": "executions", "snap_orders": orders, "snap_trades": trades}
         limit = self._voice.limits.trading_max
         shown: list[object] = [result if limit is None else {**result, "maxratecount": limit}]
-        if trades is True:
+        if trades:
             shown.append(b",".join(self._recent_trades(account)))
-        if orders is True:
+        if orders:
             shown.append(b",".join(self._open_orders(account)))
         return shown
 

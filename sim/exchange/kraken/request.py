@@ -9,6 +9,8 @@ from sim.exchange.kraken.errors import KrakenError
 from sim.exchange.kraken.numbers import read_json
 from sim.exchange.kraken.stamps import rfc3339
 
+NUMBER_MAX = (1 << 63) - 1
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -50,6 +52,7 @@ def read_request(text: str, now_ns: int) -> Request:
     method, params, number = message.get("method"), message.get("params", {}), message.get("req_id")
     if not isinstance(method, str) or not isinstance(params, dict):
         raise KrakenError("Malformed request")
-    if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+    whole = isinstance(number, int) and not isinstance(number, bool) and abs(number) <= NUMBER_MAX
+    if number is not None and not whole:
         raise KrakenError("Malformed request: req_id must be an integer")
     return Request(method, params, number, now_ns)

@@ -59,9 +59,17 @@ def _private(venue: Venue, voice: KrakenVoice, keyring: Keyring, call: PrivateCa
         if not voice.limits.call(key, cost, venue.now_ns()):
             raise KrakenError("EAPI:Rate limit exceeded")
         asked = Asked(venue, voice, owner.account, key, values, lists)
-        return answer({"error": [], "result": await venue.ask(lambda: call(asked))})
+        return answer({"error": [], "result": await venue.ask(lambda: _guarded(call, asked))})
 
     return handle
+
+
+def _guarded(call: PrivateCall, asked: Asked) -> object:
+    """Let no value that cannot be read end the work of everybody."""
+    try:
+        return call(asked)
+    except (ValueError, OverflowError):
+        raise invalid() from None
 
 
 def _read(request: web.Request, body: str) -> tuple[dict[str, str], dict[str, list[object]]]:

@@ -11,7 +11,7 @@ from sim.exchange.dialect_market import Json
 from sim.exchange.kraken.errors import invalid
 from sim.exchange.kraken.ids import kraken_id, kraken_number
 from sim.exchange.kraken.keys import TOKEN_S
-from sim.exchange.kraken.numbers import fee_text
+from sim.exchange.kraken.numbers import digits, fee_text
 from sim.exchange.kraken.register import Life
 from sim.exchange.kraken.reports import exec_id, order_record, trade_record
 from sim.exchange.kraken.rest_market import feed_of, whole
@@ -147,7 +147,7 @@ def _time(asked: Asked, name: str, default: int) -> int:
         if number is not None:
             return _time_of(asked, kind, number)
     seconds, _, fraction = text.partition(".")
-    if not (seconds + fraction).isdigit() or len(seconds) > 11:
+    if not digits(seconds, 11) or not digits(fraction or "0", 30):
         raise invalid(name)
     return int(seconds) * S_NS + int(fraction[:9].ljust(9, "0") if fraction else 0)
 

@@ -8,6 +8,7 @@ from sim.exchange.dialect_market import Json
 from sim.exchange.kraken.candles import INTERVALS, MINUTE_NS
 from sim.exchange.kraken.errors import KrakenError, invalid
 from sim.exchange.kraken.feed import Feed, KnownTrade
+from sim.exchange.kraken.numbers import digits
 from sim.exchange.kraken.pairs import asset, asset_pair
 from sim.exchange.kraken.stamps import S_NS, rfc3339, seconds
 from sim.exchange.kraken.voice import KrakenVoice
@@ -40,7 +41,7 @@ def whole(values: Mapping[str, str], name: str, default: int) -> int:
     text = values.get(name, "")
     if text == "":
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    if not digits(text):
         raise invalid(name)
     return int(text)
 

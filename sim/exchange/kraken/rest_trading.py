@@ -8,6 +8,7 @@ from sim.exchange.dialect_market import Json
 from sim.exchange.kraken.desk import Wish
 from sim.exchange.kraken.errors import KrakenError, invalid
 from sim.exchange.kraken.ids import Name, kraken_id, kraken_number
+from sim.exchange.kraken.numbers import digits
 from sim.exchange.kraken.register import Life
 from sim.exchange.kraken.reports import descr_text, side_text
 from sim.exchange.kraken.rest_account import Asked, PrivateCall
@@ -111,7 +112,7 @@ def _edit(asked: Asked) -> Json:
 
 def _cancel(asked: Asked) -> Json:
     order_id, cl_ord_id = _which(asked)
-    if cl_ord_id is not None and cl_ord_id.isdigit() and "txid" in asked.values:
+    if cl_ord_id is not None and digits(cl_ord_id, 10) and "txid" in asked.values:
         return _cancel_userref(asked, int(cl_ord_id))
     asked.voice.desk.cancel(asked.account, order_id, cl_ord_id)
     return {"count": 1}

@@ -10,7 +10,7 @@ from domain.units import atoms
 from sim.exchange.kraken.desk import Change, Wish
 from sim.exchange.kraken.errors import KrakenError, invalid
 from sim.exchange.kraken.ids import USERREF_MAX, Name, name_allowed
-from sim.exchange.kraken.numbers import text_steps
+from sim.exchange.kraken.numbers import digits, text_steps
 from sim.exchange.kraken.stamps import S_NS, read_rfc3339
 from sim.exchange.messages import SelfTradePrevention
 
@@ -82,7 +82,7 @@ def read_name(fields: Fields) -> Name:
         raise invalid("cl_ord_id")
     if userref is None:
         return Name(cl_ord_id)
-    if not (userref.isascii() and userref.isdigit()) or int(userref) > USERREF_MAX:
+    if not digits(userref, 10) or int(userref) > USERREF_MAX:
         raise invalid("userref")
     return Name(userref=int(userref))
 
@@ -153,9 +153,9 @@ def _expiry(fields: Fields, now_ns: int) -> int | None:
         return None
     if text is None:
         raise invalid("expiretm")
-    if text.startswith("+") and text[1:].isdigit() and len(text) < 10:
+    if text.startswith("+") and digits(text[1:], 9):
         return now_ns + int(text[1:]) * S_NS
-    at_ns = int(text) * S_NS if text.isdigit() and len(text) < 12 else read_rfc3339(text)
+    at_ns = int(text) * S_NS if digits(text, 11) else read_rfc3339(text)
     if at_ns is None or at_ns <= now_ns:
         raise KrakenError("EGeneral:Invalid arguments:expiretm")
     return at_ns
