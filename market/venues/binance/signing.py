@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
-from domain.ids import client_id_text
+from domain.ids import SEQUENCE_BITS, SEQUENCE_MAX, client_id_text
 from domain.instrument import Instrument
 from domain.order import OrderIntent, Side, TimeInForce
 from market.venues.steps import StepWriter
 
+PREFIXES_MAX = 4_096
 _BLOCK = 64
 _MARKET = int(TimeInForce.MARKET)
 
@@ -36,6 +37,16 @@ class Signer:
         inner.update(message)
         outer.update(inner.digest())
         return outer.hexdigest()
+
+
+class _Prefixes(dict[int, str]):
+    """The part of a client id's text that one agent keeps for an epoch; only the sequence is written anew."""
+
+    def __missing__(self, upper: int) -> str:
+        if len(self) >= PREFIXES_MAX:
+            self.clear()
+        text = self[upper] = client_id_text(upper << SEQUENCE_BITS)[:-8]
+        return text
 
 
 class _Market:
@@ -103,7 +114,7 @@ class OrderWire:
         self, instruments: Iterable[Instrument], api_key: str, api_secret: str, recv_window_ms: int = 2_000
     ) -> None:
         assert api_key.isascii() and not set(api_key) & set('%"\\&='), "an API key is letters and digits"
-        self._sign = Signer(api_secret).sign
+        self._sign, self._prefixes = Signer(api_secret).sign, _Prefixes()
         self._markets = {
             instrument.index: _Market(instrument, api_key, recv_window_ms) for instrument in instruments
         }
@@ -117,10 +128,11 @@ class OrderWire:
         market = self._markets[intent.instrument]
         tif, size = intent.tif, market.size[intent.size_lots]
         price = market.price[intent.price_ticks] if tif != _MARKET else ""
-        text = client_id_text(client_id)
+        text = f"{self._prefixes[client_id >> SEQUENCE_BITS]}{client_id & SEQUENCE_MAX:08x}"
+        stamp = str(timestamp_ms)
         a, b, c, d, e, f, g, h, i, j, k, end = market.places[intent.side, tif]
-        signature = self._sign(f"{a}{text}{b}{price}{c}{size}{d}{timestamp_ms}{e}".encode())
-        return (f"{f}{request_id}{g}{text}{h}{price}{i}{size}{j}{timestamp_ms}{k}{signature}{end}").encode()
+        signature = self._sign(f"{a}{text}{b}{price}{c}{size}{d}{stamp}{e}".encode())
+        return f"{f}{request_id}{g}{text}{h}{price}{i}{size}{j}{stamp}{k}{signature}{end}".encode()
 
     def cancel(self, request_id: int, client_id: int, instrument: int, timestamp_ms: int) -> bytes:
         """Build `order.cancel`."""

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.ids import client_id, client_id_text
+from domain.ids import EPOCH_MAX, SEQUENCE_MAX, SHARD_MAX, client_id, client_id_text
 from domain.order import OrderIntent, Side, TimeInForce
-from market.venues.binance.signing import OrderWire, Signer, signed_query
+from market.venues.binance.signing import PREFIXES_MAX, OrderWire, Signer, signed_query
 from tests.market.scripted_venue import BTC, ETH
 
 KEY, SECRET = (
     "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",
     "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j",
 )
+
+PLACES = OrderWire((BTC,), KEY, SECRET)
 
 
 def standard(secret: str, text: str) -> str:
@@ -97,3 +99,18 @@ def test_a_key_that_would_break_the_template_is_our_own_mistake() -> None:
 def test_a_rest_query_carries_its_signature_last() -> None:
     query = signed_query(Signer(SECRET), {"symbol": "BTCUSDT", "timestamp": 5})
     assert query == f"symbol=BTCUSDT&timestamp=5&signature={standard(SECRET, 'symbol=BTCUSDT&timestamp=5')}"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, SHARD_MAX), st.integers(0, EPOCH_MAX), st.integers(0, SEQUENCE_MAX))
+def test_every_client_id_is_written_as_everywhere_else(shard: int, epoch: int, sequence: int) -> None:
+    number = client_id(shard, epoch, sequence)
+    told = check(PLACES.place(1, number, OrderIntent(0, 0, 1, 0, 123, 45), 1_700_000_000_000), "order.place")
+    assert told["newClientOrderId"] == client_id_text(number)
+
+
+def test_the_memo_of_agents_and_epochs_is_bounded() -> None:
+    wire = OrderWire((BTC,), KEY, SECRET)
+    for epoch in range(PREFIXES_MAX + 10):
+        wire.place(1, client_id(1, epoch, 7), OrderIntent(0, 0, 1, 0, 123, 45), 1_700_000_000_000)
+    assert 0 < len(wire._prefixes) <= PREFIXES_MAX
