@@ -96,7 +96,10 @@ def import_files(arguments: argparse.Namespace) -> int:
         for path in arguments.files
     ]
     with Bars() as bars:
-        done = Importer(arguments.root, bars.bytes_of).run(jobs, dry_run=arguments.dry_run)
+        importer = Importer(arguments.root, bars.bytes_of)
+        done = importer.run(jobs, dry_run=arguments.dry_run)
+    if importer.leftovers:
+        print(f"history: {importer.leftovers}", file=sys.stderr)
     if arguments.json:
         _json([{**msgspec.to_builtins(one), "dry_run": arguments.dry_run} for one in done])
         return ExitCode.OK

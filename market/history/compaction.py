@@ -7,13 +7,11 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from market.history.catalog import by_series, parts
-from market.history.columns import TIME, instrument_of
-from market.history.history import apart
-from market.history.lane import FOREVER_NS, Lane, metadata, opened, together
-from market.history.layout import Kind, Part, Series
+from market.history.columns import instrument_of
+from market.history.lane import metadata, opened, sorted_columns, together
+from market.history.layout import Part, Series
 from market.history.part import GROUP_ROWS, Columns, PartWriter
 from market.history.staging import MAINTENANCE, Change, Staging
 
@@ -64,25 +62,6 @@ def _compacted(root: Path, staging: Staging, series: Series, found: Sequence[Par
     removes = tuple(each.path(Path()).as_posix() for each in found if each.name != part.name)
     staging.commit(Change(((writer.staged.name, part.path(Path()).as_posix()),), removes))
     return Compacted(series, len(found), before, after, part.rows)
-
-
-def sorted_columns(root: Path, kind: Kind, found: Sequence[Part]) -> Iterator[Columns]:
-    """Give the rows of parts that may overlap, in order of time and arrival."""
-    runs = apart(sorted(found, key=lambda part: (part.first_ns, part.last_ns)))
-    lanes = [Lane(root, kind, run, 0, FOREVER_NS, GROUP_ROWS) for run in runs]
-    while lanes := [lane for lane in lanes if not lane.ended]:
-        bound_ns = min(lane.bound_ns for lane in lanes)
-        taken = [columns for lane in lanes if (columns := lane.take(bound_ns)) is not None]
-        if len(taken) == 1:
-            yield taken[0]
-        elif taken:
-            joint = taken[0]
-            for each in taken[1:]:
-                joint = together(joint, each)
-            yield joint.pick(np.lexsort((joint.numbers["arrival"], joint.numbers[TIME[kind]])))
-        for lane in lanes:
-            if lane.bound_ns == bound_ns != FOREVER_NS:
-                lane.load()
 
 
 def in_groups(found: Iterator[Columns]) -> Iterator[Columns]:

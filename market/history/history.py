@@ -16,9 +16,10 @@ import numpy as np
 from domain.dtypes import ROW_WIDTH, Rows
 from domain.errors import ConfigError
 from domain.instrument import Instrument
+from market.history.arrow import Column
 from market.history.catalog import parts
 from market.history.columns import TIME, instrument_of
-from market.history.lane import FOREVER_NS, Lane, metadata, opened
+from market.history.lane import FOREVER_NS, Lane, apart, metadata, opened, sorted_columns
 from market.history.layout import ROW_KINDS, Kind, Part, day_of
 from market.history.part import Columns
 from market.history.record_kernels import merge_records
@@ -85,6 +86,19 @@ class History:
                 if limits and lane.bound_ns <= limits[len(limits) // 4]:
                     lane.load()
 
+    def bars(
+        self, venue: str, symbol: str, start_ns: int = 0, end_ns: int = FOREVER_NS
+    ) -> Iterator[Mapping[str, Column]]:
+        """Give imported bars that open in a stretch of time, as columns, oldest first.
+
+        Bars of several lengths lie side by side: `interval_ns` tells them apart.
+        """
+        found = [
+            part for part in self.parts(venue, (symbol,), start_ns, end_ns) if part.series.kind == Kind.BARS
+        ]
+        for columns in sorted_columns(self.root, Kind.BARS, found, start_ns, end_ns):
+            yield columns.numbers
+
     def _lanes(
         self,
         venue: str,
@@ -126,18 +140,6 @@ class History:
                     where=str(part.path(self.root).parent),
                     mend="replay the days before the change apart",
                 )
-
-
-def apart(found: Sequence[Part]) -> list[list[Part]]:
-    """Deal parts, sorted by their first time, into as few runs as can be in which none overlap."""
-    runs: list[list[Part]] = []
-    for part in found:
-        run = next((run for run in runs if run[-1].last_ns <= part.first_ns), None)
-        if run is None:
-            runs.append([part])
-        else:
-            run.append(part)
-    return runs
 
 
 def merged(taken: Sequence[tuple[Lane, Columns]]) -> Rows:

@@ -19,7 +19,7 @@ from market.history.input import input_of
 from market.history.layout import DAY_NS, IMPORTS, Kind, Part, Series, day_of
 from market.history.part import Columns, PartWriter
 from market.history.raw import BadInput, file_hash
-from market.history.staging import MAINTENANCE, Change, Staging
+from market.history.staging import MAINTENANCE, Change, Leftovers, Staging
 
 # (file, what goes on, bytes done, bytes in all)
 Watch = Callable[[Path, str, int, int], None]
@@ -50,10 +50,12 @@ class Importer:
 
     def __init__(self, root: Path, watch: Watch | None = None) -> None:
         self.root, self._watch = root, watch
+        self.leftovers = Leftovers()
 
     def run(self, jobs: Sequence[FileJob], *, dry_run: bool = False) -> list[Imported]:
         """Import; a dry run reads and checks everything and keeps nothing."""
         with Staging(self.root, MAINTENANCE) as staging:
+            self.leftovers = staging.leftovers
             done: list[Imported] = []
             adds: list[tuple[str, str]] = []
             for job in jobs:

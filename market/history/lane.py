@@ -12,7 +12,7 @@ from domain.errors import ConfigError, SwarmError
 from market.history.arrow import from_lists, numbers_of
 from market.history.columns import COLUMNS, LEVELS, QUOTES, TIME
 from market.history.layout import Kind, Part
-from market.history.part import Columns
+from market.history.part import GROUP_ROWS, Columns
 
 FOREVER_NS = np.iinfo(np.int64).max
 
@@ -145,3 +145,36 @@ class Lane:
         times = columns.numbers[TIME[self.kind]]
         first, end = np.searchsorted(times, (self._start_ns, self._end_ns))
         return columns if first == 0 and end == len(times) else columns.cut(int(first), int(end))
+
+
+def apart(found: Sequence[Part]) -> list[list[Part]]:
+    """Deal parts, sorted by their first time, into as few runs as can be in which none overlap."""
+    runs: list[list[Part]] = []
+    for part in found:
+        run = next((run for run in runs if run[-1].last_ns <= part.first_ns), None)
+        if run is None:
+            runs.append([part])
+        else:
+            run.append(part)
+    return runs
+
+
+def sorted_columns(
+    root: Path, kind: Kind, found: Sequence[Part], start_ns: int = 0, end_ns: int = FOREVER_NS
+) -> Iterator[Columns]:
+    """Give the rows of parts that may overlap, in order of time and arrival."""
+    runs = apart(sorted(found, key=lambda part: (part.first_ns, part.last_ns)))
+    lanes = [Lane(root, kind, run, start_ns, end_ns, GROUP_ROWS) for run in runs]
+    while lanes := [lane for lane in lanes if not lane.ended]:
+        bound_ns = min(lane.bound_ns for lane in lanes)
+        taken = [columns for lane in lanes if (columns := lane.take(bound_ns)) is not None]
+        if len(taken) == 1:
+            yield taken[0]
+        elif taken:
+            joint = taken[0]
+            for each in taken[1:]:
+                joint = together(joint, each)
+            yield joint.pick(np.lexsort((joint.numbers["arrival"], joint.numbers[TIME[kind]])))
+        for lane in lanes:
+            if lane.bound_ns == bound_ns != FOREVER_NS:
+                lane.load()

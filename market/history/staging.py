@@ -36,6 +36,13 @@ class Leftovers(msgspec.Struct, frozen=True):
     dropped_files: int = 0
     dropped_bytes: int = 0
 
+    def __add__(self, other: Leftovers) -> Leftovers:
+        return Leftovers(
+            self.finished_changes + other.finished_changes,
+            self.dropped_files + other.dropped_files,
+            self.dropped_bytes + other.dropped_bytes,
+        )
+
     def __bool__(self) -> bool:
         return self.finished_changes > 0 or self.dropped_files > 0
 
@@ -54,6 +61,8 @@ class Staging:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock: int | None = _locked(self.folder / LOCK, name, root)
         self.leftovers = _settled(root, self.folder)
+        if name == MAINTENANCE:
+            self.leftovers += _swept(root, self.folder)
         self._numbers = 0
 
     def number(self) -> int:
@@ -110,6 +119,21 @@ def _settled(root: Path, folder: Path) -> Leftovers:
         note.unlink()
         finished = 1
     return Leftovers(finished, *_cleared(folder))
+
+
+def _swept(root: Path, own: Path) -> Leftovers:
+    """Settle what processes left whose name nobody uses any more; who is at work is left alone."""
+    found = Leftovers()
+    for folder in sorted(path for path in own.parent.iterdir() if path.is_dir() and path != own):
+        try:
+            lock = _locked(folder / LOCK, folder.name, root)
+        except SwarmError:
+            continue
+        try:
+            found += _settled(root, folder)
+        finally:
+            os.close(lock)
+    return found
 
 
 def _cleared(folder: Path) -> tuple[int, int]:
