@@ -13,9 +13,7 @@ Places = NDArray[np.int64]
 Prices = NDArray[np.float64]
 
 
-@kernel(
-    "int64(int64[::1], int64[::1], float64[::1], int64, int64[::1], float64[::1], float64[::1], int64[::1])"
-)
+@kernel
 def merge_side(
     block: Block,
     members: Places,
