@@ -60,6 +60,7 @@ def run(quick: bool) -> Result:
     compile_kernels(None)
     folder = Path(tempfile.mkdtemp(prefix="recorder-"))
     try:
+        _record_s(folder / "warm", markets, 100)  # imports of Arrow are no part of recording
         record_s, size = _record_s(folder / "history", markets, day_ticks)
         query_s, found = _query_s(folder / "history")
         # The day of one symbol alone: SQLite would take minutes for all of them.

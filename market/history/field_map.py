@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -164,16 +163,18 @@ DUMPS: dict[str, Dump] = {
 
 # How the same columns are called in other headers of the same dumps.
 _ALIASES = {
-    "tradeid": "id", "aggregatetradeid": "aggtradeid", "aggid": "aggtradeid", "transacttime": "transacttime",
-    "timestamp": "timestamp", "isbuyermaker": "isbuyermaker", "numberoftrades": "count",
-    "takerbuybasevolume": "takerbuyvolume", "quoteassetvolume": "quotevolume", "quantity": "quantity",
-}  # fmt: skip
+    "tradeid": "id",
+    "aggregatetradeid": "aggtradeid",
+    "numberoftrades": "count",
+    "quoteassetvolume": "quotevolume",
+    "takerbuybasevolume": "takerbuyvolume",
+}
 _NAMED = re.compile(
     r"(?P<symbol>[A-Z0-9]{2,30}(?:_PERP|_\d{6})?)-(?P<what>trades|aggTrades|bookTicker|bookDepth|\d+[smhdw]|1mo)"
-    r"-(?P<day>\d{4}-\d{2}(?:-\d{2})?)\.(?:zip|csv)"
+    r"-\d{4}-\d{2}(?:-\d{2})?\.(?:zip|csv)"
 )
 _DEPTH_NAMED = re.compile(
-    r"(?P<symbol>[A-Z0-9]+)_T_DEPTH_(?P<day>\d{4}-\d{2}-\d{2})(?:_depth_(?:snap|update))?\.(?:zip|csv)"
+    r"(?P<symbol>[A-Z0-9]+)_T_DEPTH_\d{4}-\d{2}-\d{2}(?:_depth_(?:snap|update))?\.(?:zip|csv)"
 )
 
 
@@ -182,24 +183,16 @@ class DumpName(msgspec.Struct, frozen=True):
 
     symbol: str
     dump: str
-    day: date | None
 
 
 def dump_name(path: Path) -> DumpName | None:
     """Read a dump's name, such as BTCUSDT-trades-2025-01-01.zip."""
     if found := _NAMED.fullmatch(path.name):
         what = found["what"] if found["what"] in (*DUMPS, "bookDepth") else "klines"
-        return DumpName(found["symbol"], what, _day(found["day"]))
+        return DumpName(found["symbol"], what)
     if found := _DEPTH_NAMED.fullmatch(path.name):
-        return DumpName(found["symbol"], "depth", _day(found["day"]))
+        return DumpName(found["symbol"], "depth")
     return None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def dump_columns(dump: Dump, fields: list[str]) -> tuple[list[str] | None, FieldMap]:

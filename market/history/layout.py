@@ -13,8 +13,6 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from domain.errors import ConfigError
-
 DAY_NS = 86_400_000_000_000
 STAGING = ".staging"
 IMPORTS = ".imports"
@@ -105,15 +103,3 @@ def part_of(path: Path) -> Part | None:
 
 
 KEYS = ("venue", "symbol", "day")
-
-
-def part_at(path: Path) -> Part:
-    """Read a part off the path of a file that we wrote."""
-    part = part_of(path)
-    if part is None:
-        raise ConfigError(
-            f"{path.name} is not named like a file of history",
-            where=str(path.parent),
-            mend="move it elsewhere: files are named <kind>-<first>-<last>-<n>.parquet",
-        )
-    return part

@@ -20,7 +20,7 @@ from market.history.compaction import compact
 from market.history.file_job import FileJob
 from market.history.history import History
 from market.history.importer import Importer
-from market.history.layout import MANIFESTS, part_at, part_of
+from market.history.layout import MANIFESTS, part_of
 from market.history.retention import retain
 from market.history.verification import Verified, verify
 from market.rows import RowEvent, events_of
@@ -283,8 +283,6 @@ def test_names_that_are_none_of_ours_are_passed_over(tmp_path: Path) -> None:
         (folder / name).write_bytes(b"")
         assert part_of(folder / name) is None
     assert list(parts(tmp_path)) == [] and list(parts(tmp_path / "none")) == []
-    with pytest.raises(SwarmError, match="not named like a file of history"):
-        part_at(folder / "notes.txt")
 
 
 def test_one_series_of_a_verified_report_says_what_it_holds(tmp_path: Path) -> None:
