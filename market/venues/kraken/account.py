@@ -37,6 +37,7 @@ BEFORE_S = 2
 UNTRADED_NS = 60_000_000_000
 
 Read = TypeVar("Read")
+Found = tuple[str, ListedOrder]
 
 
 _TIFS = {"IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
@@ -103,33 +104,56 @@ class AccountReader:
         self._traded_ns = {key: when for key, when in self._traded_ns.items() if since.get(key[0]) == key[1]}
         return AccountSnapshot(self._rest.config.name, now_ns(), after, tuple(orders), tuple(fills))
 
-    async def status(self, client_id: int, index: int, now_ns: Callable[[], int]) -> OrderStatus | None:
-        """Ask for one order by its client id; `None` where the venue knows none."""
-        order_id, found = self._reader.order_ids.get(client_id), None
-        if order_id is not None:
-            body = await self._rest.private("QueryOrders", {"txid": order_id})
-            found = self._read(ORDERS, body, "QueryOrders").get(order_id)
+    async def statuses(
+        self, questions: Sequence[tuple[int, int]], now_ns: Callable[[], int]
+    ) -> dict[int, OrderStatus]:
+        """Ask for orders by client id and market, at once; those that the venue does not know are missing.
+
+        The open are listed before the closed: one that closes between the two is among the closed.
+        """
+        indexes, ids = dict(questions), self._reader.order_ids
+        found = await self._known([ids[one] for one in indexes if one in ids])
+        if missing := [one for one in indexes if one not in found]:
+            form = {"cl_ord_id": client_id_text(missing[0])} if len(missing) == 1 else {}
+            found.update(_newest(await self._listed_open(form), missing))
+        if len(missing := [one for one in missing if one not in found]) > 1:
+            # The latest page has most of them in one call; each that it has not is asked for by its name.
+            found.update(_newest(await self._listed_closed({}), missing))
+        for one in [one for one in missing if one not in found]:
+            found.update(_newest(await self._listed_closed({"cl_ord_id": client_id_text(one)}), [one]))
+        return {one: self._status(one, indexes[one], *order, now_ns()) for one, order in found.items()}
+
+    async def _known(self, order_ids: list[str]) -> dict[int, Found]:
+        found: dict[int, Found] = {}
+        for first in range(0, len(order_ids), IDS_MAX):
+            asked = ",".join(order_ids[first : first + IDS_MAX])
+            body = await self._rest.private("QueryOrders", {"txid": asked})
+            told = self._read(ORDERS, body, "QueryOrders")
+            found.update(
+                {
+                    self._reader.owners[one].client_id: (one, told[one])
+                    for one in asked.split(",")
+                    if one in told
+                }
+            )
+        return found
+
+    async def _listed_open(self, form: dict[str, str]) -> dict[str, ListedOrder]:
+        return self._read(OPEN, await self._rest.private("OpenOrders", form), "OpenOrders").open
+
+    async def _listed_closed(self, form: dict[str, str]) -> dict[str, ListedOrder]:
+        return self._read(CLOSED, await self._rest.private("ClosedOrders", form), "ClosedOrders").closed
+
+    def _status(
+        self, client_id: int, index: int, order_id: str, order: ListedOrder, now_ns: int
+    ) -> OrderStatus:
         try:
-            if order_id is None or found is None:
-                order_id, found = await self._named(client_id_text(client_id))
-            if order_id is None or found is None:
-                return None
-            filled = self._reader.by_index[index].size[found.vol_exec]
+            filled = self._reader.by_index[index].size[order.vol_exec]
         except ValueError as error:
             raise self._unreadable("an order", error) from None
         self._reader.own(order_id, client_id, index)
-        state = _STATES.get(found.status, OrderState.PARTIALLY_FILLED if filled > 0 else OrderState.OPEN)
-        return OrderStatus(client_id, now_ns(), order_number(order_id), int(state), filled)
-
-    async def _named(self, text: str) -> tuple[str | None, ListedOrder | None]:
-        """Find an order by its client id: among the open, then among the closed."""
-        body = await self._rest.private("OpenOrders", {"cl_ord_id": text})
-        listed = self._read(OPEN, body, "OpenOrders").open
-        if not listed:
-            body = await self._rest.private("ClosedOrders", {"cl_ord_id": text})
-            listed = self._read(CLOSED, body, "ClosedOrders").closed
-        found = [(order_id, order) for order_id, order in listed.items() if order.cl_ord_id == text]
-        return max(found, key=lambda one: unix_ns(one[1].opentm), default=(None, None))
+        state = _STATES.get(order.status, OrderState.PARTIALLY_FILLED if filled > 0 else OrderState.OPEN)
+        return OrderStatus(client_id, now_ns, order_number(order_id), int(state), filled)
 
     def _open(self, order_id: str, order: ListedOrder) -> OpenOrder:
         client_id = client_id_read(order.cl_ord_id) if order.cl_ord_id is not None else None
@@ -250,6 +274,18 @@ class AccountReader:
             code=ExitCode.VENUE_DOWN,
             retryable=True,
         )
+
+
+def _newest(listed: dict[str, ListedOrder], wanted: Sequence[int]) -> dict[int, Found]:
+    """Find orders by client id; of several with one id the newest is meant."""
+    found: dict[int, Found] = {}
+    for order_id, order in listed.items():
+        client_id = client_id_read(order.cl_ord_id) if order.cl_ord_id is not None else None
+        if client_id is None or client_id not in wanted:
+            continue
+        if client_id not in found or order.opened_ns > found[client_id][1].opened_ns:
+            found[client_id] = order_id, order
+    return found
 
 
 def _held(one: ListedBalance) -> tuple[int, int]:

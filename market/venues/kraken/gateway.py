@@ -15,7 +15,7 @@ from market.venues.config import VenueConfig
 from market.venues.in_flight import Request, RequestKind
 from market.venues.kraken.account import AccountReader
 from market.venues.kraken.faults import lost_session, wrong
-from market.venues.kraken.limits import ADD, cancel_costs, tier_of
+from market.venues.kraken.limits import ADD, UNLIMITED, cancel_costs, tier_of
 from market.venues.kraken.order_frames import OrderFrames
 from market.venues.kraken.replies import Frame, OrderReader
 from market.venues.kraken.rest import RestClient
@@ -27,6 +27,7 @@ from market.venues.steps import BadFrame
 
 # The dead-man switch is set again four times within its time, and sooner after one that went wrong.
 KEEPS, KEEP_AGAIN_S = 4, 3.0
+QUESTIONS_MAX = 50
 
 
 class OrderGateway(OrderLine):
@@ -101,8 +102,10 @@ class OrderGateway(OrderLine):
         if self._config.dead_man_s > 0:
             await self._asking(RequestKind.KEEP, self._keep_frame)
         told = await self._asking(RequestKind.SUBSCRIBE, self._frames.executions)
-        if told.result is not None and told.result.maxratecount is not None:
-            self._rest.pace(tier_of(told.result.maxratecount))
+        most = told.result.maxratecount if told.result is not None else None
+        if most is not None or self._config.simulated:
+            # Kraken always tells; a simulated exchange that does not has no limits.
+            self._rest.pace(UNLIMITED if most is None else tier_of(most))
         self._up()
 
     def _keep_frame(self, request_id: int) -> bytes:
@@ -189,18 +192,23 @@ class OrderGateway(OrderLine):
         self._tell(event)
 
     async def _ask(self) -> None:
+        """Ask for everything that waits at once: calls are few, and unknown orders come many at a time."""
         while True:
-            client_id, instrument = question = await self._questions.get()
-            self._asked.discard(question)
+            questions = [await self._questions.get()]
+            while len(questions) < QUESTIONS_MAX and not self._questions.empty():
+                questions.append(self._questions.get_nowait())
             try:
-                status = await self.account.status(client_id, instrument, self._clock.now_ns)
+                told = await self.account.statuses(questions, self._clock.now_ns)
             except SwarmError:
                 self.queries_failed += 1
                 continue
-            if status is not None:
-                self._tell(status)
-            else:
-                self._not_found(client_id, instrument, self._clock.now_ns())
+            finally:
+                self._asked.difference_update(questions)
+            for client_id, instrument in questions:
+                if client_id in told:
+                    self._tell(told[client_id])
+                else:
+                    self._not_found(client_id, instrument, self._clock.now_ns())
 
     async def _keep(self) -> None:
         """Push the dead-man switch back, again and again; a connection sets it when it opens."""

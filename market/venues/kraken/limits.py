@@ -30,6 +30,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 STARTER, INTERMEDIATE, PRO = Tier(15, 0.33, 60, 1.0), Tier(20, 0.5, 125, 2.34), Tier(20, 1.0, 180, 3.75)
+UNLIMITED = Tier(1 << 40, 1e9, 1 << 40, 1e9)
 _TIERS = (PRO, INTERMEDIATE, STARTER)
 
 

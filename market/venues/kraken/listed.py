@@ -6,8 +6,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from market.venues.kraken.numbers import Number, number_text
-from market.venues.steps import Count
+from market.venues.kraken.numbers import Number, number_text, unix_ns
+from market.venues.steps import BadFrame, Count
 
 Read = TypeVar("Read")
 
@@ -39,6 +39,14 @@ class ListedOrder(msgspec.Struct):
     cl_ord_id: str | None = None
     timeinforce: str = "GTC"
     oflags: str = ""
+
+    @property
+    def opened_ns(self) -> int:
+        """Give when it came to be; 0 where that cannot be told."""
+        try:
+            return unix_ns(self.opentm)
+        except BadFrame:
+            return 0
 
 
 class ListedTrade(msgspec.Struct):

@@ -247,10 +247,30 @@ async def test_not_found_is_believed_only_after_the_submits_window() -> None:
 
 
 @in_loop
+async def test_many_questions_are_few_calls() -> None:
+    ids = [client_id(5, 1, number) for number in range(1, 21)]
+    async with scripted() as venue, venue.venue() as (adapter, heard):
+        orders = {f"O{one}": listed("closed", "0.5", client_id_text(one)) for one in ids}
+        venue.rest["OpenOrders"] = lambda form: good({"open": {key: orders[key] for key in list(orders)[:5]}})
+        venue.rest["ClosedOrders"] = lambda form: good(
+            {"closed": {key: one for key, one in list(orders.items())[5:18] if not form.get("cl_ord_id")}}
+        )
+        for one in ids:
+            adapter.query(one, 0)
+        await until(lambda: len(venue.called("ClosedOrders")) == 3 and len(heard.of(OrderStatus)) == 18)
+        assert [event.client_id for event in heard.of(OrderStatus)] == ids[:18]
+        assert len(venue.called("OpenOrders")) == 1
+        venue.rest["QueryOrders"] = lambda form: good({key: orders[key] for key in form["txid"].split(",")})
+        for one in ids[:18]:
+            adapter.query(one, 0)
+        await until(lambda: len(heard.of(OrderStatus)) == 36)
+        assert len(venue.called("QueryOrders")) == 1 and len(venue.called("OpenOrders")) == 1
+
+
+@in_loop
 async def test_a_query_that_failed_is_counted_and_asked_again_by_the_core() -> None:
     async with scripted() as venue, venue.venue() as (adapter, heard):
-        for wrong in (bad("EService:Busy"), good({"open": {ORDER: listed("open", "x")}}), good(5),
-                      good({"open": {"O1": listed("open", opentm="x"), "O2": listed("open")}})):  # fmt: skip
+        for wrong in (bad("EService:Busy"), good({"open": {ORDER: listed("open", "x")}}), good(5)):
             venue.rest["OpenOrders"] = lambda form, told=wrong: told  # type: ignore[misc]
             before = adapter.gateway.queries_failed
             adapter.query(ONE, 0)
