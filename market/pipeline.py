@@ -160,7 +160,7 @@ class Pipeline:
         if flags == k.WAITING:
             book.wait(rows[words[BEGAN] : at])
         elif book.settle() == BookChange.SYNCED:
-            k.touch_synced(self._block, index)
+            k.advance(rows, -1 - index, 0, self._block)
         else:
             words[FLAGS] = k.STALED
 

@@ -108,7 +108,6 @@ from market.columns import (
 from market.indicator_feed_kernels import (
     forget_book,
     on_book,
-    on_tick,
     on_time,
     on_trade,
     step_touch,
@@ -147,7 +146,7 @@ from market.significance_kernels import significant
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Parts = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats, Ints]
+Parts = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats]
 
 # Exchange time further than this from ours is no time for a bar.
 FAR_NS = 3_600_000_000_000
@@ -162,7 +161,7 @@ OUTSIDE = 63
 
 @kernel
 def parts_of(block: Block, reals: Reals) -> Parts:
-    """Give the arrays of rings, bars and indicators in the block, and the row to tell a touch by."""
+    """Give the arrays of rings, bars and indicators, which lie in the block."""
     symbols, at = block[SYMBOLS], PARTS_AT
     ticks = block[block[at] : block[at + 1]]
     bars = block[block[at + 4] : block[at + 5]]
@@ -177,7 +176,6 @@ def parts_of(block: Block, reals: Reals) -> Parts:
         block[block[at + 10] : block[at + 11]],
         reals[block[at + 12] : block[at + 13]],
         values.reshape((symbols, len(values) // symbols)),
-        block[ROW_AT : ROW_AT + ROW_WIDTH].reshape((1, ROW_WIDTH)),
     )
 
 
@@ -429,78 +427,77 @@ def take_row(flat: Flat, place: int, block: Block, reals: Reals, base: int, whol
 
 
 @kernel
-def inform(block: Block, parts: Parts, slot: int, base: int, flags: int) -> None:
-    """Tell rings, bars and indicators what a row brought."""
-    ticks, counts, bars, heads, program, marks, state, values, row = parts
-    if flags & TICKED:
-        on_tick(ticks, counts, bars, heads, program, marks, state, values, slot, row, int(NOTHING))
-    elif flags & PRINTED:
-        on_trade(ticks, counts, bars, heads, program, marks, state, values, slot, row, int(NOTHING))
-    if flags & BROKE:
-        forget_book(program, state, slot)
-    if flags & MOVED and wants_book(program) and block[base + LEVEL] == OK:
-        bids_at, asks_at = block[base + START], block[base + START + 1]
-        bids, asks, now_ns = block[base + COUNT], block[base + COUNT + 1], block[base + APPLIED_NS]
-        on_book(program, marks, state, values, slot, now_ns, block, bids_at, bids, asks_at, asks)
+def take_sync(block: Block, reals: Reals, base: int) -> int:
+    """Take the touch from a book that was just synced; no order flow is counted across the break."""
+    block[base + ASKED_MID] = 0
+    exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
+    flags = touch_from_book(block, reals, base, exchange_ns, local_ns, int(NOTHING))
+    return flags | SYNCED | BROKE | MOVED
 
 
 @kernel("int64(int64[:, ::1], int64, int64, int64[::1])")
 def advance(rows: Rows, start: int, end: int, block: Block) -> int:
-    """Advance over rows `start` to `end`; give the place after the row that must be looked at, or `end`."""
+    """Advance over rows `start` to `end`; give the place after the row that must be looked at, or `end`.
+
+    A `start` below 0 says instead that the book of market −1 − start is synced now.
+    """
     reals = block.view(np.float64)
-    parts = parts_of(block, reals)
-    ticks, counts, bars, heads, program, marks, state, values, row = parts
+    ticks, counts, bars, heads, program, marks, state, values = parts_of(block, reals)
+    row = block[ROW_AT : ROW_AT + ROW_WIDTH].reshape((1, ROW_WIDTH))
     flat = rows.reshape(-1)
     end = min(end, len(rows))
     at = max(start, 0)
-    while at < end:
-        place = at * ROW_WIDTH
-        kind, slot = flat[place + KIND], flat[place + INSTRUMENT]
-        began = at
-        at += 1
-        booked = kind in (DELTA_ROW, SNAPSHOT_ROW)
-        whole = True
-        if booked:
-            filled = rows_of_book(flat, place)
-            whole = 0 < filled <= end - began
-            at = end if filled > end - began else began + max(filled, 1)
-        base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS if 0 <= slot < block[SYMBOLS] else 0
-        if base == 0 or block[base + PRESENT] == 0 or not (booked or kind in (TICK_ROW, TRADE_ROW)):
-            block[UNKNOWN_ROWS] += 1
-            continue
-        block[BEGAN] = began
-        flags = take_row(flat, place, block, reals, base, whole)
+    resumed = start < 0
+    while resumed or at < end:
+        if resumed:
+            slot, base = -1 - start, block[SYMBOLS_AT] + (-1 - start) * SYMBOL_WORDS
+            exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
+            flags = take_sync(block, reals, base)
+        else:
+            place = at * ROW_WIDTH
+            kind, slot = flat[place + KIND], flat[place + INSTRUMENT]
+            began = at
+            at += 1
+            booked = kind in (DELTA_ROW, SNAPSHOT_ROW)
+            whole = True
+            if booked:
+                filled = rows_of_book(flat, place)
+                whole = 0 < filled <= end - began
+                at = end if filled > end - began else began + max(filled, 1)
+            base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS if 0 <= slot < block[SYMBOLS] else 0
+            if base == 0 or block[base + PRESENT] == 0 or not (booked or kind in (TICK_ROW, TRADE_ROW)):
+                block[UNKNOWN_ROWS] += 1
+                continue
+            block[BEGAN] = began
+            exchange_ns, local_ns = flat[place + EXCHANGE_NS], flat[place + LOCAL_NS]
+            flags = take_row(flat, place, block, reals, base, whole)
         if flags & TICKED:
             # As `on_tick` does, but here, where no array must be handed on for most of it.
             time_ns, now_ns = row[0, EXCHANGE_NS], row[0, LOCAL_NS]
-            bid, bid_lots, ask, ask_lots = row[0, 5], row[0, 6], row[0, 7], row[0, 8]
+            bid, bid_lots, ask, ask_lots = (
+                row[0, BID_TICKS],
+                row[0, BID_LOTS],
+                row[0, ASK_TICKS],
+                row[0, ASK_LOTS],
+            )
             push(ticks, counts, slot, time_ns, now_ns, bid, bid_lots, ask, ask_lots)
             if minute_over(heads, slot, time_ns):
                 on_time(bars, heads, program, marks, state, values, slot, time_ns, now_ns)
             step_touch(program, marks, state, values, slot, now_ns, bid, bid_lots, ask, ask_lots)
-            flags &= ~TICKED
-        if flags > OUTSIDE:
-            inform(block, parts, slot, base, flags)
-            flags &= OUTSIDE
+        elif flags & PRINTED:
+            on_trade(ticks, counts, bars, heads, program, marks, state, values, slot, row, int(NOTHING))
+        if flags & BROKE:
+            forget_book(program, state, slot)
+        if flags & MOVED and wants_book(program) and block[base + LEVEL] == OK:
+            bids_at, asks_at = block[base + START], block[base + START + 1]
+            bids, asks, now_ns = block[base + COUNT], block[base + COUNT + 1], block[base + APPLIED_NS]
+            on_book(program, marks, state, values, slot, now_ns, block, bids_at, bids, asks_at, asks)
+        flags &= OUTSIDE
         if flags != NOTHING:
-            tell(block, base, slot, flags, flat[place + EXCHANGE_NS], flat[place + LOCAL_NS])
+            tell(block, base, slot, flags, exchange_ns, local_ns)
             return at
     block[FLAGS] = NOTHING
     return at
-
-
-@kernel("int64(int64[::1], int64)")
-def touch_synced(block: Block, slot: int) -> int:
-    """Take the touch from a book that was just synced; no order flow is counted across the break."""
-    reals = block.view(np.float64)
-    base = block[SYMBOLS_AT] + slot * SYMBOL_WORDS
-    exchange_ns, local_ns = block[SEEN_EXCHANGE_NS], block[SEEN_LOCAL_NS]
-    block[base + ASKED_MID] = 0
-    flags = touch_from_book(block, reals, base, exchange_ns, local_ns, int(NOTHING))
-    inform(block, parts_of(block, reals), slot, base, flags | BROKE | MOVED)
-    flags = (flags & OUTSIDE) | SYNCED
-    tell(block, base, slot, flags, exchange_ns, local_ns)
-    return flags
 
 
 @kernel("int64(int64[::1], int64, int64[::1])")
