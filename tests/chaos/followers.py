@@ -27,7 +27,7 @@ from sim.exchange.exchange import Exchange
 from sim.exchange.messages import DepthChange, Output
 
 Sides = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
-LEVELS = 1_000
+LEVELS, LOTS = 1_000, 100
 OVER = (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED)
 
 
@@ -162,7 +162,7 @@ class Trader:
         self.open[number], self.states[number] = resting, "sent"
         venue.send(
             number,
-            approved(OrderIntent(0, 0, int(Side.BUY), int(tif), price // 100 * 100 // self.scale, 100)),
+            approved(OrderIntent(0, 0, int(Side.BUY), int(tif), price // 100 * 100 // self.scale, LOTS)),
         )
 
     def event(self, event: Event) -> None:
@@ -170,7 +170,10 @@ class Trader:
         if isinstance(event, OrderLinkUp):
             self.ask_all()
         elif isinstance(event, Fill):
-            self.fills.setdefault(event.client_id, {})[event.trade_id] = event.size_lots
+            fills = self.fills.setdefault(event.client_id, {})
+            fills[event.trade_id] = event.size_lots
+            if sum(fills.values()) >= LOTS:
+                self._over(event.client_id, "over")
         elif isinstance(event, FateUnknown):
             self.unknown += 1
             self._unsure[event.client_id] = None

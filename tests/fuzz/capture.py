@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections import Counter
@@ -11,7 +12,6 @@ from typing import Any
 from unittest.mock import patch
 
 from market.venues.link import VenueLink
-from market.venues.rest import RestCalls
 from tests.chaos.harness import live_through
 
 CAPTURED = Path(__file__).resolve().parent.parent / "captured"
@@ -22,7 +22,8 @@ def record(dialect: str) -> list[dict[str, str]]:
     """Give frames by the link that they came on, and REST answers by their path."""
     found: list[dict[str, str]] = []
     counts: Counter[str] = Counter()
-    link_init, exchange = VenueLink.__init__, RestCalls._exchange
+    client = importlib.import_module(f"market.venues.{dialect}.rest").RestClient
+    link_init, exchange = VenueLink.__init__, client._exchange
 
     def keep(door: str, payload: bytes, most: int) -> None:
         if counts[door] < most:
@@ -41,7 +42,7 @@ def record(dialect: str) -> list[dict[str, str]]:
         keep(path.partition("?")[0], body, SAME_MAX)
         return status, retry, body
 
-    with patch.object(VenueLink, "__init__", init), patch.object(RestCalls, "_exchange", asked):
+    with patch.object(VenueLink, "__init__", init), patch.object(client, "_exchange", asked):
         live_through(1, [], account_every_s=15.0, dialect=dialect, minutes=2)
     return found
 

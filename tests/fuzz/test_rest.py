@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from domain.errors import SwarmError
 from market.venues.config import VenueConfig
-from market.venues.rest import RestCalls
 from market.venues.venue import account_truth, load_instruments
 from tests.chaos.harness import SYMBOLS, venue_config
 from tests.chaos.virtual_loop import VirtualClock, VirtualLoop
@@ -55,7 +55,8 @@ def test_what_cannot_be_read_is_one_line_and_never_a_traceback(
     async def exchange(self: Any, method: str, path: str, **more: Any) -> tuple[int, str | None, bytes]:
         return 200, None, answers.next(path.partition("?")[0])
 
-    monkeypatch.setattr(RestCalls, "_exchange", exchange)
+    client = importlib.import_module(f"market.venues.{dialect}.rest").RestClient
+    monkeypatch.setattr(client, "_exchange", exchange)
     changes = {"start_timeout_s": 0.05, "rest_attempts": 2, "backoff_min_s": 0.01, "backoff_max_s": 0.02}
     config: VenueConfig = venue_config("http://127.0.0.1:1", dialect).model_copy(update=changes)
     clock = VirtualClock(loop)
