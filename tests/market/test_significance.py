@@ -129,9 +129,9 @@ def reference(times: list[int], mids: list[int], forced: str) -> list[bool]:
         gap_s = (at_ms - before_ms) / 1_000 if place > 0 else 1e9
         count, before_ms = count / (1 + gap_s) + 1, at_ms
         rate = count - 1
-        if rate >= 90 or (mode == "latch" and rate > 80):
+        if rate >= 90.0007 or (mode == "latch" and rate > 80.0007):
             mode = "latch"
-        elif rate >= 60 or (mode != "full" and rate > 50):
+        elif rate >= 60.0007 or (mode != "full" and rate > 50.0007):
             mode = "smart"
         else:
             mode = "full"
