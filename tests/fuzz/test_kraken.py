@@ -9,8 +9,9 @@ from domain.market_events import BookDelta, BookSnapshot
 from market.book import Book
 from market.rows import events_of
 from market.venues.in_flight import Request, RequestKind
+from market.venues.kraken.market_frames import Answer
 from market.venues.kraken.replies import OrderReader
-from market.venues.kraken.wire import Answer, MarketWire, TradeGap
+from market.venues.kraken.wire import MarketWire, TradeGap
 from market.venues.steps import BadFrame
 from tests.chaos.harness import exchange_config
 from tests.fuzz.mutations import captured, mutated

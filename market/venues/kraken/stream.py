@@ -12,9 +12,10 @@ from domain.instrument import Instrument
 from domain.market_events import FeedLost, FeedUp, MarketRows
 from domain.protocols import Clock
 from market.venues.config import VenueConfig
+from market.venues.kraken.market_frames import Answer
 from market.venues.kraken.names import wire_symbol
 from market.venues.kraken.rest import RestClient
-from market.venues.kraken.wire import Answer, MarketWire, TradeGap
+from market.venues.kraken.wire import MarketWire, TradeGap
 from market.venues.link import LinkBroken, VenueLink
 
 DEPTHS = (10, 25, 100, 500, 1_000)

@@ -22,110 +22,33 @@ from domain.dtypes import (
 from domain.instrument import Instrument
 from domain.order import Side
 from market.venues.kraken import frame_kernels as k
+from market.venues.kraken.market_frames import (
+    ANSWER,
+    BOOK,
+    FRAME,
+    LISTED,
+    Answer,
+    Best,
+    Book,
+    BookFrame,
+    Flow,
+    Print,
+    StatusFrame,
+    TickerFrame,
+    TradeFrame,
+)
 from market.venues.kraken.names import wire_symbol
-from market.venues.kraken.numbers import NO_TIME, Crc, Number, NumberReader, TimeReader, number_text, unix_ns
-from market.venues.steps import BadFrame, Count
+from market.venues.kraken.numbers import NO_TIME, Number, NumberReader, TimeReader, unix_ns
+from market.venues.steps import BadFrame
 from market.venues.views import Views
 
 # A bad frame weighs as much as this many good ones; at the limit the connection is not believed any more.
 BAD_WEIGHT, BAD_WEIGHT_MAX = 16, 128
 _LEVELS_MAX = 4_096
 
-Flow = Literal["snapshot", "update"]
 Scan = Callable[[bytes, int, int, k.Cells, k.Cells], int]
 
 
-class _Level(msgspec.Struct, gc=False):
-    price: Number
-    qty: Number
-
-
-class _Book(msgspec.Struct, gc=False):
-    symbol: str
-    checksum: Crc
-    bids: list[_Level] = []
-    asks: list[_Level] = []
-    timestamp: str = NO_TIME
-
-
-class _Print(msgspec.Struct, gc=False):
-    symbol: str
-    side: Literal["buy", "sell"]
-    price: Number
-    qty: Number
-    trade_id: Count
-    timestamp: str
-
-
-class _Best(msgspec.Struct, gc=False):
-    symbol: str
-    bid: Number = None
-    bid_qty: Number = None
-    ask: Number = None
-    ask_qty: Number = None
-    timestamp: str = NO_TIME
-
-
-class _System(msgspec.Struct):
-    system: str = ""
-
-
-class BookFrame(msgspec.Struct, tag_field="channel", tag="book"):
-    """Levels of books."""
-
-    type: Flow
-    data: list[_Book]
-
-
-class TradeFrame(msgspec.Struct, tag_field="channel", tag="trade"):
-    """Public trades."""
-
-    type: Flow
-    data: list[_Print]
-
-
-class TickerFrame(msgspec.Struct, tag_field="channel", tag="ticker"):
-    """Best prices, with a day's figures that we leave alone."""
-
-    type: Flow
-    data: list[_Best]
-
-
-class HeartbeatFrame(msgspec.Struct, tag_field="channel", tag="heartbeat"):
-    """Nothing else to say."""
-
-
-class StatusFrame(msgspec.Struct, tag_field="channel", tag="status"):
-    """How the venue is."""
-
-    data: list[_System] = []
-
-
-class Subscribed(msgspec.Struct):
-    """What a subscription was about."""
-
-    channel: str = ""
-    symbol: str | None = None
-
-
-class Answer(msgspec.Struct):
-    """The answer to a request of ours; `channel` is there only in frames that are none."""
-
-    method: str = ""
-    channel: str = ""
-    success: bool = True
-    error: str | None = None
-    symbol: str | None = None
-    req_id: int | None = None
-    result: Subscribed | None = None
-
-
-_FRAME = msgspec.json.Decoder(
-    BookFrame | TradeFrame | TickerFrame | HeartbeatFrame | StatusFrame, float_hook=number_text
-)
-_BOOK = msgspec.json.Decoder(BookFrame, float_hook=number_text)
-_ANSWER = msgspec.json.Decoder(Answer)
-_LISTED = msgspec.json.Decoder(dict[str, Any], float_hook=number_text)
 _UPDATE_HEAD = b'{"channel":"book","type":"update","data":[{"symbol":"'
 _SYMBOL_AT, SYMBOL_BYTES_MAX = len(_UPDATE_HEAD), 40
 _BOOK_HEAD, _OTHER_HEADS = b'{"channel":"book"', (b'{"channel":"trade"', b'{"channel":"ticker"')
@@ -182,7 +105,7 @@ class _Market:
         self.count += 1
         self.booked = self.count
 
-    def book(self, frame: _Book, flow: Flow, local_ts_ns: int) -> array[int]:
+    def book(self, frame: Book, flow: Flow, local_ts_ns: int) -> array[int]:
         """Read a book frame's rows."""
         bids, asks = frame.bids, frame.asks
         if len(bids) + len(asks) > _LEVELS_MAX:
@@ -210,7 +133,7 @@ class _Market:
         rows.extend((0,) * (-len(flat) % ROW_WIDTH))
         return rows
 
-    def best(self, frame: _Best, local_ts_ns: int) -> array[int]:
+    def best(self, frame: Best, local_ts_ns: int) -> array[int]:
         """Read a ticker's row; a side that has nothing is 0 with 0."""
         bid, bid_lots = self._side(frame.bid, frame.bid_qty)
         ask, ask_lots = self._side(frame.ask, frame.ask_qty)
@@ -225,7 +148,7 @@ class _Market:
         ticks, lots = self.price[price], self.size[size]
         return (ticks, lots) if ticks > 0 and lots > 0 else (0, 0)
 
-    def print(self, trade: _Print, exchange_ns: int, local_ts_ns: int) -> array[int]:
+    def print(self, trade: Print, exchange_ns: int, local_ts_ns: int) -> array[int]:
         """Read a trade's row."""
         side = int(Side.BUY if trade.side == "buy" else Side.SELL)
         price, size = self.price[trade.price], self.size[trade.qty]
@@ -297,9 +220,9 @@ class MarketWire:
 
     def _told(self, payload: bytes, local_ts_ns: int) -> array[int] | Answer | None:
         try:
-            frame = _BOOK.decode(payload) if payload[:17] == _BOOK_HEAD else _FRAME.decode(payload)
+            frame = BOOK.decode(payload) if payload[:17] == _BOOK_HEAD else FRAME.decode(payload)
         except msgspec.ValidationError:
-            answer = _ANSWER.decode(payload)
+            answer = ANSWER.decode(payload)
             if answer.method == "" or answer.channel != "":
                 raise
             return answer
@@ -389,18 +312,18 @@ def _entry() -> Scan:
     return entry
 
 
-def _trade_id(trade: _Print) -> int:
+def _trade_id(trade: Print) -> int:
     return trade.trade_id
 
 
-def _recent(body: bytes) -> list[tuple[_Print, int]]:
-    (listed,) = [found for name, found in _LISTED.decode(body).items() if name != "last"]
+def _recent(body: bytes) -> list[tuple[Print, int]]:
+    (listed,) = [found for name, found in LISTED.decode(body).items() if name != "last"]
     trades = []
     for price, qty, time, side, _, _, trade_id in listed:
         if type(trade_id) is not int or side not in ("b", "s"):
             raise BadFrame("not a trade")
         taker: Literal["buy", "sell"] = "buy" if side == "b" else "sell"
-        trades.append((_Print("", taker, price, qty, trade_id, NO_TIME), unix_ns(time)))
+        trades.append((Print("", taker, price, qty, trade_id, NO_TIME), unix_ns(time)))
     return sorted(trades, key=lambda found: found[0].trade_id)
 
 

@@ -18,7 +18,8 @@ from domain.units import Step
 from hw.kernel import kernels_on
 from market.rows import events_of
 from market.venues.kraken.frame_kernels import LEVELS_MAX, days
-from market.venues.kraken.wire import Answer, MarketWire
+from market.venues.kraken.market_frames import Answer
+from market.venues.kraken.wire import MarketWire
 from tests.market.venues.kraken.frames import BTC, ETH, TIME, book
 
 EXAMPLES = 200 if kernels_on() else 30

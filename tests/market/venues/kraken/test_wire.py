@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from domain.market_events import BookDelta, BookSnapshot, Tick, Trade
 from market.book import Book, BookChange
 from market.rows import events_of
-from market.venues.kraken.wire import BAD_WEIGHT, BAD_WEIGHT_MAX, Answer, MarketWire, TradeGap
+from market.venues.kraken.market_frames import Answer
+from market.venues.kraken.wire import BAD_WEIGHT, BAD_WEIGHT_MAX, MarketWire, TradeGap
 from tests.market.venues.kraken.frames import (
     BTC,
     ETH,
