@@ -11,6 +11,7 @@ from hw.kernel import kernels_on
 
 ROOT = Path(__file__).parents[2]
 SUITES = (
+    "layout",
     "book_kernels",
     "pipeline",
     "pipeline_replay",
