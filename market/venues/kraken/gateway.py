@@ -94,11 +94,7 @@ class OrderGateway(OrderLine):
     async def _opened(self) -> None:
         self._frames.opened(await self._rest.token())
         self._sequence = None
-        before_ns = self._clock.now_ns()
-        pong = await self._asking(RequestKind.KEEP, self._frames.ping)
-        middle_ns = (before_ns + self._clock.now_ns()) // 2
-        venue_ns = self._reader.time_ns(pong.time_in)
-        self._frames.venue_ahead_ns = venue_ns - middle_ns if venue_ns > 0 else 0
+        await self._asking(RequestKind.KEEP, self._frames.ping)
         if self._config.dead_man_s > 0:
             await self._asking(RequestKind.KEEP, self._keep_frame)
         told = await self._asking(RequestKind.SUBSCRIBE, self._frames.executions)
@@ -112,8 +108,11 @@ class OrderGateway(OrderLine):
         return self._frames.cancel_all_after(request_id, max(1, round(self._config.dead_man_s)))
 
     async def _asking(self, kind: RequestKind, write: Callable[[int], bytes]) -> Frame:
-        """Ask, and wait for the answer; one that refuses makes the connection useless."""
-        request_id = self._add(kind)
+        """Ask, and wait for the answer; one that refuses makes the connection useless.
+
+        Every answer tells the venue's time, to half a round trip: deadlines of orders are in it.
+        """
+        before_ns, request_id = self._clock.now_ns(), self._add(kind)
         answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         try:
             self.link.send(write(request_id))
@@ -126,6 +125,12 @@ class OrderGateway(OrderLine):
             if wrong(text):
                 raise wrong_key(self._config, text)
             raise LinkBroken(text)
+        try:
+            venue_ns = self._reader.time_ns(told.time_in)
+        except ValueError as error:
+            raise LinkBroken(f"{error}"[:120]) from None
+        if venue_ns > 0:
+            self._frames.venue_ahead_ns = venue_ns - (before_ns + self._clock.now_ns()) // 2
         return told
 
     def _frame(self, payload: bytes) -> None:

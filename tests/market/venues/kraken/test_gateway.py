@@ -354,6 +354,26 @@ async def test_a_wrong_key_is_named_in_one_line_and_a_refused_channel_means_not_
 
 
 @in_loop
+async def test_a_venue_that_tells_no_readable_time_is_not_up_and_a_step_of_its_clock_is_followed() -> None:
+    async with scripted() as venue:
+        ping = venue.orders["ping"]
+        venue.orders["ping"] = lambda request: [
+            {"method": "pong", "req_id": request["req_id"], "time_in": "noon"}
+        ]
+        with pytest.raises(SwarmError, match="not a time"):
+            async with venue.venue(start_timeout_s=0.2):
+                pass
+        venue.orders["ping"] = ping
+        async with venue.venue(dead_man_s=0.2) as (adapter, _):
+            first = adapter.gateway._frames.venue_ahead_ns
+            stepped = "2026-11-21T05:20:00.000001Z"
+            venue.orders["cancel_all_orders_after"] = lambda request: [
+                {**ok(request, a=1), "time_in": stepped}
+            ]
+            await until(lambda: adapter.gateway._frames.venue_ahead_ns > first + 3_000_000_000_000)
+
+
+@in_loop
 async def test_the_dead_man_switch_is_set_with_the_link_and_pushed_back_while_it_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
