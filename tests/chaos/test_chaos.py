@@ -124,4 +124,5 @@ def everything(seed: int) -> Sequence[FaultSpec]:
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 10))])
 def test_everything_at_once_ends_no_worse(seed: int) -> None:
-    holds(live_through(seed, everything(seed)), Case(K.DROP, late_s_max=20.0))
+    # Where all notice nothing, the age limit of a book is left.
+    holds(live_through(seed, everything(seed)), Case(K.DROP, late_s_max=31.0))
