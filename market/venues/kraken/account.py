@@ -112,7 +112,7 @@ class AccountReader:
         The open are listed before the closed: one that closes between the two is among the closed.
         """
         indexes, ids = dict(questions), self._reader.order_ids
-        found = await self._known([ids[one] for one in indexes if one in ids])
+        found = await self._known({ids[one]: one for one in indexes if one in ids})
         if missing := [one for one in indexes if one not in found]:
             form = {"cl_ord_id": client_id_text(missing[0])} if len(missing) == 1 else {}
             found.update(_newest(await self._listed_open(form), missing))
@@ -123,19 +123,14 @@ class AccountReader:
             found.update(_newest(await self._listed_closed({"cl_ord_id": client_id_text(one)}), [one]))
         return {one: self._status(one, indexes[one], *order, now_ns()) for one, order in found.items()}
 
-    async def _known(self, order_ids: list[str]) -> dict[int, Found]:
-        found: dict[int, Found] = {}
+    async def _known(self, owners: dict[str, int]) -> dict[int, Found]:
+        """Ask for orders by the venue's ids, each with our own."""
+        order_ids, found = list(owners), {}
         for first in range(0, len(order_ids), IDS_MAX):
-            asked = ",".join(order_ids[first : first + IDS_MAX])
-            body = await self._rest.private("QueryOrders", {"txid": asked})
+            asked = order_ids[first : first + IDS_MAX]
+            body = await self._rest.private("QueryOrders", {"txid": ",".join(asked)})
             told = self._read(ORDERS, body, "QueryOrders")
-            found.update(
-                {
-                    self._reader.owners[one].client_id: (one, told[one])
-                    for one in asked.split(",")
-                    if one in told
-                }
-            )
+            found.update({owners[one]: (one, told[one]) for one in asked if one in told})
         return found
 
     async def _listed_open(self, form: dict[str, str]) -> dict[str, ListedOrder]:

@@ -265,6 +265,9 @@ async def test_many_questions_are_few_calls() -> None:
             adapter.query(one, 0)
         await until(lambda: len(heard.of(OrderStatus)) == 36)
         assert len(venue.called("QueryOrders")) == 1 and len(venue.called("OpenOrders")) == 1
+        adapter.gateway._reader.owners.clear()
+        adapter.query(ids[0], 0)
+        await until(lambda: len(heard.of(OrderStatus)) == 37)
 
 
 @in_loop
