@@ -24,15 +24,18 @@ def kernels_on() -> bool:
 
 
 @overload
-def kernel(target: str) -> Callable[[Kernel], Kernel]: ...
+def kernel(target: str, *, nogil: bool = False) -> Callable[[Kernel], Kernel]: ...
 
 
 @overload
 def kernel(target: Kernel) -> Kernel: ...
 
 
-def kernel(target: str | Kernel) -> Callable[[Kernel], Kernel] | Kernel:
+def kernel(target: str | Kernel, *, nogil: bool = False) -> Callable[[Kernel], Kernel] | Kernel:
     """Compile a function on its first call, or in `compile_kernels` where its signature is given.
+
+    One that runs long in a thread of its own is `nogil`. A short one must not be: whoever takes the lock
+    meanwhile, such as a journal's commit, may keep it for milliseconds.
 
     >>> @kernel("int64(int64, int64)")
     ... def added(left: int, right: int) -> int:
@@ -42,8 +45,24 @@ def kernel(target: str | Kernel) -> Callable[[Kernel], Kernel] | Kernel:
     """
     if isinstance(target, str):
         signature = target
-        return lambda function: _compiled(function, signature)
-    return _compiled(target, "")
+        return lambda function: _compiled(function, signature, nogil)
+    return _compiled(target, "", False)
+
+
+def entry(compiled: Kernel) -> Kernel:
+    """Give the compiled function itself of a kernel that states its signature.
+
+    It saves the fifth of a microsecond that working out the types takes, and takes them on trust.
+    """
+    kept: Any = compiled
+    if not hasattr(kept, "overloads"):
+        return compiled
+    name = f"{kept.py_func.__module__}.{kept.py_func.__qualname__}"
+    _, signature = _registry[name]
+    assert signature, f"{name} does not state its signature"
+    kept.compile(signature)
+    (only,) = kept.overloads.values()
+    return cast(Kernel, only.entry_point)
 
 
 def compile_kernels(progress: Progress | None = None) -> int:
@@ -62,7 +81,7 @@ def compile_kernels(progress: Progress | None = None) -> int:
     return len(stated)
 
 
-def _compiled(function: Kernel, signature: str) -> Kernel:
+def _compiled(function: Kernel, signature: str, nogil: bool) -> Kernel:
     if not kernels_on():
         return function
     import numba
@@ -70,14 +89,14 @@ def _compiled(function: Kernel, signature: str) -> Kernel:
     settings: Any = numba.config
     name = f"{function.__module__}.{function.__qualname__}"
     source = Path(function.__code__.co_filename)
-    stamp = _stamp(function, source)
+    stamp = _stamp(function, source, nogil)
     user_folder = settings.CACHE_DIR
     # numba's cache knows only the kernel's own file: a changed callee or an imported constant would
     # go unseen, so every build has a folder named after all that it was made from.
     settings.CACHE_DIR = str(_cache_root(user_folder) / stamp.hex())
     try:
         make: Any = numba.njit(
-            cache=source.is_file(), nogil=True, fastmath=False, boundscheck=False, error_model="numpy"
+            cache=source.is_file(), nogil=nogil, fastmath=False, boundscheck=False, error_model="numpy"
         )
         dispatcher = make(function)
     finally:
@@ -87,9 +106,10 @@ def _compiled(function: Kernel, signature: str) -> Kernel:
     return cast(Kernel, dispatcher)
 
 
-def _stamp(function: Callable[..., Any], source: Path) -> bytes:
+def _stamp(function: Callable[..., Any], source: Path, nogil: bool) -> bytes:
     content = source.read_bytes() if source.is_file() else function.__code__.co_code
     digest = hashlib.blake2b(content, digest_size=8)
+    digest.update(b"nogil" if nogil else b"")
     for name, value in sorted(function.__globals__.items(), key=lambda item: item[0]):
         if isinstance(value, int | float | str | tuple) and not name.startswith("__"):
             digest.update(f"{name}={value!r}".encode())

@@ -11,7 +11,7 @@ from hw.kernel import kernel
 Numbers = NDArray[np.int64]
 
 
-@kernel("int64(int64[:, ::1], int64[::1])")
+@kernel("int64(int64[:, ::1], int64[::1])", nogil=True)
 def find_records(rows: Numbers, starts: Numbers) -> int:
     """Write the place of every record's first row; -1 - place says that the row there is none."""
     at = count = 0
@@ -34,7 +34,9 @@ def find_records(rows: Numbers, starts: Numbers) -> int:
     return count
 
 
-@kernel("int64(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])")
+@kernel(
+    "int64(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])", nogil=True
+)
 def merge_records(
     local_ns: Numbers,
     arrival: Numbers,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hw import kernel as kernel_module
-from hw.kernel import compile_kernels, kernel, kernels_on
+from hw.kernel import compile_kernels, entry, kernel, kernels_on
 
 _ROOT = Path(__file__).parents[2]
 _INNER = """
@@ -127,3 +127,14 @@ def test_a_home_that_cannot_be_written_moves_the_cache(
     monkeypatch.setattr("tempfile.tempdir", str(own_registry))
     assert kernel("int64(int64, int64)")(_added)(1, 1) == 2
     assert list((own_registry / f"murmuration-kernels-{os.getuid()}").rglob("*.nbc"))
+
+
+def test_the_function_itself_of_a_kernel_gives_the_same(own_registry: Path) -> None:
+    compiled = kernel("int64(int64, int64)")(_added)
+    assert entry(compiled)(6, 7) == compiled(6, 7) == 13
+    with pytest.raises(AssertionError, match="does not state its signature"):
+        entry(kernel(_added))
+
+
+def test_without_a_compiler_the_function_itself_is_the_kernel() -> None:
+    assert entry(_added) is _added

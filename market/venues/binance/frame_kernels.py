@@ -49,7 +49,6 @@ NAME_WORDS = 6
 NAME_BYTES_MAX = 8 * NAME_WORDS
 NAME_SIZE, NAME, STREAM_KIND, STREAM_INSTRUMENT, STEPS, STREAM_WIDTH = 0, 1, 7, 8, 9, 16
 
-SCAN_SIGNATURE = "int64(Bytes(uint8, 1, 'C'), int64, int64[::1])"
 
 # Below 10^18 every number fits an int64, and the bound that the general reader sets.
 DIGITS_MAX = 18
@@ -324,7 +323,7 @@ def read_fields(payload: bytes, at: int, kind: int, steps: Steps, state: State) 
     return levels
 
 
-@kernel(SCAN_SIGNATURE)
+@kernel("int64(Bytes(uint8, 1, 'C'), int64, int64[::1])")
 def scan_frame(payload: bytes, local_ns: int, state: State) -> int:
     """Read a frame into the first rows of `state`; gives how many, 0 for a frame to be read elsewhere."""
     size = len(payload)

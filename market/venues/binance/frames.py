@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from domain.dtypes import (
     Rows,
 )
 from domain.instrument import Instrument
+from hw.kernel import entry
 from market.venues.binance import frame_kernels as k
 from market.venues.binance.frame_kernels import COUNT, LEVELS, MAKER, MILLIS, PRICE, SIZE
 from market.venues.views import Views
@@ -61,18 +61,6 @@ _FIELDS: dict[int, dict[str, tuple[int, int]]] = {
 Scan = Callable[[bytes, int, Rows], int]
 
 
-def _entry() -> Scan:
-    """Give the compiled function itself: working out which of one signatures is meant takes 0.2 µs a call."""
-    scan: Any = k.scan_frame
-    if not hasattr(scan, "overloads"):
-        return k.scan_frame
-    if not scan.overloads:
-        scan.compile(k.SCAN_SIGNATURE)
-    (only,) = scan.overloads.values()
-    entry: Scan = only.entry_point
-    return entry
-
-
 class FrameScanner:
     """Read frames of known streams into one preallocated buffer, which the next frame overwrites.
 
@@ -90,7 +78,7 @@ class FrameScanner:
         self.state = np.zeros(k.TABLE + slots * k.STREAM_WIDTH, np.int64)
         self.rows = self.state[: k.FIELDS].reshape(k.ROWS_MAX, ROW_WIDTH)
         self.views = Views(self.rows)
-        self.scan = _entry()
+        self.scan: Scan = entry(k.scan_frame)
         for kind, fields in _FIELDS.items():
             self._add_fields(kind, fields)
         for name, (kind, instrument) in streams.items():
