@@ -13,6 +13,7 @@ from domain.dtypes import ROW_WIDTH, Rows
 from domain.instrument import Instrument
 from domain.market_events import Tick, Trade
 from market import pipeline_kernels as k
+from market import row_kernels as flag
 from market.book import Book, BookChange
 from market.columns import (
     ASK,
@@ -51,7 +52,7 @@ from market.quality import Level, Quality, Reason, VenueClock
 from market.ring import TickRing
 from market.schedule import Schedule
 
-SIGNIFICANT, TRADED, STALED, SYNCED = k.SIGNIFICANT, k.TRADED, k.STALED, k.SYNCED
+SIGNIFICANT, TRADED, STALED, SYNCED = flag.SIGNIFICANT, flag.TRADED, flag.STALED, flag.SYNCED
 _SEEN, _TRADE = Struct("=9q"), Struct("=4q")
 _TRADE_BYTES = TRADE_PRICE * 8
 _LEVELS, _MODES = tuple(Level), {int(mode): mode for mode in Mode}
@@ -140,13 +141,13 @@ class Pipeline:
             if flags == 0:
                 self.flags = 0
                 return at
-            if flags > k.SYNCED:
+            if flags > flag.SYNCED:
                 self._heed(rows, at, flags)
                 if words[FLAGS] == 0:
                     continue
-            elif flags == k.STALED and words[BEGAN] >= 0:
+            elif flags == flag.STALED and words[BEGAN] >= 0:
                 self._books[words[1]].dropped(rows[words[BEGAN] : at])
-            elif flags == k.STALED:
+            elif flags == flag.STALED:
                 self._books[words[1]].forget()
             self._read()
             return at
@@ -157,12 +158,12 @@ class Pipeline:
         index = words[1]
         book = self._books[index]
         words[FLAGS] = 0
-        if flags == k.WAITING:
+        if flags == flag.WAITING:
             book.wait(rows[words[BEGAN] : at])
         elif book.settle() == BookChange.SYNCED:
             k.advance(rows, -1 - index, 0, self._block)
         else:
-            words[FLAGS] = k.STALED
+            words[FLAGS] = flag.STALED
 
     def _read(self) -> None:
         (
@@ -176,7 +177,7 @@ class Pipeline:
             self.ask_ticks,
             self.ask_lots,
         ) = _SEEN.unpack_from(self._head)
-        if self.flags == k.TRADED:
+        if self.flags == flag.TRADED:
             self.price_ticks, self.size_lots, self.aggressor, self.trade_id = _TRADE.unpack_from(
                 self._head, _TRADE_BYTES
             )
