@@ -14,6 +14,8 @@ from market.venues.steps import COUNT_MAX, MEMO_MAX, BadFrame, StepReader
 S_NS = 1_000_000_000
 CRC_MAX = (1 << 32) - 1
 NO_TIME = ""
+# Well inside an int64, and in the year 2116.
+TIME_NS_MAX = 1 << 62
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d{1,9})?Z", re.ASCII)
 _UNIX = re.compile(r"[0-9]{1,10}(\.[0-9]{1,10})?")
@@ -82,8 +84,8 @@ class TimeReader(dict[str, int]):
 
     def __missing__(self, minute: str) -> int:
         seconds = int(datetime.fromisoformat(minute).replace(tzinfo=UTC).timestamp())
-        if seconds < 0:
-            raise BadFrame(f"a time before 1970: {minute}")
+        if not 0 <= seconds * S_NS <= TIME_NS_MAX:
+            raise BadFrame(f"a time before 1970 or too far ahead: {minute}")
         if len(self) >= 64:
             self.clear()
         self[minute] = ns = seconds * S_NS
@@ -99,4 +101,7 @@ def unix_ns(number: Number) -> int:
     text = str(number) if type(number) is int else number
     if type(text) is not str or _UNIX.fullmatch(text) is None:
         raise BadFrame(f"not a time: {str(number)[:40]!r}")
-    return Step(1, 9).count(text, "down")
+    ns = Step(1, 9).count(text, "down")
+    if ns > TIME_NS_MAX:
+        raise BadFrame(f"a time too far ahead: {text}")
+    return ns
