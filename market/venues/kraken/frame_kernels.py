@@ -44,7 +44,7 @@ SCAN_SIGNATURE = "int64(Bytes(uint8, 1, 'C'), int64, int64, int64[::1], int64[::
 
 # Below 10^18 every number fits an int64; the general reader takes no more than 2^60.
 DIGITS_MAX, COUNT_MAX, CRC_MAX = 18, 1 << 60, (1 << 32) - 1
-S_NS, DAY_S = 1_000_000_000, 86_400
+S_NS, DAY_S, YEAR_MAX = 1_000_000_000, 86_400, 2_100
 _ZERO, _NINE, _DOT, _COMMA, _CLOSE_LIST, _CLOSE = 48, 57, 46, 44, 93, 125
 _BIDS, _ASKS, _CHECKSUM = tuple(b',"bids":['), tuple(b',"asks":['), tuple(b',"checksum":')
 _PRICE, _QTY, _STAMP, _END = tuple(b'{"price":'), tuple(b',"qty":'), tuple(b',"timestamp":"'), tuple(b'Z"}]}')
@@ -153,6 +153,7 @@ def read_time(payload: bytes, at: int) -> tuple[int, int]:
     # A day that every month has: the general reader knows the calendar's other days.
     if (
         year < 1970
+        or year > YEAR_MAX
         or month < 1
         or month > 12
         or day < 1
