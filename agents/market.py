@@ -9,6 +9,7 @@ from agents.trades import TradeLog
 from domain.instrument import Instrument
 from market.pipeline import Pipeline
 from market.schedule import Schedule
+from market.venues.venue import book_rules
 from risk.exposure import MarketRisk
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def pipeline_of(
 ) -> Pipeline:
     """Build the node's pipeline, which comes back for trades only where a strategy wants them."""
     wanted = any(getattr(STRATEGIES[agent.strategy], "wants_trades", False) for agent in config.agents)
-    return Pipeline(instruments, config.market.model_copy(update={"ask_trades": wanted}), schedule)
+    books = {venue.name: rules for venue in config.venues if (rules := book_rules(venue)) is not None}
+    changes = {"ask_trades": wanted, "books": {**books, **config.market.books}}
+    return Pipeline(instruments, config.market.model_copy(update=changes), schedule)
 
 
 class Market:

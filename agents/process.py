@@ -30,6 +30,7 @@ from hw.device import pin, probe
 from hw.kernel import compile_kernels
 from market.schedule import Schedule
 from market.schedule_cost import measure
+from market.venues.quota import Quotas
 from market.venues.venue import load_instruments, venue_of
 
 BUILD = "0.1.0"
@@ -104,9 +105,10 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         clock = SystemClock(floor_ns=node.desk.now_ns + 1)
         shell = NodeShell(config, recorder, journal, clock, log)
         shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
+        quotas = Quotas()
         for venue in config.venues:
             own = [instrument for instrument in instruments if instrument.venue == venue.name]
-            made = venue_of(venue, own, clock, shell.deliver, live_word=live_word)
+            made = venue_of(venue, own, clock, shell.deliver, live_word=live_word, quotas=quotas)
             shell.attach(made)
             await stack.enter_async_context(made)
         link = LinkClient(config.coordinator.address, keys, server_key)

@@ -67,14 +67,25 @@ class Recorder:
         self.snapshot_every, self._since_snapshot = snapshot_every, 0
 
     def step(self, event: Event) -> Sequence[Any]:
-        """Record an event, decide, record what was decided, and give it."""
+        """Decide on an event, record both, and give what was decided."""
+        actions: Sequence[Any] = ()
+        try:
+            actions = self.core.step(event)
+        finally:
+            self.keep(event, actions)
+        return actions
+
+    def keep(self, event: Event, actions: Sequence[Any]) -> None:
+        """Record an event and what was decided on it.
+
+        Orders may leave before this, in the same call: nothing can come between, and durable is only what a
+        commit made so. It is kept even where the core raised, for the replay to show.
+        """
         append = self.store.append
         append(encode_event(event))
-        actions = self.core.step(event)
         for action in actions:
             append(encode_action(action))
         self._since_snapshot += 1
-        return actions
 
     def commit(self) -> None:
         """Make everything durable, and keep a snapshot where one is due."""

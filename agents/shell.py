@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,9 +13,9 @@ from agents.node import Node
 from agents.record import Recorder
 from bus.journal import Journal
 from domain.actions import Action, Alarm, CancelOrder, FetchAccount, FetchBook, QueryOrder, SendOrder
-from domain.control_events import Clocked, ClockStepped, StopRequested
+from domain.control_events import Clocked, ClockStepped, HaltSet, StopRequested
 from domain.events import Event
-from domain.market_events import Tick
+from domain.market_events import BookDelta, BookSnapshot, MarketRows, Tick, Trade
 from domain.report import NodeReport
 from hw.clock import SystemClock, perf_ns
 from hw.gc_policy import GcPolicy
@@ -23,6 +23,7 @@ from hw.latency import LatencyHistogram
 from market.venues.venue import Venue
 
 TIMER_S = 0.05
+_MARKET = (MarketRows, Tick, Trade, BookDelta, BookSnapshot)
 STOP_S = 1.4
 CLOCK_STEP_ALARM_NS = 500_000_000
 
@@ -41,6 +42,8 @@ class NodeShell:
         self.config, self.recorder, self.journal, self.clock, self.log = config, recorder, journal, clock, log
         assert isinstance(recorder.core, Node)
         self.node: Node = recorder.core
+        self._decide, self._keep = self.node.step, recorder.keep
+        self.tap: Callable[[Event], None] | None = None
         self.latency = LatencyHistogram()
         self.stopping = asyncio.Event()
         self._gc = GcPolicy()
@@ -54,17 +57,32 @@ class NodeShell:
         self._by_instrument.extend(venue for _ in venue.instruments)
 
     def deliver(self, event: Event) -> None:
-        """Step the node on an event and carry out what it decides."""
+        """Step the node on an event, carry out what it decides, and record both before anything else."""
         started_ns = perf_ns()
-        sent = False
-        for action in self.recorder.step(event):
-            if type(action) is SendOrder:
-                self._by_instrument[action.approved.intent.instrument].send(action.client_id, action.approved)
-                sent = True
-            else:
-                self._carry_out(action)
-        if sent and type(event) is Tick:
-            self.latency.record(perf_ns() - started_ns)
+        if type(event) is HaltSet and event.halted:
+            self._purge()
+        actions: Sequence[Action] = ()
+        try:
+            actions = self._decide(event)
+            sent = False
+            for action in actions:
+                if type(action) is SendOrder:
+                    venue = self._by_instrument[action.approved.intent.instrument]
+                    venue.send(action.client_id, action.approved)
+                    sent = True
+                else:
+                    self._carry_out(action)
+            if sent and type(event) in _MARKET:
+                self.latency.record(perf_ns() - started_ns)
+        finally:
+            self._keep(event, actions)
+        if self.tap is not None and type(event) in _MARKET:
+            self.tap(event)
+
+    def _purge(self) -> None:
+        """Take back what a full socket still holds: a halt lets nothing leave but cancels."""
+        for venue in self._by_name.values():
+            venue.purge()
 
     def _carry_out(self, action: Action) -> None:
         match action:

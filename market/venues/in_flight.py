@@ -55,6 +55,11 @@ class InFlight:
             return None
         return self._waiting.pop(request_id, None) or self._late.pop(request_id, None)
 
+    def deadline_ns(self, request_id: int) -> int:
+        """Give until when an answer is waited for, 0 for a request that is not waiting."""
+        request = self._waiting.get(request_id)
+        return request.deadline_ns if request is not None else 0
+
     def overdue(self, now_ns: int) -> list[Request]:
         """Give the requests whose time is up, and remember them as late."""
         found = []

@@ -51,6 +51,7 @@ class OrderLine:
     ) -> None:
         self._config, self._calls, self._clock, self._deliver = config, rest, clock, deliver
         self._in_flight, self._queue = InFlight(config.in_flight_max), SendQueue()
+        self._unsent: dict[int, bytes] = {}
         self._timeout_ns = int(config.request_timeout_s * 1e9)
         self._window_ns = (config.recv_window_ms + 1_000) * 1_000_000
         self._started_ns = clock.now_ns()
@@ -115,9 +116,29 @@ class OrderLine:
             return
         intent = approved.intent
         request = Request(RequestKind.PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
-        frame = self._place_frame(self._in_flight.add(request), client_id, intent, now_ns)
-        self._write(RequestKind.PLACE, frame)
+        request_id = self._in_flight.add(request)
+        frame = self._place_frame(request_id, client_id, intent, now_ns)
+        if self.link.paused:
+            self._unsent[request_id] = frame
+        else:
+            self.link.send(frame)
         remember(self._sent_ns, client_id, now_ns)
+
+    def purge(self) -> list[int]:
+        """Take back the new orders that still wait for a full socket, and give their client ids.
+
+        They were never written, so nothing is unknown about them. Cancels and queries stay.
+        """
+        return [client_id for each in list(self._unsent) if (client_id := self._take_back(each, "purged"))]
+
+    def _take_back(self, request_id: int, why: str) -> int:
+        self._unsent.pop(request_id, None)
+        request = self._in_flight.take(request_id)
+        if request is None:
+            return 0
+        text = f"not sent: {why}"
+        self._soon(OrderRefusedByVenue(request.client_id, self._clock.now_ns(), NOT_SENT, text))
+        return request.client_id
 
     def cancel(self, client_id: int, instrument: int) -> None:
         """Write a cancel now, ahead of anything that waits."""
@@ -156,6 +177,13 @@ class OrderLine:
     def _flush(self) -> None:
         while not self.link.paused and (frame := self._queue.pop()) is not None:
             self.link.send(frame)
+        now_ns = self._clock.now_ns()
+        while not self.link.paused and self._unsent:
+            request_id = next(iter(self._unsent))
+            if self._in_flight.deadline_ns(request_id) <= now_ns:
+                self._take_back(request_id, "its time was up")
+            else:
+                self.link.send(self._unsent.pop(request_id))
 
     def _soon(self, event: OrderEvent) -> None:
         # Not now: the core may be in the middle of the step that made us send.
@@ -188,6 +216,8 @@ class OrderLine:
 
     def _lost(self, reason: str) -> None:
         now_ns = self._clock.now_ns()
+        for request_id in list(self._unsent):
+            self._take_back(request_id, f"link lost: {reason}"[:100])
         self._queue.clear()
         self._ask_again.clear()
         for request in self._in_flight.clear():
@@ -199,6 +229,8 @@ class OrderLine:
         while True:
             await asyncio.sleep(SWEEP_S)
             now_ns = self._clock.now_ns()
+            for request_id in [each for each in self._unsent if self._in_flight.deadline_ns(each) <= now_ns]:
+                self._take_back(request_id, "its time was up")
             for request in self._in_flight.overdue(now_ns):
                 if request.kind in _IN_DOUBT:
                     self._deliver(FateUnknown(request.client_id, now_ns, "no answer in time"))

@@ -100,6 +100,7 @@ class VenueSession:
         self.query: Callable[[int, int], None] = self.gateway.query
         self.fetch_account: Callable[[tuple[tuple[int, int], ...]], None] = self.gateway.fetch_account
         self.fetch_book: Callable[[int], None] = self.stream.fetch_book
+        self.purge: Callable[[], list[int]] = getattr(self.gateway, "purge", list)
 
     async def _prepare(self) -> None:
         """Learn what is needed before the links are made; REST answers already."""

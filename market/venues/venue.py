@@ -13,7 +13,9 @@ from domain.events import Event
 from domain.instrument import Instrument
 from domain.order import ApprovedOrder
 from domain.protocols import Clock
+from market.config import BookRules
 from market.venues.config import VenueConfig
+from market.venues.quota import Quotas
 
 Balances = dict[str, tuple[int, int]]
 
@@ -41,6 +43,7 @@ class Venue(Protocol):
     query: Callable[[int, int], None]
     fetch_account: Callable[[tuple[tuple[int, int], ...]], None]
     fetch_book: Callable[[int], None]
+    purge: Callable[[], list[int]]
 
     @property
     def bad_frames(self) -> int:
@@ -61,10 +64,18 @@ def venue_of(
     deliver: Callable[[Event], None],
     *,
     live_word: str | None = None,
+    quotas: Quotas | None = None,
 ) -> Venue:
-    """Build the adapter that the config's dialect names."""
+    """Build the adapter that the config's dialect names; accounts that share an address share `quotas`."""
     build: Callable[..., Venue] = _part(config, "venue").open_venue
-    return build(config, instruments, clock, deliver, live_word=live_word)
+    return build(config, instruments, clock, deliver, live_word=live_word, quotas=quotas)
+
+
+def book_rules(config: VenueConfig) -> BookRules | None:
+    """Say how a venue keeps its books, where that is not as deep as we like."""
+    if config.dialect != "kraken":
+        return None
+    return BookRules(depth=_part(config, "stream").book_depth(config))
 
 
 async def load_instruments(

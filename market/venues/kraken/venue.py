@@ -13,6 +13,7 @@ from market.venues.kraken.gateway import OrderGateway
 from market.venues.kraken.replies import OrderReader
 from market.venues.kraken.rest import RestClient
 from market.venues.kraken.stream import MarketStream
+from market.venues.quota import Quotas
 from market.venues.session import VenueSession
 from market.venues.venue import AccountTruth
 
@@ -32,7 +33,9 @@ class KrakenVenue(VenueSession):
         deliver: Callable[[Event], None],
         *,
         live_word: str | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
+        del quotas  # Kraken counts by account and market, never by address
         super().__init__(config, instruments, deliver, live_word)
         self.rest = RestClient(config, clock, config.credentials())
         self.stream = MarketStream(config, self.instruments, self.rest, clock, self._deliver)
