@@ -167,26 +167,6 @@ async def test_without_a_link_an_order_is_refused_as_not_sent_and_a_cancel_is_un
 
 
 @in_loop
-async def test_a_full_table_refuses_orders_but_leaves_room_for_cancels_which_leave_first() -> None:
-    slow = {"in_flight_max": 2, "request_timeout_s": 5.0}
-    async with scripted() as venue, venue.venue(**slow) as (adapter, heard):
-        link = adapter.gateway.link
-        link.paused = True
-        for sequence in range(3):
-            adapter.send(client_id(1, 1, sequence), buy(452_852, 120_000))
-        adapter.cancel(ONE, 0)
-        link.paused = False
-        link.on_resume()
-        await until(lambda: heard.of(OrderRefusedByVenue) and len(venue.requests) == HANDSHAKE + 3)
-        assert [event.client_id for event in heard.of(OrderRefusedByVenue)] == [client_id(1, 1, 2)]
-        assert [one["method"] for one in venue.requests[HANDSHAKE:]] == [
-            "cancel_order",
-            "add_order",
-            "add_order",
-        ]
-
-
-@in_loop
 async def test_a_cancel_is_over_when_the_venue_reports_it_and_only_once() -> None:
     async with scripted() as venue:
         closed = ended(cl_ord_id=client_id_text(ONE), symbol="BTC/USDT")
