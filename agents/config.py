@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from domain.errors import ConfigError
 from domain.ids import SHARD_MAX
 from market.config import PipelineConfig
+from market.history.recorder import RecorderConfig
 from market.indicator_names import parse
 from market.schedule import ScheduleConfig
 from market.venues.config import VenueConfig
@@ -79,6 +80,14 @@ class JournalConfig(_Table):
     snapshot_events: Annotated[int, Field(ge=1000, le=10_000_000)] = 100_000
 
 
+class HistoryConfig(_Table):
+    """Whether market data is recorded, and of how long ago a new node's indicators begin."""
+
+    record: bool = False
+    warm_s: Annotated[float, Field(ge=0, le=14 * 86_400)] = 0.0
+    recorder: RecorderConfig = RecorderConfig()
+
+
 class RegionConfig(_Table):
     """A whole region."""
 
@@ -90,6 +99,7 @@ class RegionConfig(_Table):
     agents: Annotated[tuple[AgentConfig, ...], Field(min_length=1)]
     market: PipelineConfig = PipelineConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    history: HistoryConfig = HistoryConfig()
     limits: NodeLimits = NodeLimits()
     desk: DeskConfig = DeskConfig()
     authority: AuthorityConfig = AuthorityConfig()

@@ -15,6 +15,7 @@ import uvloop
 
 from agents.config import RegionConfig, load_region
 from agents.coordinator_line import CoordinatorLine
+from agents.history import recording, warm_up
 from agents.node import Node
 from agents.record import recover
 from agents.shell import NodeShell
@@ -104,7 +105,9 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         check_clock(node.desk.now_ns, SystemClock().now_ns(), config.node)
         clock = SystemClock(floor_ns=node.desk.now_ns + 1)
         shell = NodeShell(config, recorder, journal, clock, log)
+        warm_up(config, history_root(state), recorder, clock.now_ns(), log)
         shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
+        shell.tap = await recording(config, history_root(state), instruments, clock, log, stack)
         quotas = Quotas()
         for venue in config.venues:
             own = [instrument for instrument in instruments if instrument.venue == venue.name]
@@ -140,6 +143,11 @@ async def listed(config: RegionConfig, live_word: str | None) -> tuple[Instrumen
             venue, venue.symbols, clock, first_index=len(found), live_word=live_word
         )
     return tuple(found)
+
+
+def history_root(state: Path) -> Path:
+    """Give the folder of the region's market data."""
+    return state / "history"
 
 
 def measured_schedule(config: RegionConfig) -> Schedule | None:
