@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agents.market import Market
     from agents.order import Order
     from agents.view import AgentView
+    from domain.report import AgentReport
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Agent:
         "market",
         "orders",
         "refused",
+        "reported",
         "reserve_at",
         "reserved_upto",
         "risk",
@@ -69,6 +71,8 @@ class Agent:
         self.orders: dict[int, Order] = {}
         self.desire: Desire | None = None
         self.fault = ""
+        # What the last report said while nothing was open: no part of the state.
+        self.reported: tuple[tuple[int, ...], AgentReport] | None = None
         self.lifecycle = int(Lifecycle.WARMING)
         self.warm_left = config.warm_ticks
         self.id_base = self.sequence = self.reserve_at = self.reserved_upto = 0

@@ -42,6 +42,8 @@ _ACTIVE, _REDUCE_ONLY = int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY)
 _HALTED = int(Lifecycle.HALTED)
 _TAKE = int(Urgency.TAKE)
 STOP_FETCH_NS = 40_000_000
+# As many agents as fit between two ticks are worked on a clock event; more take turns.
+WORKED_MAX = 128
 
 
 class Node:
@@ -60,7 +62,7 @@ class Node:
         }
         self.desk = Desk(config.desk, self.gate, self.markets)
         self.mandate = Mandate(config.authority)
-        self.ticks_before = 0
+        self.ticks_before = self.worked = 0
         for agent_config in config.agents:
             self._add_agent(agent_config)
         self.rates = Rates(config.reporting_currency, self.markets)
@@ -197,6 +199,7 @@ class Node:
 
     def _shrink(self, agent: Agent, out: Actions) -> None:
         """Move towards flat only: rest at first, take when the lease has been gone for long."""
+        agent.market.touch()
         held = agent.risk.position_lots
         urgency = _TAKE if self.mandate.flatten(self.desk.now_ns) else int(Urgency.NORMAL)
         desire = agent.desire
@@ -278,16 +281,24 @@ class Node:
         self._fetch_accounts(out)
         for index in self.pipeline.watch(now_ns):
             self._pull(self.markets[index], out)
-        for market in self.markets.values():
+        for index in self.pipeline.stale():
+            market = self.markets[index]
             market.touch()
-            if market.risk.stale:
-                self._fetch_book(market, out)
-        self._revalue()
-        for agent in self.desk.agents.values():
+            self._fetch_book(market, out)
+        for agent in self._to_work():
             if agent.lifecycle == _REDUCE_ONLY:
                 self._shrink(agent, out)
-            elif agent.lifecycle == _ACTIVE and agent.desire is not None:
+            elif agent.desire is not None:
                 self._work(agent, agent.desire, out)
+
+    def _to_work(self) -> list[Agent]:
+        """Revalue whatever is at risk, and give the agents that may have something to do, some at a time."""
+        working = self._revalue()
+        if len(working) <= WORKED_MAX:
+            return working
+        first = self.worked % len(working)
+        self.worked += WORKED_MAX
+        return (working[first:] + working[:first])[:WORKED_MAX]
 
     def _on_started(self, event: control.NodeStarted, out: Actions) -> None:
         self.mandate.started(self.gate)
@@ -356,10 +367,26 @@ class Node:
             if any(market.linked for market in self._of_venue(venue)):
                 self._resync(venue, out)
 
-    def _revalue(self) -> None:
+    def _revalue(self) -> list[Agent]:
+        """Value what is at risk at the present touch; give the agents that are not where they want to be."""
         self.rates.follow()
+        unsettled = []
         for agent in self.desk.agents.values():
-            self.gate.revalue(agent.risk, agent.market.risk)
+            risk, desire = agent.risk, agent.desire
+            lots = risk.position_lots
+            if lots != 0 or agent.orders or risk.gross_atoms != 0:
+                agent.market.touch()
+                self.gate.revalue(risk, agent.market.risk)
+            if agent.lifecycle == _ACTIVE:
+                # A target that is reached, with nothing under way, needs nobody.
+                if desire is not None and (
+                    agent.orders or not isinstance(desire, TargetPosition) or desire.position_lots != lots
+                ):
+                    agent.market.touch()
+                    unsettled.append(agent)
+            elif agent.lifecycle == _REDUCE_ONLY and (lots != 0 or agent.orders):
+                unsettled.append(agent)
+        return unsettled
 
     def _table(self) -> dict[type, Callable[[Any, Actions], object]]:
         desk = self.desk

@@ -19,9 +19,12 @@ class Rates:
             through.sort(key=lambda m: m.account is not market.account)
             if through:
                 self._pairs.append((market, through[0]))
+        self._through = tuple({each.instrument.index: each for _, each in self._pairs}.values())
 
     def follow(self) -> None:
         """Take the rates from the markets as they are."""
+        for market in self._through:
+            market.touch()
         for market, through in self._pairs:
             risk, other = market.risk, through.risk
             if other.bid_ticks > 0 and other.ask_ticks > 0:

@@ -144,9 +144,17 @@ def _settle_balances(desk: Desk, account: Account, event: AccountSnapshot, out: 
 
 
 def since(account: Account, markets: dict[int, Market]) -> tuple[tuple[int, int], ...]:
-    """Give, per market of an account, the trade id after which fills are asked for."""
+    """Give, per market to ask about, the trade id after which fills are asked for.
+
+    Every market is asked about until the account is explained. From then on a market with nothing under way
+    and no trade above its watermark owes none: one that nobody told us of would show in the balances, and
+    then all are asked about again. A question for each of a thousand markets takes longer than a venue's
+    limits leave from one reconciliation to the next.
+    """
+    everything = not account.matched or bool(account.difference) or bool(account.unexplained)
     return tuple(
         (index, market.trades.watermark)
         for index, market in sorted(markets.items())
         if market.account is account
+        and (everything or market.trades.above or any(agent.orders for agent in market.agents))
     )

@@ -37,7 +37,7 @@ def node_report(node: Node, now_ns: int) -> NodeReport:
         tick_to_order_counts={},
         journal_events=0,
         journal_hash="",
-        stale_books=sum(market.risk.stale for market in node.markets.values()),
+        stale_books=len(node.pipeline.stale()),
         unexplained=tuple(
             f"{name} {key}" for name, account in accounts.items() for key in account.unexplained
         ),
@@ -53,10 +53,8 @@ def node_report(node: Node, now_ns: int) -> NodeReport:
 def market_reports(node: Node) -> tuple[MarketReport, ...]:
     """Report the markets of which anything was not believed, the first `MARKETS_MAX` of them."""
     found = []
-    for index, market in node.markets.items():
-        quality = node.pipeline.quality(index)
-        if not market.book.stale and not quality.counts:
-            continue
+    for index in node.pipeline.doubted()[:MARKETS_MAX]:
+        market, quality = node.markets[index], node.pipeline.quality(index)
         found.append(
             MarketReport(
                 market.instrument.key,
@@ -67,8 +65,6 @@ def market_reports(node: Node) -> tuple[MarketReport, ...]:
                 {reason.name.lower(): count for reason, count in quality.counts.items()},
             )
         )
-        if len(found) == MARKETS_MAX:
-            break
     return tuple(found)
 
 
@@ -81,6 +77,26 @@ def _open_ids(node: Node, venue: str) -> tuple[str, ...]:
 
 
 def agent_report(agent: Agent) -> AgentReport:
+    """Report one agent; an idle one says the same again as long as nothing happens to it."""
+    risk, market = agent.risk, agent.market.risk
+    if agent.orders or risk.position_lots != 0:
+        return _agent_report(agent)
+    seen = (
+        agent.lifecycle,
+        agent.intended,
+        agent.approved,
+        agent.refused,
+        agent.filled,
+        agent.holding.fills,
+        market.rate_num,
+        market.rate_den,
+    )
+    if agent.reported is None or agent.reported[0] != seen:
+        agent.reported = seen, _agent_report(agent)
+    return agent.reported[1]
+
+
+def _agent_report(agent: Agent) -> AgentReport:
     """Report one agent; money in units of the reporting currency."""
     market, instrument, position = agent.market.risk, agent.market.instrument, agent.position
     pnl_atoms = position.pnl_quote_atoms((market.bid_ticks + market.ask_ticks) // 2, instrument)

@@ -128,6 +128,7 @@ class NodeState(msgspec.Struct, array_like=True):
     working: list[Order]
     closed: list[Order]
     reporting_currency: str
+    worked: int = 0
 
 
 _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(NodeState)
@@ -160,6 +161,7 @@ def encode_state(node: Node) -> bytes:
             list(desk.working.values()),
             [desk.closed[number] for number in desk.ended],
             node.config.reporting_currency,
+            node.worked,
         )
     )
 
@@ -202,6 +204,7 @@ def decode_state(node: Node, state: bytes) -> None:
     desk.now_ns, desk.fills, desk.alarms = kept.now_ns, kept.fills, kept.alarms
     node.pipeline.restore(kept.pipeline)
     node.ticks_before = kept.ticks - node.pipeline.ticks
+    node.worked = kept.worked
     _take(node.gate, kept.gate)
     _take(node.mandate, kept.mandate)
     places, scales = _restore_markets(node, kept.markets)

@@ -100,7 +100,10 @@ class Columns:
 
     def allocate(self, more_words: int = 0) -> Block:
         """Make the block, with room for parts; nothing is in it yet but where things lie."""
-        self.block = np.zeros(self.end + more_words, np.int64)
+        # Written once from end to end: what the system gives lazily would be faulted in between a tick and
+        # its order, and would look like a leak for as long as rings fill.
+        self.block = np.empty(self.end + more_words, np.int64)
+        self.block.fill(0)
         header = self.block
         header[SYMBOLS], header[SYMBOLS_AT], header[PLACES] = (
             self.symbols,

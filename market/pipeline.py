@@ -36,7 +36,9 @@ from market.columns import (
     OFFSET_NS,
     RATE,
     RATE_NS,
+    REASON,
     REASONS,
+    SYMBOL_WORDS,
     TICKS,
     TOUCH_NS,
     TOUCH_SEQUENCE,
@@ -71,6 +73,7 @@ class Pipeline:
     __slots__ = (
         "_block",
         "_books",
+        "_cells",
         "_deferred",
         "_found",
         "_head",
@@ -114,6 +117,8 @@ class Pipeline:
             index: Book(index, self.config.depth_max, columns=self.columns) for index in self.instruments
         }
         self._words = self._block.data
+        symbols = self._block[self.columns.symbols_at : self.columns.venues_at]
+        self._cells = symbols.reshape(-1, SYMBOL_WORDS)
         self._head = self._words.cast("B")
         self._found = np.zeros(self.columns.symbols, np.int64)
         self.flags = self.instrument = self.sequence = self.exchange_ts_ns = self.local_ts_ns = 0
@@ -300,6 +305,16 @@ class Pipeline:
     def wants_snapshot(self, index: int, now_ns: int) -> bool:
         """Tell, once per retry interval, that a market's snapshot must be fetched."""
         return self._books[index].wants_snapshot(now_ns)
+
+    def stale(self) -> list[int]:
+        """Find the markets whose books must not be believed, by index."""
+        return np.flatnonzero(self._cells[:, REASON]).tolist()
+
+    def doubted(self) -> list[int]:
+        """Find the markets of which anything was ever not believed, by index."""
+        cells = self._cells
+        wrong = cells[:, COUNTS : COUNTS + REASONS].any(axis=1) | (cells[:, REASON] != 0)
+        return np.flatnonzero(wrong).tolist()
 
     def close(self) -> None:
         """End what works in the background."""
