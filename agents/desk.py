@@ -195,7 +195,9 @@ class Desk(Orders):
         order = self.working.get(number)
         if order is None or agent is None:
             if (ended := self.closed.get(number)) is not None:
-                ended.filled_lots += size
+                # What the venue's own total had already told is not counted again.
+                most = ended.end_filled_lots if ended.end_filled_lots > 0 else ended.filled_lots + size
+                ended.filled_lots = max(ended.filled_lots, min(ended.filled_lots + size, most))
                 self.alarm("fill-after-end", client_id_text(number), out)
             return True
         order.filled_lots = filled = order.filled_lots + size
