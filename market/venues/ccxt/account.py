@@ -11,11 +11,11 @@ import ccxt
 from domain.errors import ExitCode, SwarmError
 from domain.instrument import Instrument
 from domain.order_events import AccountSnapshot, Fill, OpenOrder
-from market.venues.ccxt.client import Client
+from market.venues.ccxt.client import Client, Refused
+from market.venues.ccxt.fate import Fate
 from market.venues.ccxt.instruments import market_of
 from market.venues.ccxt.own_orders import OwnOrders
-from market.venues.ccxt.reading import SIDES, Reader, amount, number_of, trade_number
-from market.venues.steps import BadFrame
+from market.venues.ccxt.reading import SIDES, UNREADABLE, Reader, amount, number_of, trade_number
 from market.venues.venue import AccountTruth, Balances
 
 PAGE = 500
@@ -46,7 +46,7 @@ class Account:
                 asset: (amount(told[asset].get("free")), amount(told[asset].get("used")))
                 for asset in told.get("total", {})
             }
-        except (BadFrame, KeyError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             raise self._unreadable("the balance", error) from None
         return {asset: amounts for asset, amounts in sorted(held.items()) if amounts != (0, 0)}
 
@@ -59,8 +59,11 @@ class Account:
             found = []
             for symbol in self.symbols.values():
                 found += await self._client.ask("orders", partial(exchange.fetch_open_orders, symbol))
-        for order in found:
-            self._orders.learn(order)
+        try:
+            for order in found:
+                self._orders.learn(order)
+        except UNREADABLE as error:
+            raise self._unreadable("open orders", error) from None
         return found
 
     @staticmethod
@@ -78,7 +81,7 @@ class Account:
             if _totals(after) == _totals(before):
                 break
             before = after
-        texts = tuple(sorted(str(order.get("clientOrderId") or order["id"]) for order in orders))
+        texts = tuple(sorted(str(order.get("clientOrderId") or order.get("id")) for order in orders))
         return AccountTruth(self._client.config.name, after, texts)
 
     async def snapshot(
@@ -107,16 +110,17 @@ class Account:
         trades = await self._trades(index, since)
         found = []
         for trade in trades:
-            owner = await self.owner(index, trade)
             try:
+                owner = await self.owner(index, trade)
                 found.append(self.readers[index].fill(trade, owner, now_ns))
-            except BadFrame as error:
+            except UNREADABLE as error:
                 raise self._unreadable("own trades", error) from None
         return found
 
     async def newest_trade(self, index: int) -> int:
         """Give the id of the account's newest trade in a market, 0 where there is none."""
-        page = await self._page(self.symbols[index], {})
+        symbol = self.symbols[index]
+        page = await self._page(symbol, {}, symbol)
         return trade_number(page[-1]) if page else 0
 
     async def owner(self, index: int, trade: Any) -> int:
@@ -125,25 +129,48 @@ class Account:
         known = self._orders.owner(text)
         if known is None:
             symbol, exchange = self.symbols[index], self._client.exchange
-            order = await self._client.ask("an order", lambda: exchange.fetch_order(text, symbol))
-            known = self._orders.learn({**order, "id": text})
+            try:
+                order = await self._client.ask("an order", lambda: exchange.fetch_order(text, symbol))
+                known = self._orders.learn({**order, "id": text})
+            except Refused as error:
+                known = None if error.fate == Fate.NOT_FOUND else 0
+            if known is None:
+                # One that the exchange does not show us, or under no name of ours.
+                self._orders.strange(text)
         return known or 0
 
     async def _trades(self, index: int, since: int) -> list[Any]:
-        """Page forward by id where the exchange can, else take its list if that reaches back far enough."""
         symbol, exchange = self.symbols[index], self._client.exchange
         if exchange.id.startswith("binance"):
             return await self._by_id(symbol, since)
-        page = await self._page(symbol, {})
-        if len(page) >= PAGE and trade_number(page[0]) > since:
-            raise self._unreadable("own trades", f"those after {since} are more than it lists")
-        return [trade for trade in page if trade_number(trade) > since]
+        return await self._back_to(symbol, since)
+
+    async def _back_to(self, symbol: str, since: int) -> list[Any]:
+        """Page back by time until a trade that is known, or until there are no more."""
+        # Kraken lists all markets together and counts from the newest.
+        kraken = self._client.exchange.id.startswith("kraken")
+        found: dict[int, Any] = {}
+        parameters: dict[str, Any] = {}
+        seen = 0
+        for _ in range(PAGES_MAX):
+            page = await self._page(symbol, parameters, None if kraken else symbol)
+            ours = {trade_number(one): one for one in page if one.get("symbol", symbol) == symbol}
+            new = page if kraken else ours.keys() - found.keys()
+            found |= ours
+            if since in found or not new:
+                break
+            seen += len(page)
+            parameters = {"ofs": seen} if kraken else {"until": page[0]["timestamp"]}
+        if since > 0 and since not in found:
+            raise self._unreadable("own trades", f"trade {since} is known but was not listed")
+        return [found[number] for number in sorted(found) if number > since]
 
     async def _by_id(self, symbol: str, since: int) -> list[Any]:
+        """Page forward by id."""
         found: list[Any] = []
         first = max(since, 0)
         for _ in range(PAGES_MAX):
-            page = await self._page(symbol, {"fromId": first})
+            page = await self._page(symbol, {"fromId": first}, symbol)
             if since > 0 and not found and (not page or trade_number(page[0]) != since):
                 raise self._unreadable("own trades", f"trade {since} is known but was not listed")
             found += page
@@ -152,22 +179,25 @@ class Account:
             first = trade_number(page[-1]) + 1
         raise self._unreadable("own trades", f"more than {PAGES_MAX} pages")
 
-    async def _page(self, symbol: str, parameters: dict[str, Any]) -> list[Any]:
+    async def _page(self, symbol: str, parameters: dict[str, Any], asked: str | None) -> list[Any]:
         exchange = self._client.exchange
         page = await self._client.ask(
-            "own trades", lambda: exchange.fetch_my_trades(symbol, None, PAGE, parameters)
+            f"own trades of {symbol}", lambda: exchange.fetch_my_trades(asked, None, PAGE, parameters)
         )
-        return sorted(page, key=trade_number)
+        try:
+            return sorted(page, key=trade_number)
+        except UNREADABLE as error:
+            raise self._unreadable("own trades", error) from None
 
     def _open(self, order: Any) -> OpenOrder:
-        index = self.by_symbol.get(order["symbol"])
-        if index is None:
+        try:
+            index = self.by_symbol.get(order["symbol"])
+            if index is not None:
+                return self.readers[index].open_order(order)
             text = str(order.get("clientOrderId") or "")
             side = int(SIDES.get(order.get("side"), 1))
             return OpenOrder(0, text, number_of(str(order["id"])), -1, side, 0, 0, 0, 0)
-        try:
-            return self.readers[index].open_order(order)
-        except BadFrame as error:
+        except UNREADABLE as error:
             raise self._unreadable("open orders", error) from None
 
     def _unreadable(self, what: str, why: object) -> SwarmError:

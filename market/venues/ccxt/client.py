@@ -4,77 +4,143 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
-from ccxt import NetworkError
+from ccxt import InvalidNonce, NetworkError
 
 from domain.draws import stream
-from domain.errors import ConfigError, ExitCode, SwarmError
+from domain.errors import ExitCode, SwarmError
 from domain.protocols import Clock
 from market.venues.backoff import Backoff
+from market.venues.ccxt.calls import CALL, Call, Gate, NotSent
 from market.venues.ccxt.fate import Fate, fate_of, one_line
-from market.venues.ccxt.turnstile import Turnstile
+from market.venues.ccxt.making import exchange_of, gate_of
 from market.venues.config import VenueConfig
-from market.venues.quota import Priority, Quota, Quotas, Rule, Turns
+from market.venues.quota import Address, Priority, Quota, Quotas, Reserve, Rule, Turns
 
 Answer = TypeVar("Answer")
-LIMIT_HOLD_NS = 10_000_000_000
 BAD_IN_A_ROW_MAX = 16
-# These sign a time, which may come out of order; others want a number that only rises.
-_ANY_ORDER = ("binance", "bitget", "bybit", "gate", "htx", "kucoin", "mexc", "okx")
-WINDOW_NS = 60_000_000_000
+MESSAGES_AT_ONCE, MESSAGES_PER_S, MESSAGES_WAITING_MAX = 5, 4.0, 1 << 16
+
+
+class Refused(SwarmError):
+    """The exchange will not answer this, however often it is asked."""
+
+    def __init__(self, config: VenueConfig, what: str, why: str, fate: Fate) -> None:
+        super().__init__(
+            f"venue {config.name} refused {what}: {why}",
+            where=config.rest_url,
+            mend="correct the venue's exchange, url, account or symbols",
+            code=ExitCode.CONFIG,
+        )
+        self.fate = fate
 
 
 class Client:
-    """Call an exchange through ccxt. Its own throttler is off: the quota stands in front of every request."""
+    """Call an exchange through ccxt. Its own throttler is off: our gate stands in front of every request."""
 
     def __init__(
-        self, config: VenueConfig, clock: Clock, quotas: Quotas | None = None, *, keys: bool = True
+        self,
+        config: VenueConfig,
+        clock: Clock,
+        quotas: Quotas | None = None,
+        *,
+        keys: bool = True,
+        gate: Gate | None = None,
     ) -> None:
         self.config, self.clock, self._keys = config, clock, keys
-        self._quotas = quotas or Quotas()
-        self.exchange = _exchange(config, keys)
-        self.quota = _quota(config, self.exchange, self._quotas)
-        self._turns = Turns(self.quota, clock)
-        self._turnstile, self._serial = Turnstile(), not self.exchange.id.startswith(_ANY_ORDER)
+        self.exchange = exchange = exchange_of(config, keys)
+        self.gate = gate or gate_of(config, exchange, quotas or Quotas(), clock)
         self.draws = stream(0, "ccxt", config.name, config.account)
-        self.bad_frames, self._bad_in_a_row, self.last_bad = 0, 0, ""
-        self._handle: Callable[[Any, Any], None] = self.exchange.handle_message
-        self.exchange.handle_message = self._guarded
+        self._bad_in_a_row, self._asking = 0, 0
+        self._handle: Callable[[Any, Any], None] = exchange.handle_message
+        self._request, self._fetch, self._socket = exchange.fetch2, exchange.fetch, exchange.client
+        self._nonce: Callable[[], int] = exchange.nonce
+        exchange.handle_message, exchange.client = self._guarded, self._paced
+        exchange.fetch2, exchange.fetch = self._passed, self._fetched
+        if self.gate.serial:
+            exchange.nonce = lambda: self.gate.nonce(int(self._nonce()))
+
+    async def _passed(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """Stand where ccxt would throttle: before a request is signed."""
+        params, config = params or {}, config or {}
+        cost = float(self.exchange.calculate_rate_limiter_cost(api, method, path, params, config))
+        self._asking += 1
+        try:
+            async with self.gate.passing(cost):
+                return await self._request(path, api, method, params, config)
+        finally:
+            self._asking -= 1
+
+    async def _fetched(self, *values: Any, **named: Any) -> Any:
+        """Heed a limit whoever met it, ccxt's own requests in the background too."""
+        try:
+            return await self._fetch(*values, **named)
+        except Exception as error:
+            if fate_of(error) == Fate.LIMITED:
+                headers = self.exchange.last_response_headers or {}
+                told = {name.lower(): value for name, value in headers.items()}
+                self.gate.hold(told.get("retry-after"))
+            raise
+
+    def _paced(self, url: str) -> Any:
+        """Give a socket, on which messages go out no faster than exchanges take them."""
+        known = url in (self.exchange.clients or {})
+        socket = self._socket(url)
+        if not known:
+            rule = Rule("MESSAGES", MESSAGES_AT_ONCE, decay_per_s=MESSAGES_PER_S)
+            quota = Quota((rule,), Address(), Reserve())
+            pace, send = Turns(quota, self.clock, MESSAGES_WAITING_MAX), socket.send
+
+            async def paced(message: Any) -> None:
+                await pace.take((("MESSAGES", 1),), Priority.CANCEL)
+                await send(message)
+
+            socket.send = paced
+        return socket
 
     def _guarded(self, socket: Any, message: Any) -> None:
         """Read a message: what ccxt raises there would end its reading in silence, and the socket stand."""
         try:
             self._handle(socket, message)
         except Exception as error:
-            self.bad_frames += 1
+            if isinstance(message, dict) and message.get("data") == []:
+                return  # it stumbles over lists of nothing, which say nothing
+            self.gate.bad(one_line(error))
             self._bad_in_a_row += 1
-            self.last_bad = one_line(error)
-            if self._bad_in_a_row >= BAD_IN_A_ROW_MAX:
+            if fate_of(error) == Fate.WRONG_KEY:
+                socket.on_error(error)
+            elif self._bad_in_a_row >= BAD_IN_A_ROW_MAX:
                 socket.on_error(NetworkError(f"{self._bad_in_a_row} unusable messages in a row"))
         else:
             self._bad_in_a_row = 0
 
     def renewed(self) -> Client:
         """Give a client that remembers no book, trade or order, and shares markets and quota."""
-        fresh = Client(self.config, self.clock, self._quotas, keys=self._keys)
+        fresh = Client(self.config, self.clock, keys=self._keys, gate=self.gate)
         fresh.exchange.set_markets(self.exchange.markets, self.exchange.currencies)
+        fresh.exchange.options["timeDifference"] = self.exchange.options.get("timeDifference", 0)
         return fresh
 
     async def sockets(self) -> None:
         """Wait, at most `connect_timeout_s`, for every socket that the watching begun so far needs."""
         async with asyncio.timeout(self.config.connect_timeout_s):
-            while not self._stands():  # noqa: ASYNC110 - ccxt tells nobody when it makes or opens one
+            stood = 0
+            # Twice, because a sign-in that has just ended makes its socket in the next turn of the loop.
+            while stood < 2:
                 await asyncio.sleep(0.005)
+                stood = stood + 1 if self._stands() else 0
 
     def _stands(self) -> bool:
         sockets = list(self.exchange.clients.values())
         # Some exchanges' sign-in leaves a socket that is never opened.
         opened = [each.connection is not None for each in sockets]
-        return any(opened) and not any(each.connecting and each.connection is None for each in sockets)
+        ready = self._asking == 0 and any(opened)
+        return ready and not any(each.connecting and each.connection is None for each in sockets)
 
     async def close(self) -> None:
         """Close every connection; what is still waited for there ends with an error."""
@@ -92,50 +158,57 @@ class Client:
         """Tell whether ccxt can do something at this exchange."""
         return bool(self.exchange.has.get(ability))
 
-    def room(self, priority: Priority) -> bool:
-        """Count an order's request; False says that it must not be sent now."""
-        return self.quota.ask((("REQUESTS", 1),), priority, self.clock.now_ns()) == 0
-
     async def once(
-        self, call: Callable[[], Awaitable[Answer]], timeout_s: float, priority: Priority = Priority.DATA
+        self, make: Callable[[], Awaitable[Answer]], timeout_s: float, call: Call | None = None
     ) -> Answer:
-        """Make one call within a time; a limit that it meets holds back everything for a while."""
+        """Make one call within a time; `NotSent` says that nothing of it reached the exchange."""
+        call = call or Call()
+        call.timeout_s, token = timeout_s, CALL.set(call)
         try:
-            async with self._turnstile.passing(priority) if self._serial else nullcontext():
-                async with asyncio.timeout(timeout_s):
-                    return await call()
-        except Exception as error:
-            if fate_of(error) == Fate.LIMITED:
-                self.quota.hold(self.clock.now_ns() + LIMIT_HOLD_NS)
+            async with asyncio.timeout(timeout_s) as call.deadline:
+                call.begun = True
+                return await make()
+        except TimeoutError:
+            if call.unsent:
+                raise NotSent("its time was up") from None
             raise
+        except NotSent as error:
+            if call.granted > 0:
+                raise NetworkError(f"begun, then {error}") from error
+            raise
+        finally:
+            CALL.reset(token)
 
-    async def ask(self, what: str, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def ask(
+        self, what: str, make: Callable[[], Awaitable[Answer]], priority: Priority = Priority.DATA
+    ) -> Answer:
         """Make a call that changes nothing, as often as it may be repeated, then raise VENUE_DOWN."""
         config = self.config
         backoff, why = Backoff(config.backoff_min_s, config.backoff_max_s, self.draws), ""
         for attempt in range(config.rest_attempts):
-            if not await self._turns.take((("REQUESTS", 1),), Priority.DATA):
-                raise self.down(f"{what}: too many requests wait")
             try:
-                return await self.once(call, config.rest_timeout_s)
+                return await self.once(make, config.rest_timeout_s, Call(priority))
             except Exception as error:
                 why = one_line(error)
                 self._raise_for_good(error, what, why)
+                if isinstance(error, InvalidNonce):
+                    await self.sync_time()
             if attempt + 1 < config.rest_attempts:
                 await asyncio.sleep(backoff.next_s())
         raise self.down(f"{what}: {why}")
+
+    async def sync_time(self) -> None:
+        """Learn how far the exchange's clock is off, where requests are signed with the time."""
+        if not self.gate.serial and self.has("fetchTime"):
+            with suppress(Exception):
+                await self.once(self.exchange.load_time_difference, self.config.rest_timeout_s)
 
     def _raise_for_good(self, error: Exception, what: str, why: str) -> None:
         fate = fate_of(error)
         if fate == Fate.WRONG_KEY:
             raise self.wrong_key(why) from None
         if fate in (Fate.REFUSED, Fate.NOT_FOUND, Fate.DUPLICATE):
-            raise SwarmError(
-                f"venue {self.config.name} refused {what}: {why}",
-                where=self.config.rest_url,
-                mend="correct the venue's exchange, url, account or symbols",
-                code=ExitCode.CONFIG,
-            ) from None
+            raise Refused(self.config, what, why, fate) from None
 
     async def wait_up(self) -> None:
         """Load the markets; wait for that at most `start_timeout_s`."""
@@ -144,7 +217,8 @@ class Client:
             async with asyncio.timeout(self.config.start_timeout_s):
                 while True:
                     try:
-                        await self.exchange.load_markets()
+                        await self.once(self.exchange.load_markets, self.config.rest_timeout_s)
+                        await self.sync_time()
                         return
                     except Exception as error:
                         why = one_line(error)
@@ -172,48 +246,3 @@ class Client:
             mend="put the right key and secret where the config says that they are",
             code=ExitCode.WRONG_KEY,
         )
-
-
-def _exchange(config: VenueConfig, keys: bool) -> Any:
-    import ccxt.pro
-
-    kind = getattr(ccxt.pro, config.exchange or "", None)
-    if config.exchange is None or kind is None:
-        raise ConfigError(
-            f"ccxt knows no exchange named {config.exchange}",
-            where=config.name,
-            mend=f"set exchange to one of its {len(ccxt.pro.exchanges)} names, such as binance or kraken",
-        )
-    settings: dict[str, Any] = {
-        "enableRateLimit": False,
-        "timeout": round(config.rest_timeout_s * 1000),
-        "options": {
-            "defaultType": "spot",
-            "fetchMarkets": {"types": ["spot"]},
-            "warnOnFetchOpenOrdersWithoutSymbol": False,
-        },
-    }
-    if keys:
-        settings["apiKey"], settings["secret"] = config.credentials()
-    exchange = kind(settings)
-    exchange.has["fetchCurrencies"] = False  # of no use here, and of other rights than trading
-    if config.simulated:
-        exchange.urls["api"] = _moved(exchange.urls["api"], config)
-    return exchange
-
-
-def _moved(urls: Any, config: VenueConfig) -> Any:
-    """Point every address at the simulated venue; what is left out could reach a real one."""
-    if isinstance(urls, dict):
-        return {name: _moved(each, config) for name, each in urls.items()}
-    if not isinstance(urls, str):
-        return urls
-    own = urlsplit(config.stream_url if urls.startswith("ws") else config.rest_url)
-    return urlsplit(urls)._replace(scheme=own.scheme, netloc=own.netloc).geturl()
-
-
-def _quota(config: VenueConfig, exchange: Any, quotas: Quotas) -> Quota:
-    """Take the pace that ccxt states for the exchange: one request each `rateLimit` milliseconds."""
-    pace_ms = float(exchange.rateLimit or 100)
-    rule = Rule("REQUESTS", max(10, int(WINDOW_NS / 1e6 / pace_ms)), span_ns=WINDOW_NS)
-    return quotas.of(urlsplit(config.rest_url).netloc, config.account, (rule,))

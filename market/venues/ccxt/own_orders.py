@@ -22,7 +22,7 @@ class OwnOrders:
         self._told: OrderedDict[tuple[int, str], None] = OrderedDict()
 
     def learn(self, order: Any) -> int | None:
-        """Take an order that the exchange lists; give its client id, `None` for a stranger's."""
+        """Take an order that the exchange lists; give its client id, `None` or 0 for a stranger's."""
         text = str(order.get("id") or "")
         client_id = client_id_read(str(order.get("clientOrderId") or ""))
         if client_id is None:
@@ -37,8 +37,12 @@ class OwnOrders:
         _remember(self._texts, client_id, text)
         return number_of(text)
 
+    def strange(self, text: str) -> None:
+        """Remember an order that is not ours."""
+        _remember(self._clients, text, 0)
+
     def owner(self, text: str) -> int | None:
-        """Give the client id of an exchange's id."""
+        """Give the client id of an exchange's id, 0 for a stranger's."""
         return self._clients.get(text)
 
     def text(self, client_id: int) -> str | None:

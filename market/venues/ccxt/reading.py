@@ -24,7 +24,7 @@ STATES = {
 }
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 # What reading something that has another shape than ccxt promises may raise.
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError)
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError)
 _TIFS: dict[str, TimeInForce] = {
     "GTC": TimeInForce.GTC,
     "IOC": TimeInForce.IOC,
@@ -102,7 +102,7 @@ class Reader:
         try:
             at_ns = int(book.get("timestamp") or 0) * MS_NS
             bids, asks = (self._levels(book[side], depth) for side in ("bids", "asks"))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BadFrame(f"unreadable book: {error!r:.100}") from error
         return BookSnapshot(self.index, at_ns, local_ts_ns, sequence, bids, asks)
 
@@ -122,7 +122,7 @@ class Reader:
                 self.size[trade["amount"]],
                 int(SIDES[trade["side"]]),
             )
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BadFrame(f"unreadable trade: {error!r:.100}") from error
 
     def fill(self, trade: Any, client_id: int, local_ts_ns: int) -> Fill:
@@ -143,14 +143,14 @@ class Reader:
                 maker=trade.get("takerOrMaker") == "maker",
                 exchange_ts_ns=int(trade["timestamp"]) * MS_NS,
             )
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BadFrame(f"unreadable own trade: {error!r:.100}") from error
 
     def order(self, order: Any) -> tuple[OrderState, int]:
         """Read an order's state and how much of it is filled."""
         try:
             state, filled = STATES[order["status"]], self.size[order.get("filled") or 0]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BadFrame(f"unreadable order: {error!r:.100}") from error
         if state == OrderState.OPEN and filled > 0:
             return OrderState.PARTIALLY_FILLED, filled
@@ -174,7 +174,7 @@ class Reader:
                 self.size[order["amount"]],
                 self.size[order.get("filled") or 0],
             )
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BadFrame(f"unreadable open order: {error!r:.100}") from error
 
 

@@ -60,11 +60,12 @@ class CcxtStream:
         self._sequences = dict.fromkeys(self._readers, 0)
         self._booked_ns = dict.fromkeys(self._readers, 0)
         self._seen: dict[int, OrderedDict[int, None]] = {index: OrderedDict() for index in self._readers}
-        self._last_ms = dict.fromkeys(self._readers, 0)
+        self._last_ms: dict[int, int | None] = dict.fromkeys(self._readers)
+        self._last_id = dict.fromkeys(self._readers, 0)
         self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(self._readers))
         self._pending: set[int] = set()
         self._bad_in_a_row = 0
-        self.bad_frames, self.snapshots_failed = 0, 0
+        self.bad_frames, self.snapshots_failed, self.trades_not_filled = 0, 0, 0
         self.link = Standing()
 
     def fetch_book(self, instrument: int) -> None:
@@ -137,10 +138,39 @@ class CcxtStream:
         self._deliver(event)
 
     async def _watch_trades(self, exchange: Any, index: int, symbol: str) -> None:
-        if self._last_ms[index] > 0:
-            self._trades(index, await exchange.fetch_trades(symbol, self._last_ms[index], TRADES_ASKED))
+        """Tell what the stream tells, and before its first trades all that were missed until then."""
+        behind = self._last_id[index] > 0 and self._client.has("fetchTrades")
+        if behind:
+            first = asyncio.ensure_future(exchange.watch_trades(symbol))
+            try:
+                await self.link.up.wait()
+                await self._missed(index, symbol)
+                trades = await first
+            finally:
+                first.cancel()
+            await self._missed(index, symbol)
+        else:
+            trades = await exchange.watch_trades(symbol)
+            await self.link.up.wait()
         while True:
-            self._trades(index, await exchange.watch_trades(symbol))
+            self._trades(index, trades)
+            trades = await exchange.watch_trades(symbol)
+
+    async def _missed(self, index: int, symbol: str) -> None:
+        exchange, last = self._client.exchange, self._last_id[index]
+        since, named = self._last_ms[index], {}
+        if exchange.id.startswith("binance"):
+            # What it gives by time are sums of trades, under numbers of their own.
+            since, named = None, {"fetchTradesMethod": "publicGetHistoricalTrades", "fromId": last + 1}
+        try:
+            trades = await self._client.ask(
+                "trades", lambda: exchange.fetch_trades(symbol, since, TRADES_ASKED, named)
+            )
+        except SwarmError:
+            # The stream goes on; how often a hole was left is counted.
+            self.trades_not_filled += 1
+        else:
+            self._trades(index, trades)
 
     def _trades(self, index: int, trades: Sequence[Any]) -> None:
         seen = self._seen[index]
@@ -155,7 +185,8 @@ class CcxtStream:
             seen[trade.trade_id] = None
             if len(seen) > TRADES_SEEN_MAX:
                 seen.popitem(last=False)
-            self._last_ms[index] = max(self._last_ms[index], int(told["timestamp"]))
+            self._last_ms[index] = max(self._last_ms[index] or 0, int(told["timestamp"]))
+            self._last_id[index] = max(self._last_id[index], trade.trade_id)
             self._deliver(trade)
 
     def _bad(self, error: BadFrame) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.protocols import Clock
 from market.venues.ccxt.account import Account
-from market.venues.ccxt.client import Client
+from market.venues.ccxt.client import Client, Refused
 from market.venues.ccxt.gateway import CcxtGateway
 from market.venues.ccxt.own_orders import OwnOrders
+from market.venues.ccxt.reading import UNREADABLE
 from market.venues.ccxt.stream import CcxtStream
 from market.venues.config import VenueConfig
 from market.venues.keys import refuse_withdrawals
@@ -46,7 +46,7 @@ class CcxtVenue(VenueSession):
     @property
     def bad_frames(self) -> int:
         """Count messages that could not be read, on all streams."""
-        return self.stream.bad_frames + self.gateway.bad_frames
+        return self.stream.bad_frames + self.gateway.bad_frames + self._client.gate.bad_frames
 
     async def _prepare(self) -> None:
         """Take no key that can withdraw; only some exchanges tell."""
@@ -54,14 +54,17 @@ class CcxtVenue(VenueSession):
 
     async def _can_withdraw(self) -> bool | None:
         exchange = self._client.exchange
-        if not hasattr(exchange, "sapi_get_account_apirestrictions"):
-            return None
         try:
-            told = await self._client.ask("the key's rights", exchange.sapi_get_account_apirestrictions)
-        except SwarmError:
-            return None
-        can = told.get("enableWithdrawals")
-        return bool(can) if isinstance(can, bool) else None
+            if exchange.id.startswith("binance"):
+                told = await self._client.ask("the key's rights", exchange.sapi_get_account_apirestrictions)
+                can = told["enableWithdrawals"]
+                return can if isinstance(can, bool) else None
+            if exchange.id == "kraken":
+                told = await self._client.ask("the key's rights", exchange.private_post_getapikeyinfo)
+                return "withdraw-funds" in told["result"]["permissions"]
+        except (Refused, *UNREADABLE):
+            pass
+        return None
 
 
 open_venue = CcxtVenue
