@@ -15,6 +15,7 @@ from sim.exchange.messages import (
     ExecutionKind,
     PlaceOrder,
     PublicTrade,
+    Refused,
 )
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
@@ -68,7 +69,7 @@ class Walk:
             elif isinstance(output, DepthChange):
                 _, bids, asks = self.exchange.depth(0, 3)
                 print(f"  book: {self._levels(bids)} | {self._levels(asks)}")
-            else:
+            elif isinstance(output, Refused):
                 print(f"  refused: {ExchangeErrorKind(output.kind).name.lower().replace('_', ' ')}")
 
     def _levels(self, levels: tuple[tuple[int, int], ...]) -> str:
