@@ -19,6 +19,9 @@ from market.schedule import Schedule
 
 # A second or two of replay at most, and a snapshot every few seconds at most.
 SNAPSHOT_EVERY = 20_000
+# A large state is kept less often: what snapshots write stays in proportion to what the journal does, and the
+# moments that taking one costs the loop stay under a hundredth of the time.
+SNAPSHOT_BYTES_PER_EVENT = 256
 
 
 def encode_event(event: Event) -> bytes:
@@ -64,7 +67,7 @@ class Recorder:
         self, core: Core, store: Store, genesis: bytes, snapshot_every: int = SNAPSHOT_EVERY
     ) -> None:
         self.core, self.store, self.genesis = core, store, genesis
-        self.snapshot_every, self._since_snapshot = snapshot_every, 0
+        self.snapshot_every, self._since_snapshot, self._snapshot_bytes = snapshot_every, 0, 0
 
     def step(self, event: Event) -> Sequence[Any]:
         """Decide on an event, record both, and give what was decided."""
@@ -94,13 +97,32 @@ class Recorder:
 
     def keep_snapshot_if_due(self) -> None:
         """Keep a snapshot where enough has happened since the last one; call it where `step` is called."""
-        if self._since_snapshot >= self.snapshot_every:
+        if self.snapshot_due:
             self.keep_snapshot()
+
+    @property
+    def snapshot_due(self) -> bool:
+        """Tell whether enough has happened since the last snapshot."""
+        enough = max(self.snapshot_every, self._snapshot_bytes // SNAPSHOT_BYTES_PER_EVENT)
+        return self._since_snapshot >= enough
 
     def keep_snapshot(self) -> None:
         """Keep the state, so that the next start replays from here."""
-        self.store.snapshot(Snapshot.write(self.genesis, self.core.state()))
+        self.write_snapshot(*self.take_snapshot())
+
+    def take_snapshot(self) -> tuple[int, bytes]:
+        """Give the last record's sequence and the state as of it; call it where `step` is called."""
+        state = self.core.state()
+        self._since_snapshot, self._snapshot_bytes = 0, len(state)
+        return self.store.events, state
+
+    def began_snapshot(self) -> None:
+        """Count from here: a snapshot of this moment is made elsewhere."""
         self._since_snapshot = 0
+
+    def write_snapshot(self, sequence: int, state: bytes) -> None:
+        """Make durable what `take_snapshot` gave; any thread may, while steps go on."""
+        self.store.snapshot(Snapshot.write(self.genesis, state), sequence)
 
 
 def encode_genesis(**facts: object) -> bytes:

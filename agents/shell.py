@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from agents.config import RegionConfig
 from agents.coordinator_line import CoordinatorLine
 from agents.node import Node
 from agents.record import Recorder
+from agents.replay import Snapshot
+from agents.snapshot_child import ended_well, forked
 from bus.journal import Journal
 from domain.actions import Action, Alarm, CancelOrder, FetchAccount, FetchBook, QueryOrder, SendOrder
 from domain.control_events import Clocked, ClockStepped, HaltSet, StopRequested
@@ -23,9 +26,13 @@ from hw.latency import LatencyHistogram
 from market.venues.venue import Venue
 
 TIMER_S = 0.05
+# A node of more than some 140 markets: its state takes longer to write than a fork takes.
+FORK_BYTES_MIN = 64 << 20
 _MARKET = (MarketRows, Tick, Trade, BookDelta, BookSnapshot)
 STOP_S = 1.4
 CLOCK_STEP_ALARM_NS = 500_000_000
+
+Done = TypeVar("Done")
 
 
 class NodeShell:
@@ -136,8 +143,20 @@ class NodeShell:
         pause_s = self.config.journal.commit_ms / 1000
         while True:
             await asyncio.sleep(pause_s)
-            await asyncio.to_thread(self.journal.commit)
-            self.recorder.keep_snapshot_if_due()
+            await _apart(self.journal.commit)
+            if self.recorder.snapshot_due and self.node.pipeline.columns.block.nbytes < FORK_BYTES_MIN:
+                await _apart(self.recorder.write_snapshot, *self.recorder.take_snapshot())
+            elif self.recorder.snapshot_due:
+                await self._snapshot_by_child()
+
+    async def _snapshot_by_child(self) -> None:
+        """Have a child write a large state: the loop stands still for the fork, not for the writing."""
+        self.node.pipeline.settle()
+        keep, genesis, core = self.journal.snapshot_writer(), self.recorder.genesis, self.recorder.core
+        child = forked(lambda: keep(Snapshot.write(genesis, core.state())))
+        self.recorder.began_snapshot()
+        if not await _apart(ended_well, child):
+            self.log("a snapshot was not written: the next start replays for longer")
 
     async def _wind_down(self) -> None:
         """Cancel everything and wait for the venue's word on it, for so long and no longer."""
@@ -158,3 +177,13 @@ class NodeShell:
             journal_events=self.journal.events,
             journal_hash=self.journal.head_hash,
         )
+
+
+async def _apart(work: Callable[..., Done], *given: object) -> Done:
+    """Work in a thread, off the loop; who is cancelled meanwhile still waits for the end of it."""
+    working = asyncio.get_running_loop().run_in_executor(None, work, *given)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await working
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -115,14 +115,21 @@ class Journal:
             self._committed_bytes += sum(map(len, batch))
             self._write_mark()
 
-    def snapshot(self, state: bytes) -> None:
-        """Keep a state as of the last appended record; call it from the thread that appends."""
-        sequence = self._appended
+    def snapshot(self, state: bytes, sequence: int | None = None) -> None:
+        """Keep a state as of the last appended record; where that is named, any thread may call."""
+        sequence = self._appended if sequence is None else sequence
         self.commit()
         block = block_hash_at(self.directory, sequence) if sequence else genesis_hash(self.name)
         assert block is not None, "what was just committed is in a block"
         with writing(self.directory):
             write_snapshot(self.directory, Snapshot(sequence, block, state))
+
+    def snapshot_writer(self) -> Callable[[bytes], None]:
+        """Commit, and give what keeps a state as of now, touching nothing else of this journal."""
+        self.commit()
+        assert self._committed == self._appended, "call it from the thread that appends"
+        directory, sequence, block = self.directory, self._appended, self._head
+        return lambda state: write_snapshot(directory, Snapshot(sequence, block, state))
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:
         """Give the newest snapshot that verifies against the chain."""

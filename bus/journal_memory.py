@@ -45,10 +45,10 @@ class MemoryJournal:
         self._payloads.append(payload)
         self._pending.clear()
 
-    def snapshot(self, state: bytes) -> None:
-        """Keep a state as of the last appended record."""
+    def snapshot(self, state: bytes, sequence: int | None = None) -> None:
+        """Keep a state as of the last appended record, or an earlier one."""
         self.commit()
-        self._snapshot = (self._appended, state)
+        self._snapshot = (self._appended if sequence is None else sequence, state)
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:
         """Give the newest snapshot."""

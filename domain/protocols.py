@@ -172,8 +172,8 @@ class Store(Protocol):
         """Make everything appended so far durable."""
         ...
 
-    def snapshot(self, state: bytes) -> None:
-        """Keep a state as of the last appended record, so that replay can begin there."""
+    def snapshot(self, state: bytes, sequence: int | None = None) -> None:
+        """Keep a state as of the last appended record, or an earlier one, so that replay can begin there."""
         ...
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:

@@ -40,6 +40,7 @@ from market.columns import (
     REASONS,
     SYMBOL_WORDS,
     TICKS,
+    TIME_MAX,
     TOUCH_NS,
     TOUCH_SEQUENCE,
     TRADE_PRICE,
@@ -315,6 +316,10 @@ class Pipeline:
         cells = self._cells
         wrong = cells[:, COUNTS : COUNTS + REASONS].any(axis=1) | (cells[:, REASON] != 0)
         return np.flatnonzero(wrong).tolist()
+
+    def settle(self) -> None:
+        """Wait for what works in the background."""
+        self.parts.indicators.settle(TIME_MAX)
 
     def close(self) -> None:
         """End what works in the background."""

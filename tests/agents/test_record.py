@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agents.record import (
+    SNAPSHOT_BYTES_PER_EVENT,
     Recorder,
     decode,
     encode_action,
@@ -115,6 +116,30 @@ def test_a_snapshot_is_kept_when_due_and_replay_begins_there() -> None:
     recorder.commit()
     again, found = started(shelf, Canceller, encode_genesis(factor=1), "node-x")
     assert found.inputs == 1 and again.step(Clocked(1)) == [CancelOrder(1, 6)]
+
+
+def test_a_snapshot_may_be_written_after_later_steps_which_are_then_replayed() -> None:
+    shelf = Shelf([])
+    recorder = start(shelf)
+    recorder.step(Clocked(1))
+    sequence, state = recorder.take_snapshot()
+    recorder.step(Clocked(2))
+    recorder.write_snapshot(sequence, state)
+    assert shelf.kept is not None and shelf.kept[0] == 3
+    again, found = started(shelf, Canceller, encode_genesis(factor=1), "node-x")
+    assert found.inputs == 1 and again.step(Clocked(1)) == [CancelOrder(1, 3)]
+
+
+def test_a_large_state_is_kept_less_often() -> None:
+    recorder = start(Shelf([]))
+    recorder.snapshot_every = 2
+    recorder.core.state = lambda: bytes(5 * SNAPSHOT_BYTES_PER_EVENT)  # type: ignore[method-assign]
+    due = []
+    for time in range(9):
+        recorder.step(Clocked(time))
+        due.append(recorder.snapshot_due)
+        recorder.keep_snapshot_if_due()
+    assert due == [False, True, False, False, False, False, True, False, False]
 
 
 def test_a_start_on_what_another_build_wrote_is_refused() -> None:

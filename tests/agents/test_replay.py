@@ -43,8 +43,8 @@ class Shelf:
     def commit(self) -> None:
         """Nothing here is lost."""
 
-    def snapshot(self, state: bytes) -> None:
-        self.kept = (len(self.records), state)
+    def snapshot(self, state: bytes, sequence: int | None = None) -> None:
+        self.kept = (len(self.records) if sequence is None else sequence, state)
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:
         return self.kept
