@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import traceback
@@ -27,13 +28,24 @@ def forked(work: Callable[[], None]) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.closerange(_KEPT_OPEN, os.sysconf("SC_OPEN_MAX"))
-        os.nice(CHILD_NICE)
+        _make_way()
         work()
         code = 0
     except Exception:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _make_way() -> None:
+    """Leave our own cores and priority to us, as far as the system lets a child choose."""
+    os.nice(CHILD_NICE)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
+    if others:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, others)
 
 
 def ended_well(process: int) -> bool:

@@ -63,6 +63,11 @@ class Load(NamedTuple):
         """Count the frames of so many seconds."""
         return round(seconds * self.symbols * TICKS_PER_S * (1 + 1 / TICKS_PER_DELTA))
 
+    def room(self, seconds: float) -> int:
+        """Count the frames that one connection may get, warm-up and all."""
+        each = -(-self.symbols // CONNECTIONS)
+        return (self.frames(self.warm_s) + self.frames(seconds)) * each // self.symbols + 2 * each
+
 
 FULL, QUICK = Load(1_000, 60.0, 3.0, 10.0), Load(50, 1.0, 0.2, 0.5)
 
@@ -105,7 +110,8 @@ class Stopwatch:
     """Note when each frame of a connection came, and when it was decided."""
 
     def __init__(self, frames: int) -> None:
-        self.came, self.decided = np.zeros(frames, np.int64), np.zeros(frames, np.int64)
+        # Written once: memory that is given lazily would look like a leak of the node's.
+        self.came, self.decided = np.full(frames, 0, np.int64), np.full(frames, 0, np.int64)
         self._came, self._decided = self.came.data, self.decided.data
         self.count = 0
 
@@ -240,7 +246,7 @@ async def ours(load: Load) -> Found:
 
 def watched(link: VenueLink, load: Load) -> Stopwatch:
     """Watch the frames of a link."""
-    watch = Stopwatch(load.frames(load.warm_s) + load.frames(load.seconds))
+    watch = Stopwatch(load.room(load.seconds))
     link.frame = watch.around(link.frame)  # type: ignore[method-assign,assignment]
     return watch
 
@@ -257,7 +263,7 @@ async def peer(load: Load) -> Found:
         consumer = Consumer([symbol(number) for number in range(load.symbols)])
         watches = []
         for port in server.ports[1::2]:
-            watch = Stopwatch(load.frames(load.warm_s) + load.frames(load.peer_s))
+            watch = Stopwatch(load.room(load.peer_s))
             await connected(port, watch.around(consumer.frame))
             watches.append(watch)
         policy.freeze()
