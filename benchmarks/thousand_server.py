@@ -211,6 +211,7 @@ class Venue:
             "/api/v3/depth": lambda: self.markets[query["symbol"]].snapshot(),  # noqa: PLW0108
             "/api/v3/account": self.account.balances,
             "/api/v3/openOrders": lambda: [],
+            "/sapi/v1/account/apiRestrictions": lambda: {"enableWithdrawals": False},
             "/api/v3/myTrades": lambda: self.account.listed(query["symbol"], int(query.get("fromId", "1"))),
         }
         made = answers.get(request.path)
