@@ -352,3 +352,24 @@ def test_nothing_is_delivered_once_leaving_began(venue: Case) -> None:
         assert heard == []
 
     run()
+
+
+@pytest.mark.parametrize("venue", [case for case in CASES if case != Case("ccxt", "kraken")], ids=str)
+def test_a_key_that_can_withdraw_is_refused_before_anything_starts(venue: Case) -> None:
+    @in_loop
+    async def run() -> None:
+        async with served(venue) as exchange:
+            assert exchange.served is not None
+            config, (ours, *others) = exchange.served.config, exchange.served.config.accounts
+            able = ours.model_copy(update={"can_withdraw": True})
+            exchange.served.config = config.model_copy(update={"accounts": (able, *others)})
+
+            async def start() -> None:
+                async with await connected(venue, exchange, Heard().append):
+                    pass
+
+            with pytest.raises(SwarmError, match="can withdraw") as told:
+                await start()
+            assert told.value.code == ExitCode.WRONG_KEY
+
+    run()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import aiohttp
 import msgspec
 
-from domain.errors import SwarmError
+from domain.errors import ExitCode, SwarmError
 from domain.protocols import Clock
 from market.venues.binance.limits import (
     KNOWN,
@@ -28,6 +28,10 @@ from market.venues.steps import MS_NS
 
 OUTSIDE_WINDOW = -1021
 _ERROR = msgspec.json.Decoder(ApiError)
+
+
+class _Rights(msgspec.Struct):
+    enableWithdrawals: bool
 
 
 class _Time(msgspec.Struct):
@@ -120,6 +124,18 @@ class RestClient(RestCalls):
         if status >= 500 or status in LIMIT_STATUSES or error.code in UNKNOWN_FATE_CODES:
             raise TryAgain(text, retry_after_s(retry_after))
         raise self.refusal(path, text)
+
+    async def can_withdraw(self) -> bool | None:
+        """Ask whether the key may take money out, `None` where the venue does not tell."""
+        try:
+            body = await self.get("/sapi/v1/account/apiRestrictions", sign=True)
+            return msgspec.json.decode(body, type=_Rights).enableWithdrawals
+        except (ValueError, RecursionError):
+            return None
+        except SwarmError as error:
+            if error.code != ExitCode.CONFIG:
+                raise
+            return None
 
     async def sync_time(self) -> None:
         """Learn how far the venue's clock is from ours, to half a round trip."""

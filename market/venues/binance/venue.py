@@ -13,6 +13,7 @@ from market.venues.binance.replies import OrderReader
 from market.venues.binance.rest import RestClient
 from market.venues.binance.stream import MarketStream
 from market.venues.config import VenueConfig
+from market.venues.keys import refuse_withdrawals
 from market.venues.quota import Quotas
 from market.venues.session import VenueSession
 from market.venues.venue import AccountTruth
@@ -47,6 +48,7 @@ class BinanceVenue(VenueSession):
         self._join()
 
     async def _prepare(self) -> None:
+        refuse_withdrawals(self.config, await self.rest.can_withdraw())
         await self.rest.learn_limits(self.instruments[0].symbol)
 
     @property
