@@ -53,9 +53,8 @@ class Account:
     async def open_orders(self) -> list[Any]:
         """Read all open orders: of every market where the exchange can, else of ours."""
         exchange = self._client.exchange
-        try:
-            found = await self._client.ask("the open orders", lambda: self._every_open_order(exchange))
-        except _NeedsSymbol:
+        found = await self._client.ask("the open orders", lambda: self._every_open_order(exchange))
+        if found is None:
             found = []
             for symbol in self.symbols.values():
                 found += await self._client.ask("orders", partial(exchange.fetch_open_orders, symbol))
@@ -67,11 +66,12 @@ class Account:
         return found
 
     @staticmethod
-    async def _every_open_order(exchange: Any) -> list[Any]:
+    async def _every_open_order(exchange: Any) -> list[Any] | None:
+        """Give `None` where the exchange lists the orders of one market at a time."""
         try:
             return list(await exchange.fetch_open_orders())
-        except ccxt.ArgumentsRequired as error:
-            raise _NeedsSymbol from error
+        except ccxt.ArgumentsRequired:
+            return None
 
     async def truth(self) -> AccountTruth:
         """Read balances and open orders that belong to one moment, as far as the exchange lets us."""
@@ -208,10 +208,6 @@ class Account:
             code=ExitCode.VENUE_DOWN,
             retryable=True,
         )
-
-
-class _NeedsSymbol(Exception):
-    """The exchange lists open orders of one market at a time."""
 
 
 def _totals(balances: Balances) -> dict[str, int]:

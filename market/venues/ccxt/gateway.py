@@ -45,7 +45,8 @@ class CcxtGateway(OrderRequests):
         super().__init__(config, instruments, client, clock, deliver)
         self._last_trade: dict[int, int] = {}
         self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
-        self._ups, self.accounts_failed, self.bad_frames = 0, 0, 0
+        self._ups, self.accounts_failed, self.accounts_dropped = 0, 0, 0
+        self.bad_frames = 0
 
     def fetch_account(self, since_trade_ids: tuple[tuple[int, int], ...]) -> None:
         """Ask for the account; a later ask replaces one that has not begun."""
@@ -66,14 +67,15 @@ class CcxtGateway(OrderRequests):
             client = self._client.renewed()
             try:
                 await self._client.ask("the balance", self._client.exchange.fetch_balance)
-                await self._listen(client, backoff)
+                await self._listen(client)
             except* Exception as errors:
                 self._lost(errors)
             finally:
                 await client.close()
+            self.link.after(backoff, self._clock.now_ns(), self._config)
             await asyncio.sleep(backoff.next_s())
 
-    async def _listen(self, client: Client, backoff: Backoff) -> None:
+    async def _listen(self, client: Client) -> None:
         async with asyncio.TaskGroup() as tasks:
             watched = [
                 tasks.create_task(watch(client.exchange))
@@ -87,7 +89,7 @@ class CcxtGateway(OrderRequests):
                 await client.sockets()
             for index in self.account.symbols:
                 self._last_trade[index] = await self.account.newest_trade(index)
-            self._stands(backoff)
+            self._stands()
             tasks.create_task(self._poll())
 
     async def _poll(self) -> None:
@@ -156,11 +158,9 @@ class CcxtGateway(OrderRequests):
         if self._orders.news(fill.trade_id, f"fill {fill.instrument}"):
             self._deliver(fill)
 
-    def _stands(self, backoff: Backoff) -> None:
-        backoff.reset()
-        self.link.refused = None
+    def _stands(self) -> None:
         self._ups += 1
-        self.link.up.set()
+        self.link.stands(self._clock.now_ns())
         self._deliver(OrderLinkUp(self._config.name, self._clock.now_ns()))
 
     def _lost(self, errors: BaseExceptionGroup[Exception]) -> None:
@@ -194,3 +194,6 @@ class CcxtGateway(OrderRequests):
             backoff.reset()
             if self.link.up.is_set() and began == self._ups:
                 self._deliver(snapshot)
+            else:
+                # Fills may have gone by between its reading and the new link: the core asks again then.
+                self.accounts_dropped += 1

@@ -23,8 +23,7 @@ def exchange_of(config: VenueConfig, keys: bool) -> Any:
     """Make the object; a simulated exchange gets every address of it."""
     import ccxt.pro
 
-    kind = getattr(ccxt.pro, config.exchange or "", None)
-    if config.exchange is None or kind is None:
+    if config.exchange not in ccxt.pro.exchanges:
         raise ConfigError(
             f"ccxt knows no exchange named {config.exchange}",
             where=config.name,
@@ -42,7 +41,10 @@ def exchange_of(config: VenueConfig, keys: bool) -> Any:
     }
     if keys:
         settings["apiKey"], settings["secret"] = config.credentials()
-    exchange = kind(settings)
+    exchange = getattr(ccxt.pro, config.exchange)(settings)
+    # Some exchanges' own choice would notice a dead socket after six minutes.
+    misses = 1 + config.ping_reply_s / config.ping_idle_s
+    exchange.streaming |= {"keepAlive": config.ping_idle_s * 1_000, "maxPingPongMisses": misses}
     exchange.has["fetchCurrencies"] = False  # of no use here, and of other rights than trading
     if config.simulated:
         exchange.urls["api"] = _moved(exchange.urls["api"], config)

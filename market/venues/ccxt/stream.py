@@ -34,6 +34,18 @@ class Standing:
         self.up = asyncio.Event()
         self.refused: SwarmError | None = None
         self.last_reason = "not connected yet"
+        self._since_ns: int | None = None
+
+    def stands(self, now_ns: int) -> None:
+        """Take it as up."""
+        self.refused, self._since_ns = None, now_ns
+        self.up.set()
+
+    def after(self, backoff: Backoff, now_ns: int, config: VenueConfig) -> None:
+        """Forget earlier failures after a connection that did well: who connects all the time is banned."""
+        if self._since_ns is not None and now_ns - self._since_ns >= config.backoff_max_s * 1e9:
+            backoff.reset()
+        self._since_ns = None
 
 
 class FeedBroken(Exception):
@@ -87,14 +99,15 @@ class CcxtStream:
             while True:
                 client = self._client.renewed()
                 try:
-                    await self._connection(client, backoff)
+                    await self._connection(client)
                 except* Exception as errors:
                     self._lost(errors)
                 finally:
                     await client.close()
+                self.link.after(backoff, self._clock.now_ns(), self._config)
                 await asyncio.sleep(backoff.next_s())
 
-    async def _connection(self, client: Client, backoff: Backoff) -> None:
+    async def _connection(self, client: Client) -> None:
         """Watch every market; up once all sockets stand, because a quiet market tells nothing for long."""
         self._bad_in_a_row = 0
         async with asyncio.TaskGroup() as tasks:
@@ -103,9 +116,7 @@ class CcxtStream:
                 if client.has("watchTrades"):
                     tasks.create_task(self._watch_trades(client.exchange, index, symbol))
             await client.sockets()
-            backoff.reset()
-            self.link.refused = None
-            self.link.up.set()
+            self.link.stands(self._clock.now_ns())
             self._deliver(FeedUp(self._config.name, self._clock.now_ns()))
 
     def _lost(self, errors: BaseExceptionGroup[Exception]) -> None:
