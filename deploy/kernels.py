@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import multiprocessing
+import os
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from deploy.child import end_with_parent
+from domain.errors import SwarmError
 
 PACKAGES = ("market", "risk", "arbitrage", "agents", "sim")
+WORKERS_MAX = 4
+
+Needs = dict[str, frozenset[str]]
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,14 +30,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Import every kernel module and compile what is in it, with a progress line."""
     from hw.clock import perf_ns
-    from hw.kernel import compile_kernels
+    from hw.kernel import compile_kernel, prune_cache, stated_kernels
 
     started_ns = perf_ns()
     for name in kernel_modules():
         importlib.import_module(name)
-    compile_kernels(_progress)
+    stated = stated_kernels()
+    compile_beside(stated, compile_kernel, min(WORKERS_MAX, len(os.sched_getaffinity(0))), _progress)
+    prune_cache()
     seconds = (perf_ns() - started_ns) / 1e9
-    _write(f"kernels: ready in {seconds:.1f} s\n")
+    _write(f"kernels: {len(stated)} ready in {seconds:.1f} s\n")
     return 0
 
 
@@ -41,6 +53,48 @@ def kernel_modules() -> Iterator[str]:
         for found in pkgutil.walk_packages(root.__path__, prefix=f"{package}."):
             if found.name.endswith("_kernels"):
                 yield found.name
+
+
+def compile_beside(
+    stated: Needs, build: Callable[[str], None], workers: int, told: Callable[[int, int, str], None]
+) -> None:
+    """Compile kernels in several processes, and end with the first that cannot be compiled.
+
+    Each process leaves what it made in the cache of all. Two that need the same callee never compile at
+    once: they would do it twice, and the second could write over the first.
+    """
+    waiting, running = list(stated), dict[Future[None], str]()
+    # Forked, so that workers need not import again; each ends with this process, as this one with its own.
+    forking = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, forking, initializer=end_with_parent) as pool:
+        try:
+            while waiting or running:
+                while len(running) < workers and (name := next_one(stated, waiting, running.values())):
+                    waiting.remove(name)
+                    told(len(stated) - len(waiting) - len(running) - 1, len(stated), name)
+                    running[pool.submit(build, name)] = name
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(ended)
+                    ended.result()
+        except BrokenProcessPool as error:
+            raise SwarmError(
+                "a process that compiles kernels was killed", where=name, mend="see whether memory ran out"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+    told(len(stated), len(stated), "")
+
+
+def next_one(stated: Needs, waiting: Collection[str], running: Collection[str]) -> str:
+    """Name what to compile next, or nothing: what others wait for comes first, then the largest."""
+    busy = frozenset[str]().union(*(stated[name] for name in running))
+    free = [
+        name
+        for name in waiting
+        if not stated[name] & busy and not any(each in stated[name] and each != name for each in waiting)
+    ]
+    awaited = {name: sum(name in stated[each] for each in waiting) for name in free}
+    return max(free, key=lambda name: (awaited[name], len(stated[name])), default="")
 
 
 def _progress(done: int, total: int, name: str) -> None:

@@ -14,6 +14,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Progress = Callable[[int, int, str], None]
 
 _CACHED_BUILDS_MAX = 1024  # one for each kernel and version of it
+_SETTINGS = 1  # raised with what is handed to the compiler, so that older builds are not taken for these
 _registry: dict[str, tuple[Any, str]] = {}
 _stamps: dict[str, bytes] = {}
 
@@ -31,9 +32,18 @@ def kernel(target: str, *, nogil: bool = False) -> Callable[[Kernel], Kernel]: .
 def kernel(target: Kernel) -> Kernel: ...
 
 
-def kernel(target: str | Kernel, *, nogil: bool = False) -> Callable[[Kernel], Kernel] | Kernel:
-    """Compile a function on its first call, or in `compile_kernels` where its signature is given.
+@overload
+def kernel(*, called: bool) -> Callable[[Kernel], Kernel]: ...
 
+
+def kernel(
+    target: str | Kernel = "", *, nogil: bool = False, called: bool = False
+) -> Callable[[Kernel], Kernel] | Kernel:
+    """Compile a function where its signature is stated (`compile_kernels`), or with the kernel that calls it.
+
+    Python should call only kernels that state their signature or say that they are `called`: the others have
+    no way in from Python, which is a sixth of all compiling, so that a call compiles them once more.
+    Kernels allocate nothing, so references to arrays are not counted in them: their callers hold those.
     One that runs long in a thread of its own is `nogil`. A short one must not be: whoever takes the lock
     meanwhile, such as a journal's commit, may keep it for milliseconds.
 
@@ -45,8 +55,8 @@ def kernel(target: str | Kernel, *, nogil: bool = False) -> Callable[[Kernel], K
     """
     if isinstance(target, str):
         signature = target
-        return lambda function: _compiled(function, signature, nogil)
-    return _compiled(target, "", False)
+        return lambda function: _compiled(function, signature, nogil, called or signature != "")
+    return _compiled(target, "", False, False)
 
 
 def entry(compiled: Kernel) -> Kernel:
@@ -70,52 +80,109 @@ def compile_kernels(progress: Progress | None = None) -> int:
 
     `progress(done, total, name)` is called before each one, and once with `done == total`.
     """
-    stated = [(name, each, text) for name, (each, text) in _registry.items() if text]
-    for done, (name, dispatcher, signature) in enumerate(stated):
+    stated = list(stated_kernels())
+    for done, name in enumerate(stated):
         if progress is not None:
             progress(done, len(stated), name)
-        dispatcher.compile(signature)
+        compile_kernel(name)
     if progress is not None:
         progress(len(stated), len(stated), "")
-    _prune()
+    prune_cache()
     return len(stated)
 
 
-def _compiled(function: Kernel, signature: str, nogil: bool) -> Kernel:
+def stated_kernels() -> dict[str, frozenset[str]]:
+    """Name the imported kernels that state their signature, each with all kernels compiled along with it.
+
+    Callees come before their callers.
+    """
+    reached = {name: frozenset(_reached(name, set())) for name, (_, text) in _registry.items() if text}
+    return dict(sorted(reached.items(), key=lambda item: len(item[1])))
+
+
+def compile_kernel(name: str) -> None:
+    """Compile one kernel by the signature that it states, or load it from cache."""
+    dispatcher, signature = _registry[name]
+    dispatcher.compile(signature)
+
+
+def _reached(name: str, found: set[str]) -> set[str]:
+    if name not in found:
+        found.add(name)
+        function = _registry[name][0].py_func
+        for word in function.__code__.co_names:
+            callee: Any = getattr(function.__globals__.get(word), "py_func", None)
+            if callee is not None:
+                _reached(f"{callee.__module__}.{callee.__qualname__}", found)
+    return found
+
+
+def _compiled(function: Kernel, signature: str, nogil: bool, called: bool) -> Kernel:
     if not kernels_on():
         return function
-    import numba
-
-    settings: Any = numba.config
     name = f"{function.__module__}.{function.__qualname__}"
     source = Path(function.__code__.co_filename)
-    stamp = _stamp(function, source, nogil)
-    user_folder = settings.CACHE_DIR
-    # numba's cache knows only the kernel's own file: a changed callee or an imported constant would
-    # go unseen, so every build has a folder named after all that it was made from.
-    settings.CACHE_DIR = str(_cache_root(user_folder) / stamp.hex())
-    try:
-        make: Any = numba.njit(
-            cache=source.is_file(), nogil=nogil, fastmath=False, boundscheck=False, error_model="numpy"
-        )
-        dispatcher = make(function)
-    finally:
-        settings.CACHE_DIR = user_folder
+    stamp = _stamp(function, source, nogil, called)
+    dispatcher = _dispatcher(function, stamp, source.is_file(), nogil, called)
+    if not called:
+        _let_in(dispatcher, lambda: _compiled_apart(function, nogil))
     _stamps[name] = stamp
     _registry[name] = (dispatcher, signature)
     return cast(Kernel, dispatcher)
 
 
-def _stamp(function: Callable[..., Any], source: Path, nogil: bool) -> bytes:
+def _dispatcher(function: Callable[..., Any], stamp: bytes, cached: bool, nogil: bool, called: bool) -> Any:
+    import numba
+
+    settings: Any = numba.config
+    user_folder = settings.CACHE_DIR
+    # numba's cache knows only the kernel's own file: a changed callee or an imported constant would
+    # go unseen, so every build has a folder named after all that it was made from.
+    settings.CACHE_DIR = str(_cache_root(user_folder) / stamp.hex())
+    try:
+        njit: Any = numba.njit
+        return njit(
+            cache=cached,
+            nogil=nogil,
+            fastmath=False,
+            boundscheck=False,
+            error_model="numpy",
+            no_cpython_wrapper=not called,
+            no_cfunc_wrapper=True,
+            _nrt=False,
+        )(function)
+    finally:
+        settings.CACHE_DIR = user_folder
+
+
+def _compiled_apart(function: Callable[..., Any], nogil: bool) -> Any:
+    source = Path(function.__code__.co_filename)
+    return _dispatcher(function, _stamp(function, source, nogil, True), source.is_file(), nogil, True)
+
+
+def _let_in(dispatcher: Any, compiled: Callable[[], Any]) -> None:
+    """Send calls from Python to another build: this one, called so, would jump to where nothing is."""
+    made: list[Any] = []
+
+    def way_in(*_: Any) -> Any:
+        if not made:
+            made.append(compiled())
+        return made[0]
+
+    dispatcher._insert = lambda *_: None
+    dispatcher._compile_for_args = way_in
+
+
+def _stamp(function: Callable[..., Any], source: Path, nogil: bool, called: bool) -> bytes:
     content = source.read_bytes() if source.is_file() else function.__code__.co_code
     digest = hashlib.blake2b(content, digest_size=8)
-    digest.update(b"nogil" if nogil else b"")
+    digest.update(bytes((_SETTINGS, nogil, called)))
     for name, value in sorted(function.__globals__.items(), key=lambda item: item[0]):
         if isinstance(value, int | float | str | tuple) and not name.startswith("__"):
             digest.update(f"{name}={value!r}".encode())
-        called = getattr(value, "py_func", None)
-        if called is not None and called.__module__ != function.__module__:
-            digest.update(_stamps.get(f"{called.__module__}.{called.__qualname__}", b""))
+        callee: Any = getattr(value, "py_func", None)
+        if callee is not None and callee.__module__ != function.__module__:
+            digest.update(_stamps.get(f"{callee.__module__}.{callee.__qualname__}", b""))
     return digest.digest()
 
 
@@ -132,7 +199,8 @@ def _cache_root(user_folder: str) -> Path:
     return folder if writable else Path(tempfile.gettempdir()) / f"murmuration-kernels-{os.getuid()}"
 
 
-def _prune() -> None:
+def prune_cache() -> None:
+    """Remove the oldest builds beyond a number that no living version needs."""
     if not kernels_on():
         return
     import numba

@@ -142,7 +142,7 @@ def _keep(bars: Ints, bar_heads: Ints, n: int, bar: int, first: int, capacity: i
         bars[n, at + capacity, column] = bar_heads[n, bar + column]
 
 
-@kernel
+@kernel(called=True)
 def close_minutes(bars: Ints, bar_heads: Ints, n: int, exchange_ns: int) -> int:
     """Close every minute that is over, for bars used without indicators; give how many bars that made."""
     made = 0
@@ -152,7 +152,7 @@ def close_minutes(bars: Ints, bar_heads: Ints, n: int, exchange_ns: int) -> int:
     return made
 
 
-@kernel
+@kernel(called=True)
 def take_trade(
     bars: Ints, bar_heads: Ints, n: int, exchange_ns: int, price_ticks: int, size_lots: int, aggressor: int
 ) -> int:

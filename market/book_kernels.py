@@ -56,7 +56,7 @@ def clear_side(block: Block, base: int, side: int) -> None:
     block[base + START + side] = block[base + AREA] + side * 2 * room + 2 * (room // 4)
 
 
-@kernel
+@kernel(called=True)
 def drop_book(block: Block, base: int, reason: int) -> None:
     """Make a book stale and empty."""
     block[base + REASON] = reason
@@ -198,7 +198,7 @@ def judge_book(block: Block, base: int, checksum: int, otherwise: int) -> int:
     return otherwise
 
 
-@kernel
+@kernel(called=True)
 def follow_book(flat: Flat, place: int, block: Block, base: int) -> int:
     """Apply a change to a fresh book; `place` is where its header begins."""
     first, last = flat[place + SEQUENCE], flat[place + LAST_SEQUENCE]
@@ -222,7 +222,7 @@ def follow_book(flat: Flat, place: int, block: Block, base: int) -> int:
     return judge_book(block, base, flat[place + CHECKSUM], int(CHANGED))
 
 
-@kernel
+@kernel(called=True)
 def load_book(flat: Flat, place: int, block: Block, base: int) -> int:
     """Take a snapshot, unless nothing is linked or the book is already further."""
     sequence = flat[place + SEQUENCE]

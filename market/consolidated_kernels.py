@@ -13,7 +13,7 @@ Places = NDArray[np.int64]
 Prices = NDArray[np.float64]
 
 
-@kernel
+@kernel(called=True)
 def merge_side(
     block: Block,
     members: Places,

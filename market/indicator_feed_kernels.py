@@ -152,7 +152,10 @@ def on_trade(
     step(program, marks, state, values, n, clock, now_ns)
 
 
-@kernel
+@kernel(
+    "void(int64[:, :, ::1], int64[:, ::1], int64[::1], int64[::1], float64[::1], float64[:, ::1],"
+    " int64, int64, int64)"
+)
 def on_time(
     bars: Ints,
     bar_heads: Ints,
@@ -242,7 +245,7 @@ def on_book(
     step(program, marks, state, values, n, clock, local_ns)
 
 
-@kernel
+@kernel(called=True)
 def forget_book(program: Ints, state: Floats, n: int) -> None:
     """Count no order flow between the levels as they were and those that come next."""
     for clock in (TICK_CLOCK, BOOK_CLOCK):
@@ -253,7 +256,7 @@ def forget_book(program: Ints, state: Floats, n: int) -> None:
 SYMBOLS_AT, TICK_CAPACITY, ARRAYS_AT, BLOCK_HEAD = 0, 1, 2, 16
 
 
-@kernel
+@kernel(called=True)
 def on_rows(block: Ints, n: int, rows: Ints, start: int, end: int) -> None:
     """Take ticks and trades of symbol `n`, one row after the other; other rows pass by.
 
@@ -274,7 +277,7 @@ def on_rows(block: Ints, n: int, rows: Ints, start: int, end: int) -> None:
             on_trade(ticks, tick_counts, bars, bar_heads, program, marks, state, values, n, rows, row)
 
 
-@kernel
+@kernel(called=True)
 def on_levels(
     program: Ints,
     marks: Ints,
@@ -292,7 +295,7 @@ def on_levels(
     on_book(program, marks, state, values, n, local_ns, sides, bids_at, bid_count, asks_at, ask_count)
 
 
-@kernel
+@kernel(called=True)
 def on_clock(
     bars: Ints,
     bar_heads: Ints,

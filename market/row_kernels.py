@@ -321,7 +321,7 @@ def take_delta(flat: Flat, place: int, block: Block, reals: Reals, base: int, la
     return went_stale(block, base, reason)
 
 
-@kernel
+@kernel("int64(int64[::1], int64, int64[::1], float64[::1], int64, boolean)")
 def take_row(flat: Flat, place: int, block: Block, reals: Reals, base: int, whole: bool) -> int:
     """Take a row of a known kind and market; give what follows from it."""
     kind = flat[place + KIND]

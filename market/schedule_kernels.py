@@ -13,7 +13,7 @@ from market.indicator_layout import LEVEL_WORDS, LEVELS_IN
 MIDDLE_TICKS = 1_000_000.0
 
 
-@kernel
+@kernel(called=True)
 def exercise(
     program: NDArray[np.int64],
     marks: NDArray[np.int64],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hw import kernel as kernel_module
-from hw.kernel import compile_kernels, entry, kernel, kernels_on
+from hw.kernel import compile_kernel, compile_kernels, entry, kernel, kernels_on, stated_kernels
 
 _ROOT = Path(__file__).parents[2]
 _INNER = """
@@ -138,3 +138,33 @@ def test_the_function_itself_of_a_kernel_gives_the_same(own_registry: Path) -> N
 
 def test_without_a_compiler_the_function_itself_is_the_kernel() -> None:
     assert entry(_added) is _added
+
+
+def test_python_may_call_what_was_compiled_for_another_kernel(own_registry: Path) -> None:
+    inner = kernel(_added)
+
+    def outer(value: int) -> int:
+        return inner(value, 1)
+
+    assert kernel("int64(int64)")(outer)(6) == 7
+    assert inner(2, 3) == inner(2, 3) == 5
+
+
+def _left(left: int) -> int:
+    return _right(left)
+
+
+def _right(right: int) -> int:
+    return right + 1
+
+
+def test_stated_kernels_name_what_they_compile_callees_first(
+    own_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = kernel("int64(int64)")(_right)
+    monkeypatch.setattr(sys.modules[__name__], "_right", compiled)
+    kernel("int64(int64)")(_left)
+    left, right = f"{__name__}._left", f"{__name__}._right"
+    assert list(stated_kernels().items()) == [(right, frozenset({right})), (left, frozenset({left, right}))]
+    compile_kernel(left)
+    assert len(compiled.signatures) == 1  # type: ignore[attr-defined]
