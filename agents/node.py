@@ -21,6 +21,7 @@ from agents.reconcile import block, reconcile, since
 from agents.report import node_report
 from agents.state import decode_state, encode_state
 from agents.targeting import work_target
+from agents.unsettled import turn, unsettled
 from agents.view import AgentView
 from domain import control_events as control
 from domain import market_events as told
@@ -38,12 +39,10 @@ from market.rows import RowEvent, rows_of
 from market.schedule import Schedule
 from risk.gate import Gate
 
-_ACTIVE, _REDUCE_ONLY = int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY)
-_HALTED = int(Lifecycle.HALTED)
+_ACTIVE, _REDUCE_ONLY, _HALTED = map(int, (Lifecycle.ACTIVE, Lifecycle.REDUCE_ONLY, Lifecycle.HALTED))
 _TAKE = int(Urgency.TAKE)
 STOP_FETCH_NS = 40_000_000
-# As many agents as fit between two ticks are worked on a clock event; more take turns.
-WORKED_MAX = 128
+WORKED_MAX = 128  # agents that a clock event works; more take turns
 
 
 class Node:
@@ -282,9 +281,8 @@ class Node:
         for index in self.pipeline.watch(now_ns):
             self._pull(self.markets[index], out)
         for index in self.pipeline.stale():
-            market = self.markets[index]
-            market.touch()
-            self._fetch_book(market, out)
+            self.markets[index].touch()
+            self._fetch_book(self.markets[index], out)
         for agent in self._to_work():
             if agent.lifecycle == _REDUCE_ONLY:
                 self._shrink(agent, out)
@@ -292,13 +290,12 @@ class Node:
                 self._work(agent, agent.desire, out)
 
     def _to_work(self) -> list[Agent]:
-        """Revalue whatever is at risk, and give the agents that may have something to do, some at a time."""
+        """Revalue whatever is at risk, and give the agents that may have something to do, in turns."""
         working = self._revalue()
-        if len(working) <= WORKED_MAX:
-            return working
-        first = self.worked % len(working)
-        self.worked += WORKED_MAX
-        return (working[first:] + working[:first])[:WORKED_MAX]
+        if len(working) > WORKED_MAX:
+            working = turn(working, self.worked, WORKED_MAX)
+            self.worked += WORKED_MAX
+        return working
 
     def _on_started(self, event: control.NodeStarted, out: Actions) -> None:
         self.mandate.started(self.gate)
@@ -368,25 +365,8 @@ class Node:
                 self._resync(venue, out)
 
     def _revalue(self) -> list[Agent]:
-        """Value what is at risk at the present touch; give the agents that are not where they want to be."""
         self.rates.follow()
-        unsettled = []
-        for agent in self.desk.agents.values():
-            risk, desire = agent.risk, agent.desire
-            lots = risk.position_lots
-            if lots != 0 or agent.orders or risk.gross_atoms != 0:
-                agent.market.touch()
-                self.gate.revalue(risk, agent.market.risk)
-            if agent.lifecycle == _ACTIVE:
-                # A target that is reached, with nothing under way, needs nobody.
-                if desire is not None and (
-                    agent.orders or not isinstance(desire, TargetPosition) or desire.position_lots != lots
-                ):
-                    agent.market.touch()
-                    unsettled.append(agent)
-            elif agent.lifecycle == _REDUCE_ONLY and (lots != 0 or agent.orders):
-                unsettled.append(agent)
-        return unsettled
+        return unsettled(self.desk.agents.values(), self.gate)
 
     def _table(self) -> dict[type, Callable[[Any, Actions], object]]:
         desk = self.desk
