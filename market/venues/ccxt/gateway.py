@@ -21,6 +21,7 @@ from market.venues.ccxt.client import Client
 from market.venues.ccxt.fate import Fate, fate_of, one_line
 from market.venues.ccxt.order_requests import OrderRequests
 from market.venues.ccxt.reading import UNREADABLE
+from market.venues.ccxt.stream import failure_of
 from market.venues.config import VenueConfig
 
 # A poll costs a few requests: it takes this share of the pace at most.
@@ -66,16 +67,14 @@ class CcxtGateway(OrderRequests):
         while True:
             client = self._client.renewed()
             try:
-                await self._client.ask("the balance", self._client.exchange.fetch_balance)
-                await self._listen(client)
-            except* Exception as errors:
-                self._lost(errors)
+                self._lost(await failure_of(self._listen(client)))
             finally:
                 await client.close()
             self.link.after(backoff, self._clock.now_ns(), self._config)
             await asyncio.sleep(backoff.next_s())
 
     async def _listen(self, client: Client) -> None:
+        await self._client.ask("the balance", self._client.exchange.fetch_balance)
         async with asyncio.TaskGroup() as tasks:
             watched = [
                 tasks.create_task(watch(client.exchange))
@@ -163,8 +162,7 @@ class CcxtGateway(OrderRequests):
         self.link.stands(self._clock.now_ns())
         self._deliver(OrderLinkUp(self._config.name, self._clock.now_ns()))
 
-    def _lost(self, errors: BaseExceptionGroup[Exception]) -> None:
-        first: BaseException = errors
+    def _lost(self, first: BaseException) -> None:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         self.link.last_reason = one_line(first)

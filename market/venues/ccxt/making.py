@@ -23,7 +23,7 @@ def exchange_of(config: VenueConfig, keys: bool) -> Any:
     """Make the object; a simulated exchange gets every address of it."""
     import ccxt.pro
 
-    if config.exchange not in ccxt.pro.exchanges:
+    if config.exchange is None or config.exchange not in ccxt.pro.exchanges:
         raise ConfigError(
             f"ccxt knows no exchange named {config.exchange}",
             where=config.name,

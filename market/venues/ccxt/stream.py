@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from domain.errors import SwarmError
@@ -46,6 +46,22 @@ class Standing:
         if self._since_ns is not None and now_ns - self._since_ns >= config.backoff_max_s * 1e9:
             backoff.reset()
         self._since_ns = None
+
+
+async def failure_of(work: Coroutine[Any, Any, None]) -> BaseException:
+    """Give what work failed with; it ends with us.
+
+    It has a task of its own, because a group that fails in the moment of its cancellation tells of the
+    failure only, and would go on here for ever.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task])
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        error = None if task.cancelled() else task.exception()
+    return error or FeedBroken("it ended")
 
 
 class FeedBroken(Exception):
@@ -99,9 +115,7 @@ class CcxtStream:
             while True:
                 client = self._client.renewed()
                 try:
-                    await self._connection(client)
-                except* Exception as errors:
-                    self._lost(errors)
+                    self._lost(await failure_of(self._connection(client)))
                 finally:
                     await client.close()
                 self.link.after(backoff, self._clock.now_ns(), self._config)
@@ -119,8 +133,7 @@ class CcxtStream:
             self.link.stands(self._clock.now_ns())
             self._deliver(FeedUp(self._config.name, self._clock.now_ns()))
 
-    def _lost(self, errors: BaseExceptionGroup[Exception]) -> None:
-        first: BaseException = errors
+    def _lost(self, first: BaseException) -> None:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         self.link.last_reason = one_line(first)

@@ -191,6 +191,7 @@ class ScriptedExchange:
     async def _watch(self, name: str, *_: Any) -> Any:
         self.clients.setdefault("ws", SimpleNamespace(connection=1, connecting=False))
         told = await self.script.told.setdefault(name, asyncio.Queue()).get()
+        told = told() if callable(told) and not isinstance(told, Exception) else told
         if isinstance(told, Exception):
             raise told
         return told

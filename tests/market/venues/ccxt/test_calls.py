@@ -128,9 +128,9 @@ def test_a_limit_met_meanwhile_stops_those_who_stand_in_line(
 ) -> None:
     @in_loop
     async def run() -> None:
-        async def limited() -> Exception:
+        async def limited() -> None:
             await asyncio.sleep(0.01)
-            return ccxt.RateLimitExceeded("EAPI:Rate limit exceeded")
+            raise ccxt.RateLimitExceeded("EAPI:Rate limit exceeded")
 
         script = Script("kraken", fetch_balance=limited, create_order={"id": "1"})
         client = client_of(monkeypatch, script, 1_000, 1_000)

@@ -181,6 +181,32 @@ async def test_a_stream_that_wants_a_key_it_has_not_says_so_at_the_start() -> No
         assert told.value.code == ExitCode.WRONG_KEY
 
 
+@in_loop
+async def test_a_cancellation_in_the_moment_of_a_failure_is_heeded() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail())
+                await asyncio.sleep(5)
+        finally:
+            ended.append("work")
+
+    async def fail() -> None:
+        asking.cancel()
+        raise ccxt.NetworkError("cut")
+
+    asking = asyncio.ensure_future(stream.failure_of(work()))
+    await asyncio.wait([asking], timeout=2)
+    assert asking.cancelled() and ended == ["work"]
+
+    async def nothing() -> None:
+        pass
+
+    assert isinstance(await stream.failure_of(nothing()), stream.FeedBroken)
+
+
 @both
 def test_trades_of_a_real_exchange_are_filled_in_after_a_cut_without_doubling(
     monkeypatch: KEYS, dialect: Dialect

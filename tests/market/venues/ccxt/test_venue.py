@@ -227,7 +227,7 @@ async def test_a_core_that_fails_ends_the_venue_and_every_client_is_closed() -> 
 def test_nothing_is_left_behind_after_reconnects(dialect: Dialect, caplog: pytest.LogCaptureFixture) -> None:
     @in_loop
     async def run() -> None:
-        async with live(dialect) as (exchange, venue, heard):
+        async with live(dialect) as (exchange, _, heard):
             for _ in range(2):
                 heard.clear()
                 await exchange.stop()
