@@ -114,7 +114,7 @@ class CcxtGateway(OrderRequests):
 
     async def _watch_orders(self, exchange: Any) -> None:
         while True:
-            orders = await exchange.watch_orders()
+            orders = list(await exchange.watch_orders())
             await self.link.up.wait()
             for order in orders:
                 try:
@@ -126,7 +126,7 @@ class CcxtGateway(OrderRequests):
 
     async def _watch_trades(self, exchange: Any) -> None:
         while True:
-            trades = await exchange.watch_my_trades()
+            trades = list(await exchange.watch_my_trades())
             await self.link.up.wait()
             for trade in trades:
                 await self._told_trade(trade)

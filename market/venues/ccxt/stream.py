@@ -169,16 +169,16 @@ class CcxtStream:
             try:
                 await self.link.up.wait()
                 await self._missed(index, symbol)
-                trades = await first
+                trades = list(await first)
             finally:
                 first.cancel()
             await self._missed(index, symbol)
         else:
-            trades = await exchange.watch_trades(symbol)
+            trades = list(await exchange.watch_trades(symbol))
             await self.link.up.wait()
         while True:
             self._trades(index, trades)
-            trades = await exchange.watch_trades(symbol)
+            trades = list(await exchange.watch_trades(symbol))
 
     async def _missed(self, index: int, symbol: str) -> None:
         exchange, last = self._client.exchange, self._last_id[index]
