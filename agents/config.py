@@ -88,6 +88,18 @@ class HistoryConfig(_Table):
     recorder: RecorderConfig = RecorderConfig()
 
 
+class HotConfig(_Table):
+    """What a node spends to be quick: a whole core (`spin`), and the thousandths of one that rehearsals take.
+
+    `rehearse_us` is the pause between two rehearsals, 0 for none; without `spin` the loop's timers make
+    milliseconds of it. `priority` is SCHED_FIFO's, 0 for the usual scheduling.
+    """
+
+    spin: bool = False
+    rehearse_us: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    priority: Annotated[int, Field(ge=0, le=50)] = 0
+
+
 class RegionConfig(_Table):
     """A whole region."""
 
@@ -104,6 +116,7 @@ class RegionConfig(_Table):
     desk: DeskConfig = DeskConfig()
     authority: AuthorityConfig = AuthorityConfig()
     journal: JournalConfig = JournalConfig()
+    hot: HotConfig = HotConfig()
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -27,7 +27,7 @@ from domain.errors import ConfigError, ExitCode, SwarmError
 from domain.instrument import Instrument
 from domain.report import NodeReport
 from hw.clock import SystemClock, perf_ns
-from hw.device import pin, probe
+from hw.device import pin, probe, put_first, share_lock
 from hw.kernel import compile_kernels
 from market.schedule import Schedule
 from market.schedule_cost import measure
@@ -45,6 +45,9 @@ def run_node(arguments: argparse.Namespace) -> int:
     if arguments.pin is not None:
         pin((arguments.pin,))
     compile_kernels(None)
+    share_lock()
+    if config.hot.priority > 0:
+        put_first(config.hot.priority)
     uvloop.run(serve(config, arguments.state, arguments.live))
     return ExitCode.OK
 

@@ -12,6 +12,7 @@ from agents.config import RegionConfig
 from agents.coordinator_line import CoordinatorLine
 from agents.node import Node
 from agents.record import Recorder
+from agents.rehearsal import Rehearsal, keep_warm
 from agents.replay import Snapshot
 from agents.snapshot_child import ended_well, forked
 from bus.journal import Journal
@@ -57,6 +58,8 @@ class NodeShell:
         self._clock_step_ns = 0
         self._by_instrument: list[Venue] = []
         self._by_name: dict[str, Venue] = {}
+        markets = [market.instrument for market in self.node.markets.values()]
+        self.rehearsal = Rehearsal(config, markets) if config.hot.rehearse_us > 0 else None
 
     def attach(self, venue: Venue) -> None:
         """Take a venue's instruments, in the node's order."""
@@ -110,10 +113,10 @@ class NodeShell:
         """Work until told to stop, end with nothing left open, and give the last word."""
         self._gc.freeze()
         async with asyncio.TaskGroup() as tasks:
-            work = [
-                tasks.create_task(each)
-                for each in (self._tick(line), self._commit(), line.beat(), line.listen())
-            ]
+            kept = [self._tick(line), self._commit(), line.beat(), line.listen()]
+            if self.config.hot.spin or self.rehearsal is not None:
+                kept.append(keep_warm(self.config.hot, self._rehearse))
+            work = [tasks.create_task(each) for each in kept]
             await self.stopping.wait()
             await self._wind_down()
             for task in work:
@@ -131,6 +134,20 @@ class NodeShell:
             self.deliver(Clocked(self.clock.now_ns()))
             line.watch(not self.node.desk.working)
             self._gc.collect_when_idle()
+
+    def _rehearse(self) -> None:
+        """Run the way of a tick on the twin, as far as to the socket."""
+        rehearsal = self.rehearsal
+        assert rehearsal is not None
+        index = rehearsal.instrument.index
+        if rehearsal.begun:
+            venue = self._by_instrument[index]
+            venue.reread()
+            rehearsal.play(venue.rehearse)
+            return
+        bid_ticks, _, ask_ticks, *_ = self.node.pipeline.touch(index)
+        if 0 < bid_ticks < ask_ticks:
+            rehearsal.begin(bid_ticks, ask_ticks)
 
     def _watch_clock(self) -> None:
         step_ns = self.clock.step_ns()

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
-from domain.order import ApprovedOrder
+from domain.order import ApprovedOrder, OrderIntent
 from domain.protocols import Feed, Gateway
 from market.venues.config import VenueConfig
 
@@ -67,6 +67,10 @@ class Ordering(Gateway, Protocol):
         ...
 
 
+def _nothing(*given: object) -> None:
+    """Rehearse nothing: not every dialect has a way of its own to keep warm."""
+
+
 class VenueSession:
     """Connect a node to one venue account. `deliver` is called in the event loop for every event.
 
@@ -100,6 +104,8 @@ class VenueSession:
         self.query: Callable[[int, int], None] = self.gateway.query
         self.fetch_account: Callable[[tuple[tuple[int, int], ...]], None] = self.gateway.fetch_account
         self.fetch_book: Callable[[int], None] = self.stream.fetch_book
+        self.rehearse: Callable[[OrderIntent], None] = getattr(self.gateway, "rehearse", _nothing)
+        self.reread: Callable[[], None] = getattr(self.stream, "reread", _nothing)
         self.purge: Callable[[], list[int]] = getattr(self.gateway, "purge", list)
 
     async def _prepare(self) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from domain.events import Event
 from domain.instrument import Instrument
-from domain.order import ApprovedOrder
+from domain.order import ApprovedOrder, OrderIntent
 from domain.protocols import Clock
 from market.config import BookRules
 from market.venues.config import VenueConfig
@@ -44,6 +44,8 @@ class Venue(Protocol):
     fetch_account: Callable[[tuple[tuple[int, int], ...]], None]
     fetch_book: Callable[[int], None]
     purge: Callable[[], list[int]]
+    rehearse: Callable[[OrderIntent], None]
+    reread: Callable[[], None]
 
     @property
     def bad_frames(self) -> int:
@@ -91,6 +93,11 @@ async def load_instruments(
         config, symbols, clock, first_index=first_index, live_word=live_word
     )
     return found
+
+
+def know(config: VenueConfig) -> None:
+    """Import what the config's dialect needs, for who will have no time for it later."""
+    _part(config, "venue")
 
 
 async def account_truth(config: VenueConfig, clock: Clock) -> AccountTruth:

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import ConfigError, ExitCode
 from hw import device as device_module
-from hw.device import cuda_usable, pin, probe
+from hw.device import LOCK_S_MAX, cuda_usable, pin, probe, put_first, share_lock
 
 
 def test_the_probe_describes_this_machine() -> None:
@@ -54,3 +54,34 @@ def test_pinning_to_cores_that_are_there_works_and_to_others_is_refused() -> Non
             pin(())
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_who_is_put_first_is_asked_for_of_the_system_and_its_threads_stay_usual(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int, int]] = []
+
+    def scheduled(process: int, policy: int, parameter: os.sched_param) -> None:
+        asked.append((process, policy, parameter.sched_priority))
+
+    monkeypatch.setattr(os, "sched_setscheduler", scheduled)
+    put_first(7)
+    assert asked == [(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 7)]
+
+
+def test_a_priority_that_is_not_granted_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    with pytest.raises(ConfigError, match="not to be had: Operation not permitted"):
+        put_first(7)
+
+
+def test_the_interpreters_lock_is_shared_in_small_pieces() -> None:
+    before = sys.getswitchinterval()
+    try:
+        share_lock()
+        assert sys.getswitchinterval() == pytest.approx(LOCK_S_MAX)
+    finally:
+        sys.setswitchinterval(before)

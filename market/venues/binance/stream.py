@@ -34,6 +34,7 @@ class MarketStream:
         self._config, self._rest, self._clock, self._deliver = config, rest, clock, deliver
         self._symbols = {instrument.index: instrument.symbol for instrument in instruments}
         self.wire = MarketWire(instruments)
+        self.reread = self.wire.reread
         self._cells = self.wire.scanner.state.data
         # One place per market is all that can be wanted, so this queue cannot overflow.
         self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(instruments))

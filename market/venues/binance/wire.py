@@ -150,6 +150,7 @@ class MarketWire:
         self._routes: dict[str, _Reader] = {}
         self.frames, self.bad_frames, self.last_bad = 0, 0, ""
         self._weight = self._bad_at = 0
+        self._last = b""
         known = {}
         for instrument in instruments:
             reader = self.readers[instrument.index] = MarketReader(instrument)
@@ -181,8 +182,13 @@ class MarketWire:
     def decode(self, payload: bytes, local_ts_ns: int) -> MarketRows | MarketData | None:
         """Give the frame's event, `None` for a bad frame; rows hold until the next call."""
         self.frames += 1
+        self._last = payload
         count = self._scan(payload, local_ts_ns, self._state)
         return MarketRows(local_ts_ns, self._views[count]) if count != 0 else self.read(payload, local_ts_ns)
+
+    def reread(self) -> None:
+        """Scan the last frame once more, which changes nothing: for the caches, when nobody waits."""
+        self._scan(self._last, 0, self._state)
 
     def read(self, payload: bytes, local_ts_ns: int) -> MarketData | None:
         """Read a frame in any form that JSON allows; `None` for a bad one."""

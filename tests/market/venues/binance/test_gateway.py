@@ -196,6 +196,21 @@ async def test_when_the_socket_is_full_cancels_leave_before_orders() -> None:
 
 
 @in_loop
+async def test_what_is_rehearsed_is_not_sent_nor_counted() -> None:
+    async with scripted() as venue:
+        venue.orders["order.place"] = lambda request: [placed(request)]
+        async with venue.venue() as (adapter, heard):
+            adapter.reread()
+            for _ in range(3):
+                adapter.rehearse(buy(1_000, 200).intent)
+            adapter.send(ONE, buy(1_000, 200))
+            await until(lambda: heard.of(OrderAcked))
+            assert len(heard.of(OrderAcked)) == 1
+        (only,) = venue.asked("order.place")
+        assert only["newClientOrderId"] == client_id_text(ONE)
+
+
+@in_loop
 async def test_a_cancel_tells_the_close_once() -> None:
     async with scripted() as venue:
         closed = report("CANCELED", "CANCELED", "cancel-1", C=client_id_text(ONE), z="0.00050000")

@@ -267,3 +267,15 @@ def test_the_memos_are_bounded() -> None:
     for number in range(MEMO_MAX + 10):
         assert reader[str(number)] == number and writer[number] == str(number)
     assert len(reader) <= MEMO_MAX and len(writer) <= MEMO_MAX
+
+
+@pytest.mark.parametrize("first", [DEPTH, BEST])
+def test_reading_a_frame_again_changes_nothing(first: dict[str, Any]) -> None:
+    decoder = wire()
+    decoder.reread()
+    expected = wire().decode(json.dumps(first, separators=(",", ":")).encode(), 5)
+    assert decoder.decode(json.dumps(first, separators=(",", ":")).encode(), 4) is not None
+    decoder.reread()
+    assert (decoder.frames, decoder.bad_frames) == (1, 0)
+    again = decoder.decode(json.dumps(first, separators=(",", ":")).encode(), 5)
+    assert str(again) == str(expected)
