@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from domain.dtypes import ROW_WIDTH, Rows
 from domain.instrument import Instrument
 from domain.market_events import Tick, Trade
+from hw.kernel import entry
 from market import pipeline_kernels as k
 from market import row_kernels as flag
 from market.book import Book, BookChange
@@ -45,6 +46,7 @@ from market.columns import (
     TOUCH_SEQUENCE,
     TRADE_PRICE,
     UNKNOWN_ROWS,
+    Block,
 )
 from market.config import PipelineConfig
 from market.indicator_feed_kernels import forget_book
@@ -74,10 +76,12 @@ class Pipeline:
     __slots__ = (
         "_block",
         "_books",
+        "_call",
         "_cells",
         "_deferred",
         "_found",
         "_head",
+        "_known",
         "_rings",
         "_seen",
         "_words",
@@ -114,6 +118,8 @@ class Pipeline:
         self._deferred = "deferred" in (schedule.classes.values() if schedule is not None else ())
         self._rings = {index: self.parts.rings.ring(index) for index in self.instruments}
         self._block = self.columns.block
+        self._call: Callable[[Rows, int, int, Block], int] = entry(k.advance)
+        self._known: object = self
         self._books = {
             index: Book(index, self.config.depth_max, columns=self.columns) for index in self.instruments
         }
@@ -128,9 +134,8 @@ class Pipeline:
 
     def advance(self, rows: Rows, start: int, end: int) -> int:
         """Take rows until one must be looked at; give the place after it, or `end`."""
-        if not rows.flags.carray:
-            rows = np.require(rows, np.int64, ["C", "W", "A"])
-        assert rows.shape[1] == ROW_WIDTH
+        if rows.base is not self._known or not rows.flags.carray:
+            rows = self._checked(rows)
         if not self._deferred:
             return self._advance(rows, start, end)
         # What the background thread may still owe within these rows is waited for, and new work given.
@@ -142,7 +147,7 @@ class Pipeline:
     def _advance(self, rows: Rows, at: int, end: int) -> int:
         block, words = self._block, self._words
         while True:
-            at = k.advance(rows, at, end, block)
+            at = self._call(rows, at, end, block)
             flags = words[FLAGS]
             if flags == 0:
                 self.flags = 0
@@ -158,6 +163,14 @@ class Pipeline:
             self._read()
             return at
 
+    def _checked(self, rows: Rows) -> Rows:
+        """Look closely at rows that do not lie where the last ones did: compiled code takes them on trust."""
+        assert rows.dtype == np.int64 and rows.ndim == 2 and rows.shape[1] == ROW_WIDTH
+        if not rows.flags.carray:
+            return np.require(rows, np.int64, ["C", "W", "A"])
+        self._known = self if rows.base is None else rows.base
+        return rows
+
     def _heed(self, rows: Rows, at: int, flags: int) -> None:
         """Keep a change that must wait, or apply what waited for a snapshot."""
         words = self._words
@@ -167,7 +180,7 @@ class Pipeline:
         if flags == flag.WAITING:
             book.wait(rows[words[BEGAN] : at])
         elif book.settle() == BookChange.SYNCED:
-            k.advance(rows, -1 - index, 0, self._block)
+            self._call(rows, -1 - index, 0, self._block)
         else:
             words[FLAGS] = flag.STALED
 

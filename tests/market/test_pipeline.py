@@ -142,3 +142,10 @@ def test_restarting_makes_every_book_stale() -> None:
     made.restarted()
     assert made.book(0).reason == StaleReason.RESTARTED
     assert made.quality(0).level == Level.OK
+
+
+def test_rows_that_do_not_lie_as_the_kernel_reads_them_are_laid_out_anew() -> None:
+    batch = rows(*(tick(n) for n in range(1, 7)))
+    whole, spread = pipeline(), pipeline()
+    assert advance(whole, batch[::2].copy()) == advance(spread, batch[::2]) == [(SIGNIFICANT, 0)] * 3
+    assert whole.touch(0) == spread.touch(0) and spread.ticks == 3 and spread.sequence == 5
