@@ -24,6 +24,7 @@ from deploy.voice import say
 from domain.errors import ExitCode
 from domain.report import Summary
 from hw.clock import SystemClock
+from market.venues.venue import know
 from sim.summary_table import summary_table
 
 NODE_GRACE_S = 1.8
@@ -31,7 +32,7 @@ SERVER_GRACE_S = 0.7
 SETTLE_S = 20.0
 DRAW_S = 0.5
 TRUTH_S = 10.0
-HURRIED_TRUTH_S = 0.4
+HURRIED_TRUTH_S = 0.7
 
 
 def supervise(arguments: argparse.Namespace) -> int:
@@ -115,7 +116,14 @@ class Supervisor:
         async with asyncio.TaskGroup() as waiting:
             for node in nodes:
                 waiting.create_task(self._start_one(tasks, node))
+            waiting.create_task(asyncio.to_thread(self._know_venues))
         self._write_run_file()
+
+    def _know_venues(self) -> None:
+        """Be ready to ask the venues at the end: a run that is interrupted leaves no time to import."""
+        for region in self.plan.regions:
+            for venue in region.venues:
+                know(venue)
 
     async def _start_one(self, tasks: asyncio.TaskGroup, child: Child) -> None:
         if not self._end.is_set():

@@ -204,7 +204,8 @@ def chosen_venues(path: Path, wanted: list[str], symbols: list[str]) -> list[Cho
         name, own = one.config.name, tuple(s for s in one.symbols if not symbols or s in symbols)
         if own and (not places or name in places):
             config = one.config.reached_at(places[name]) if places.get(name) else one.config
-            made.append(Chosen(config, own))
+            # Whoever only listens must not keep the account's dead-man switch from firing.
+            made.append(Chosen(config.model_copy(update={"dead_man_s": 0.0}), own))
     return made
 
 
