@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -60,7 +61,8 @@ def query(arguments: argparse.Namespace) -> int:
 
     _there(arguments.root)
     with Query(arguments.root) as history:
-        names, rows = history.run(arguments.sql)
+        told, rows = history.run(arguments.sql)
+        names = [name if name not in told[:at] else f"{name}_{at + 1}" for at, name in enumerate(told)]
         if arguments.json:
             _json(dict(zip(names, row, strict=True)) for row in rows)
         elif arguments.csv:
@@ -81,6 +83,10 @@ def import_files(arguments: argparse.Namespace) -> int:
     from market.history.importer import Importer
     from market.history.steps import Steps
 
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", arguments.venue) is None:
+        raise ConfigError(
+            f"{arguments.venue!r} is no name of a venue", where="--venue", mend="use letters, digits, - _ ."
+        )
     told = Steps(arguments.tick, arguments.lot, arguments.base, arguments.quote, arguments.exchange_info)
     jobs = [
         FileJob(

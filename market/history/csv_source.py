@@ -122,7 +122,10 @@ def first_fields(path: Path) -> list[str]:
         text = head.split(b"\n", 1)[0].removesuffix(b"\r").decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadInput("the line is no text in UTF-8", 1) from None
-    return [field.strip() for field in next(csv.reader([text]), [])]
+    try:
+        return [field.strip() for field in next(csv.reader([text], strict=True), [])]
+    except csv.Error as error:
+        raise BadInput(f"the line is no CSV: {error}", 1) from None
 
 
 def header_of(path: Path) -> list[str]:

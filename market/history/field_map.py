@@ -171,10 +171,10 @@ _ALIASES = {
 }
 _NAMED = re.compile(
     r"(?P<symbol>[A-Z0-9]{2,30}(?:_PERP|_\d{6})?)-(?P<what>trades|aggTrades|bookTicker|bookDepth|\d+[smhdw]|1mo)"
-    r"-\d{4}-\d{2}(?:-\d{2})?\.(?:zip|csv)"
+    r"-(?P<period>\d{4}-\d{2}(?:-\d{2})?)\.(?:zip|csv)"
 )
 _DEPTH_NAMED = re.compile(
-    r"(?P<symbol>[A-Z0-9]+)_T_DEPTH_\d{4}-\d{2}-\d{2}(?:_depth_(?:snap|update))?\.(?:zip|csv)"
+    r"(?P<symbol>[A-Z0-9]+)_T_DEPTH_(?P<period>\d{4}-\d{2}-\d{2})(?:_depth_(?:snap|update))?\.(?:zip|csv)"
 )
 
 
@@ -183,15 +183,16 @@ class DumpName(msgspec.Struct, frozen=True):
 
     symbol: str
     dump: str
+    period: str
 
 
 def dump_name(path: Path) -> DumpName | None:
     """Read a dump's name, such as BTCUSDT-trades-2025-01-01.zip."""
     if found := _NAMED.fullmatch(path.name):
         what = found["what"] if found["what"] in (*DUMPS, "bookDepth") else "klines"
-        return DumpName(found["symbol"], what)
+        return DumpName(found["symbol"], what, found["period"])
     if found := _DEPTH_NAMED.fullmatch(path.name):
-        return DumpName(found["symbol"], "depth")
+        return DumpName(found["symbol"], "depth", found["period"])
     return None
 
 

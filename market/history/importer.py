@@ -14,6 +14,7 @@ from domain.errors import ConfigError
 from domain.instrument import Instrument
 from market.history.catalog import parts
 from market.history.columns import TIME
+from market.history.field_map import dump_name
 from market.history.file_job import FileJob, Readable
 from market.history.input import input_of
 from market.history.layout import DAY_NS, IMPORTS, Kind, Part, Series, day_of
@@ -133,7 +134,7 @@ class Importer:
             tick=made.instrument.tick.text(1),
             lot=made.instrument.lot.text(1),
             steps=made.steps,
-            notes=made.notes(),
+            notes=(*made.notes(), *_strange_days(job.path, [str(part.series.day) for _, part in done])),
             parts=tuple(target for _, target in adds),
             series=tuple(f"{part.series.kind}/{part.series.day}" for _, part in done),
         )
@@ -222,3 +223,10 @@ def _relative(part: Part) -> str:
 
 def _plain(text: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in text)
+
+
+def _strange_days(path: Path, days: Sequence[str]) -> tuple[str, ...]:
+    """Note where a dump's rows are not of the day or the month that it is named after."""
+    named = dump_name(path)
+    strange = [] if named is None else [day for day in days if not day.startswith(named.period)]
+    return (f"named after {named.period}, with rows of {strange[0]}",) if strange and named else ()

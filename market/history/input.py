@@ -16,7 +16,7 @@ from market.history.json_source import JsonSource
 from market.history.layout import Kind
 from market.history.parquet_source import ParquetSource
 from market.history.part import Columns
-from market.history.raw import BadInput, Progress
+from market.history.raw import BadInput, Progress, inner_name
 from market.history.shape import Shape, len_of
 from market.history.steps import instrument_for
 
@@ -66,6 +66,10 @@ def input_of(root: Path, job: FileJob, progress: Progress | None = None) -> Read
         raise ConfigError("no symbol is known", where=str(job.path), mend="give --symbol")
     if named is not None and named.symbol != symbol:
         raise BadInput(f"the file is named after {named.symbol}, not {symbol}")
+    inside = inner_name(job.path)
+    packed = None if inside is None else dump_name(Path(Path(inside).name))
+    if packed is not None and (packed.symbol != symbol or (named is not None and packed != named)):
+        raise BadInput(f"the zip's own file is {inside}, which is not what the zip is named after")
     if form == "bookDepth":
         raise BadInput("bookDepth holds bands of depth, not levels: no book can be made of it")
     if form == "fix":

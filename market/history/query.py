@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import glob
+import os
+import queue
+import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -66,7 +70,7 @@ class Query:
             statements = duckdb.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise _refused("history is only read: give one SELECT")
-            cursor = self._connection.execute(statements[0])
+            cursor = self._unless_interrupted(lambda: self._connection.execute(statements[0]))
             names = [column[0] for column in cursor.description]
             return names, self._rows(cursor)
         except duckdb.Error as error:
@@ -76,10 +80,31 @@ class Query:
         import duckdb
 
         try:
-            while rows := cursor.fetchmany(_FETCH_ROWS):
+            while rows := self._unless_interrupted(lambda: cursor.fetchmany(_FETCH_ROWS)):
                 yield from rows
         except duckdb.Error as error:
             raise _told(error) from None
+
+    def _unless_interrupted(self, work: Callable[[], Any]) -> Any:
+        """Work in a thread, because DuckDB hears no Ctrl-C."""
+        done: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+        def carry_out() -> None:
+            try:
+                done.put((True, work()))
+            except BaseException as error:
+                done.put((False, error))
+
+        threading.Thread(target=carry_out, name="query", daemon=True).start()
+        try:
+            worked, found = done.get()
+        except KeyboardInterrupt:
+            # Its thread cannot be ended, nor the process in good order while it works; there is nothing to keep.
+            sys.stderr.write("swarm: interrupted\n")
+            os._exit(ExitCode.INTERRUPTED)
+        if not worked:
+            raise found
+        return found
 
     def close(self) -> None:
         """Let go."""
@@ -133,6 +158,8 @@ def _refused(what: str) -> SwarmError:
 def _told(error: Exception) -> SwarmError:
     import duckdb
 
+    if "pytz" in str(error):
+        return _refused("a time with a zone cannot be shown: cast it to TIMESTAMP")
     if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
         return _damaged(error)
     return _refused(_line(error))

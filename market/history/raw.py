@@ -82,6 +82,16 @@ def opened(path: Path, progress: Progress | None = None) -> Iterator[Counted]:
                 yield Counted(inner, under, progress)
 
 
+def inner_name(path: Path) -> str | None:
+    """Give the name of the one file inside a zip, `None` for a plain file or a zip that cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [one for one in archive.namelist() if not one.endswith("/")]
+    except (zipfile.BadZipFile, OSError):
+        return None
+    return names[0] if len(names) == 1 else None
+
+
 def lines_blocks(stream: Counted, first_line: int = 1) -> Iterator[tuple[int, int, bytes]]:
     """Give blocks of whole lines: their first line's number, how many there are, and their bytes.
 

@@ -108,8 +108,8 @@ def _inferred(source: Source, fields: FieldMap) -> tuple[str, str]:
     lot = max((needed[name] for name in sizes), default=0)
     if tick + lot > ATOM_DECIMALS:
         raise ConfigError(
-            f"the numbers have {tick} and {lot} decimal places, together more than {ATOM_DECIMALS}",
-            where=fields.kind,
-            mend="give --tick and --lot",
+            f"prices with {tick} and sizes with {lot} decimals are together more than {ATOM_DECIMALS}",
+            where=f"the steps that its {fields.kind} would need",
+            mend="give --tick and --lot, or mend the file's numbers",
         )
     return decimal_text(1, tick), decimal_text(1, lot)
