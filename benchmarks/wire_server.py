@@ -193,7 +193,13 @@ def rest(account: Account) -> web.Application:
     return app
 
 
-async def serve(pace_s: float) -> None:
+async def stay_awake() -> None:
+    """Look for work without ever sleeping."""
+    while True:  # noqa: ASYNC110 - sleeping is what it is there to prevent
+        await asyncio.sleep(0)
+
+
+async def serve(pace_s: float, awake: bool) -> None:
     """Serve until stdin ends; say the two ports first."""
     account = Account()
 
@@ -209,10 +215,14 @@ async def serve(pace_s: float) -> None:
     assert site._server is not None
     rest_port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
     print(rest_port, sockets.sockets[0].getsockname()[1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    async with asyncio.TaskGroup() as tasks:
+        spinning = tasks.create_task(stay_awake()) if awake else None
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        if spinning is not None:
+            spinning.cancel()
     sockets.close()
     await runner.cleanup()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(float(sys.argv[1])))
+    uvloop.run(serve(float(sys.argv[1]), "awake" in sys.argv[2:]))

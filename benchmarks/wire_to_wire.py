@@ -1,4 +1,9 @@
-"""Frame received to order bytes written, over loopback sockets: what a strategy's answer takes live."""
+"""Frame received to order bytes written, over loopback sockets: what a strategy's answer takes live.
+
+Twice: as regions are by default, and (`hot_`) for a region that spends a core on it, by its `[hot]` table.
+The peer's loop spins then too; a rehearsal it cannot have, for its client has no part without effects.
+The venue does not sleep there, for either: a real one is another machine, which no write of ours has to wake.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,10 @@ import numpy as np
 import uvloop
 from picows import WSFrame, WSTransport
 
-from agents.config import RegionConfig
+from agents.config import HotConfig, RegionConfig
 from agents.node import Node
 from agents.record import recover
+from agents.rehearsal import keep_warm
 from agents.shell import NodeShell
 from benchmarks.orders import VENUE, region
 from benchmarks.result import Result
@@ -28,6 +34,7 @@ from domain.control_events import LeaseGranted, NodeStarted
 from domain.instrument import Instrument
 from domain.report import NodeReport
 from hw.clock import SystemClock, perf_ns
+from hw.device import share_lock
 from hw.gc_policy import GcPolicy
 from hw.kernel import compile_kernels
 from market.venues.binance.venue import BinanceVenue
@@ -39,16 +46,17 @@ RATIO_MIN = 10.0
 SYMBOL = "BTC/USDT"
 INSTRUMENT = Instrument.of(0, VENUE, "BTC", "USDT", tick="0.01", lot="0.00001", size_max="1000000")
 KEY, SECRET = "k" * 64, "s" * 64
-PACE_S, PEER_PACE_S, WARM = 0.004, 0.01, 300
+PACE_S, WARM = 0.004, 300
+USUAL, HOT = HotConfig(), HotConfig(spin=True, rehearse_us=200)
 ROOT = Path(__file__).parents[1]
 Ports = tuple[int, int]
-Measured = Callable[[Ports, int], Awaitable[list[int]]]
+Measured = Callable[[Ports, int, HotConfig], Awaitable[list[int]]]
 
 
 @asynccontextmanager
-async def served(pace_s: float) -> AsyncIterator[Ports]:
-    """Run the venue in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.wire_server", str(pace_s)]
+async def served(pace_s: float, awake: bool) -> AsyncIterator[Ports]:
+    """Run the venue in a process of its own, which never sleeps if it is to be `awake`."""
+    command = [sys.executable, "-m", "benchmarks.wire_server", str(pace_s), *(["awake"] if awake else [])]
     server = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -98,7 +106,7 @@ class Stopwatch:
                 self.done.set()
 
 
-def config_of(ports: Ports) -> RegionConfig:
+def config_of(ports: Ports, hot: HotConfig) -> RegionConfig:
     """Aim the bench's region at the server."""
     rest_port, port = ports
     config = region()
@@ -109,7 +117,7 @@ def config_of(ports: Ports) -> RegionConfig:
         "api_key_env": "BENCH_KEY",
         "api_secret_env": "BENCH_SECRET",
     }
-    return config.model_copy(update={"venues": (config.venues[0].model_copy(update=urls),)})
+    return config.model_copy(update={"venues": (config.venues[0].model_copy(update=urls),), "hot": hot})
 
 
 def watched(venue: BinanceVenue, watch: Stopwatch) -> None:
@@ -128,15 +136,17 @@ def watched(venue: BinanceVenue, watch: Stopwatch) -> None:
     venue.gateway.link.send = sent  # type: ignore[method-assign]
 
 
-async def ours(ports: Ports, count: int) -> list[int]:
+async def ours(ports: Ports, count: int, hot: HotConfig) -> list[int]:
     """Run adapter, shell, node and journal as a node process does; the strategy answers every frame."""
-    config, clock, watch = config_of(ports), SystemClock(), Stopwatch(WARM + count)
+    config, clock, watch = config_of(ports, hot), SystemClock(), Stopwatch(WARM + count)
     with TemporaryDirectory() as folder, Journal.open(Path(folder), config.node) as journal:
         recorder, _ = recover(journal, config, (INSTRUMENT,))
         node = recorder.core
         assert isinstance(node, Node)
         node.desk.agents[1].strategy = EveryTick()
         shell = NodeShell(config, recorder, journal, clock, lambda line: print(line, file=sys.stderr))
+        if shell.rehearsal is not None:
+            shell.rehearsal.node.desk.agents[1].strategy = EveryTick()
         shell.deliver(NodeStarted(clock.now_ns(), "", ""))
         shell.deliver(LeaseGranted(clock.now_ns(), 1, 1 << 62, 10**18))
         address: VenueConfig = config.venues[0]
@@ -175,7 +185,7 @@ def exchange_of(ports: Ports) -> Any:
     return exchange
 
 
-async def peer(ports: Ports, count: int) -> list[int]:
+async def peer(ports: Ports, count: int, hot: HotConfig) -> list[int]:
     """Run the same strategy on `ccxt.pro`: wait for the book, order at its touch over the WebSocket API.
 
     Both clocks begin in the first Python that sees the frame: here aiohttp's, there picows' callback.
@@ -199,14 +209,18 @@ async def peer(ports: Ports, count: int) -> list[int]:
 
     ResponseHandler.data_received, Client.send = data_received, sent  # type: ignore[method-assign]
     try:
-        side = "sell"
-        while not watch.done.is_set():
-            book = await exchange.watch_order_book(SYMBOL)
-            if len(watch.times) == WARM:
-                policy.freeze()
-            side = "buy" if side == "sell" else "sell"
-            best = book["bids" if side == "buy" else "asks"][0][0]
-            await exchange.create_order_ws(SYMBOL, "limit", side, 0.0001, best, {"postOnly": True})
+        async with asyncio.TaskGroup() as tasks:
+            spinning = tasks.create_task(keep_warm(HotConfig(spin=True), policy.freeze)) if hot.spin else None
+            side = "sell"
+            while not watch.done.is_set():
+                book = await exchange.watch_order_book(SYMBOL)
+                if len(watch.times) == WARM:
+                    policy.freeze()
+                side = "buy" if side == "sell" else "sell"
+                best = book["bids" if side == "buy" else "asks"][0][0]
+                await exchange.create_order_ws(SYMBOL, "limit", side, 0.0001, best, {"postOnly": True})
+            if spinning is not None:
+                spinning.cancel()
     finally:
         ResponseHandler.data_received, Client.send = take, send  # type: ignore[method-assign]
         await exchange.close()
@@ -214,26 +228,35 @@ async def peer(ports: Ports, count: int) -> list[int]:
     return watch.times[WARM : WARM + count]
 
 
-async def measured(stack: Measured, pace_s: float, count: int) -> list[int]:
+async def measured(stack: Measured, count: int, hot: HotConfig) -> list[int]:
     """Measure one stack against a server of its own."""
-    async with served(pace_s) as ports:
-        return await asyncio.wait_for(stack(ports, count), 30 + 3 * (WARM + count) * pace_s)
+    async with served(PACE_S, hot.spin) as ports:
+        return await asyncio.wait_for(stack(ports, count, hot), 30 + 3 * (WARM + count) * PACE_S)
 
 
-def figures(times: list[int]) -> dict[str, float]:
-    """Give median and 99th percentile in microseconds."""
-    p50, p99 = np.percentile(np.array(times), (50, 99)) / 1_000
-    return {"p50_us": round(float(p50), 1), "p99_us": round(float(p99), 1)}
+def figures(stack: Measured, count: int) -> dict[str, float]:
+    """Give median and 99th percentile in microseconds, as usual and hot."""
+    found: dict[str, float] = {}
+    for prefix, hot in (("", USUAL), ("hot_", HOT)):
+        times = uvloop.run(measured(stack, count, hot))
+        p50, p99 = np.percentile(np.array(times), (50, 99)) / 1_000
+        found |= {f"{prefix}p50_us": round(float(p50), 1), f"{prefix}p99_us": round(float(p99), 1)}
+    return found
 
 
 def run(quick: bool) -> Result:
     """Measure both, each in this process against a server in another, on the loop that nodes use."""
     os.environ["BENCH_KEY"], os.environ["BENCH_SECRET"] = KEY, SECRET
     compile_kernels()
-    count = 500 if quick else 5_000
-    metrics = figures(uvloop.run(measured(ours, PACE_S, count)))
-    theirs = figures(uvloop.run(measured(peer, PEER_PACE_S, count // 5)))
+    count, lock_s = 500 if quick else 5_000, sys.getswitchinterval()
+    share_lock()
+    try:
+        metrics = figures(ours, count)
+    finally:
+        sys.setswitchinterval(lock_s)
+    theirs = figures(peer, count // 2)
     ratio = round(theirs["p50_us"] / metrics["p50_us"], 2)
+    metrics["hot_ratio"] = round(theirs["hot_p50_us"] / metrics["hot_p50_us"], 2)
     return Result(
         CASE,
         metrics,
@@ -242,5 +265,5 @@ def run(quick: bool) -> Result:
         peer="the same strategy on ccxt.pro",
         peer_metrics=theirs,
         ratio=ratio,
-        note=f"depth frames of 20 levels, {1 / PACE_S:.0f} a second (the peer's {1 / PEER_PACE_S:.0f})",
+        note=f"depth frames of 20 levels, {1 / PACE_S:.0f} a second; hot: loop and venue spin, with rehearsals",
     )
