@@ -59,4 +59,4 @@ class Market:
         """Take the touch as the pipeline has it: what asked nobody moved it too."""
         risk = self.risk
         risk.bid_ticks, _, risk.ask_ticks, _, _, risk.touched_ns = self.pipeline.touch(self.instrument.index)
-        risk.stale = self.book.stale
+        risk.stale = not self.pipeline.believed(self.instrument.index)

@@ -324,6 +324,11 @@ class Pipeline:
         """Find the markets whose books must not be believed, by index."""
         return np.flatnonzero(self._cells[:, REASON]).tolist()
 
+    def believed(self, index: int) -> bool:
+        """Tell whether a market's book is fresh and what it last said was not found wrong."""
+        words, base = self._words, self.columns.symbol(index)
+        return words[base + REASON] == 0 and words[base + LEVEL] == 0
+
     def doubted(self) -> list[int]:
         """Find the markets of which anything was ever not believed, by index."""
         cells = self._cells

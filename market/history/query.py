@@ -99,7 +99,7 @@ class Query:
         try:
             worked, found = done.get()
         except KeyboardInterrupt:
-            # Its thread cannot be ended, nor the process in good order while it works; there is nothing to keep.
+            # Its thread cannot be ended, nor the process in good order meanwhile; there is nothing to keep.
             sys.stderr.write("swarm: interrupted\n")
             os._exit(ExitCode.INTERRUPTED)
         if not worked:

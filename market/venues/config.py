@@ -55,10 +55,12 @@ class VenueConfig(BaseModel):
     dead_man_s: float = Field(60.0, ge=0)
 
     @model_validator(mode="after")
-    def _one_source_of_keys(self) -> Self:
+    def _agrees(self) -> Self:
         named = self.api_key_env != "" and self.api_secret_env != ""
         if named == (self.vault_path is not None):
             raise ValueError("name both api_key_env and api_secret_env, or vault_path alone")
+        if self.dialect == "ccxt" and self.exchange is None:
+            raise ValueError("dialect ccxt needs the exchange's name at ccxt in exchange")
         return self
 
     def reached_at(self, host_port: str) -> Self:
@@ -102,4 +104,5 @@ def _is_real(url: str) -> bool:
     try:
         return ip_address(host).is_global
     except ValueError:
-        return "." in host and not host.endswith(_OWN_SUFFIXES)
+        # A name of digits (8.8.8.8 as one number) is an address to whoever connects.
+        return host[:1].isdigit() or ("." in host and not host.endswith(_OWN_SUFFIXES))

@@ -304,6 +304,17 @@ def test_the_report_tells_of_markets_that_were_not_believed() -> None:
     assert market.reasons == {"crossed": 1, "gap": 1} and market.mode == "full"
 
 
+def test_nothing_is_sent_on_data_that_is_not_believed() -> None:
+    r = rig(*(quotes((1, 9_990, 1000)),) * 3)
+    r.tick(10_002, 10_001)
+    r.node.desk.agents[1].desire = quotes((1, 9_990, 1000))
+    made = r.step(Clocked(r.now_ns))
+    assert [action.reason for action in made if isinstance(action, RefusedOrder)] == [
+        RefusalReason.STALE_MARKET
+    ]
+    assert any(isinstance(action, SendOrder) for action in (*r.tick(), *r.wait(1)))
+
+
 def test_a_pair_quoted_in_another_asset_is_valued_through_its_market() -> None:
     r = Rig(agent_table(1, symbol="ETHBTC"))
     r.node.desk.agents[1].strategy = Scripted(quotes((1, 500, 10_000), index=2))

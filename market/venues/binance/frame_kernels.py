@@ -84,7 +84,7 @@ def eight_bytes(payload: bytes, at: int) -> int:
     )
 
 
-@kernel
+@kernel(called=True)
 def name_word(payload: bytes, at: int, end: int) -> int:
     """Pack up to eight bytes into one word."""
     word = 0
@@ -95,7 +95,7 @@ def name_word(payload: bytes, at: int, end: int) -> int:
     return word
 
 
-@kernel
+@kernel(called=True)
 def name_hash(payload: bytes, at: int, end: int) -> int:
     """Hash a stream's name, 31 bits."""
     found = 0

@@ -65,13 +65,17 @@ def test_a_simulated_venue_stands_in_our_own_network(host: str) -> None:
     config(rest_url=f"http://{host}:7101").check_live(None)
 
 
-@pytest.mark.parametrize("host", ["notbinance.com", "api.kraken.com", "8.8.8.8", "internal.example.org"])
+@pytest.mark.parametrize(
+    "host", ["notbinance.com", "api.kraken.com", "8.8.8.8", "internal.example.org", "134744072", "0x08080808"]
+)
 def test_any_other_place_may_take_real_money(host: str) -> None:
     with pytest.raises(ConfigError, match="simulated"):
         config(rest_url=f"http://{host}").check_live(None)
 
 
-@pytest.mark.parametrize("changes", [{"unknown": 1}, {"rest_url": "ftp://x"}, {"in_flight_max": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"unknown": 1}, {"rest_url": "ftp://x"}, {"in_flight_max": 0}, {"dialect": "ccxt"}]
+)
 def test_unknown_fields_and_bad_values_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         config(**changes)

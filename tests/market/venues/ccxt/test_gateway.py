@@ -46,6 +46,10 @@ def broken_answer() -> Exception:
     return error
 
 
+def named(value: object) -> str:
+    return str(getattr(value, "__name__", repr(value)))
+
+
 async def silence(*_: Any) -> None:
     await asyncio.sleep(30)
 
@@ -66,7 +70,7 @@ async def silence(*_: Any) -> None:
         ({"no": "id"}, FateUnknown),
         (None, FateUnknown),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_an_answer_to_an_order_is_no_more_than_it_proves(monkeypatch: KEYS, answer: Any, kind: type) -> None:
     @in_loop
@@ -276,7 +280,7 @@ async def test_orders_in_line_are_taken_back_when_the_link_is_lost() -> None:
         (ccxt.RequestTimeout("late"), FateUnknown),
         (silence, FateUnknown),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_an_answer_to_a_cancel_is_no_more_than_it_proves(monkeypatch: KEYS, answer: Any, kind: type) -> None:
     @in_loop
