@@ -34,6 +34,7 @@ class VenueConfig(BaseModel):
     account: str
     api_key_env: str = ""
     api_secret_env: str = ""
+    api_password_env: str = ""
     vault_path: str | None = None
     simulated: bool = True
     live: bool = False

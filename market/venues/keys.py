@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VAULT_TIMEOUT_S = 5.0
 ANSWER_BYTES_MAX = 1 << 20
-KEY_FIELD, SECRET_FIELD = "api_key", "api_secret"
+KEY_FIELD, SECRET_FIELD, PASSWORD_FIELD = "api_key", "api_secret", "api_password"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -27,6 +27,13 @@ def credentials(config: VenueConfig) -> tuple[str, str]:
         fields = _vault_secret(config.name, config.vault_path)
         return tuple(_field(config, fields, name) for name in (KEY_FIELD, SECRET_FIELD))  # type: ignore[return-value]
     return _variable(config, config.api_key_env), _variable(config, config.api_secret_env)
+
+
+def passphrase(config: VenueConfig) -> str:
+    """Read the third secret that some exchanges want, empty where the config names none."""
+    if config.vault_path is not None:
+        return str(_vault_secret(config.name, config.vault_path).get(PASSWORD_FIELD) or "")
+    return _variable(config, config.api_password_env) if config.api_password_env != "" else ""
 
 
 def refuse_withdrawals(config: VenueConfig, can_withdraw: bool | None) -> None:

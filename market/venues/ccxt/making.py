@@ -9,6 +9,7 @@ from domain.errors import ConfigError
 from domain.protocols import Clock
 from market.venues.ccxt.calls import UNITS, Gate
 from market.venues.config import VenueConfig
+from market.venues.keys import passphrase
 from market.venues.quota import Quotas, Rule
 
 # These sign a time, which may come out of order; others want a number that only rises.
@@ -41,6 +42,8 @@ def exchange_of(config: VenueConfig, keys: bool) -> Any:
     }
     if keys:
         settings["apiKey"], settings["secret"] = config.credentials()
+        if (third := passphrase(config)) != "":
+            settings["password"] = third
     exchange = getattr(ccxt.pro, config.exchange)(settings)
     # Some exchanges' own choice would notice a dead socket after six minutes.
     misses = 1 + config.ping_reply_s / config.ping_idle_s

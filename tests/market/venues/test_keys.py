@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from domain.errors import ConfigError, ExitCode, SwarmError
 from market.venues.config import VenueConfig
-from market.venues.keys import credentials, refuse_withdrawals
+from market.venues.keys import credentials, passphrase, refuse_withdrawals
 
 PATH = "secret/data/murmuration/x"
 FIELDS = {"api_key": "k", "api_secret": "s"}
@@ -142,3 +142,17 @@ def test_a_key_that_can_withdraw_is_refused_and_for_real_money_one_that_may() ->
         assert told.value.code == ExitCode.WRONG_KEY
     for one, can_withdraw in ((config(), False), (config(), None), (real, False)):
         refuse_withdrawals(one, can_withdraw)
+
+
+def test_a_third_secret_comes_from_where_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {"vault_path": None, "api_key_env": "K", "api_secret_env": "S"}
+    assert passphrase(config(**named)) == ""
+    with pytest.raises(SwarmError, match="P is not set"):
+        passphrase(config(**named, api_password_env="P"))
+    monkeypatch.setenv("P", "words")
+    assert passphrase(config(**named, api_password_env="P")) == "words"
+    body = json.dumps({"data": {**FIELDS, "api_password": "kept"}}).encode()
+    with vault({f"/v1/{PATH}": (200, body, {})}) as (address, _):
+        monkeypatch.setenv("VAULT_ADDR", address)
+        monkeypatch.setenv("VAULT_TOKEN", "t")
+        assert passphrase(config()) == "kept"
