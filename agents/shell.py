@@ -136,18 +136,23 @@ class NodeShell:
             self._gc.collect_when_idle()
 
     def _rehearse(self) -> None:
-        """Run the way of a tick on the twin, as far as to the socket."""
+        """Run the way of a tick on the twin, as far as to the socket; a twin that fails is let go."""
         rehearsal = self.rehearsal
-        assert rehearsal is not None
-        index = rehearsal.instrument.index
-        if rehearsal.begun:
-            venue = self._by_instrument[index]
-            venue.reread()
-            rehearsal.play(venue.rehearse)
+        if rehearsal is None:
             return
-        bid_ticks, _, ask_ticks, *_ = self.node.pipeline.touch(index)
-        if 0 < bid_ticks < ask_ticks:
-            rehearsal.begin(bid_ticks, ask_ticks)
+        index = rehearsal.instrument.index
+        try:
+            if rehearsal.begun:
+                venue = self._by_instrument[index]
+                venue.reread()
+                rehearsal.play(venue.rehearse)
+                return
+            bid_ticks, _, ask_ticks, *_ = self.node.pipeline.touch(index)
+            if 0 < bid_ticks < ask_ticks:
+                rehearsal.begin(bid_ticks, ask_ticks)
+        except Exception as trouble:
+            self.rehearsal = None
+            self.log(f"no more rehearsals: {type(trouble).__name__} {trouble}")
 
     def _watch_clock(self) -> None:
         step_ns = self.clock.step_ns()

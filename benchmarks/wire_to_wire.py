@@ -265,5 +265,5 @@ def run(quick: bool) -> Result:
         peer="the same strategy on ccxt.pro",
         peer_metrics=theirs,
         ratio=ratio,
-        note=f"depth frames of 20 levels, {1 / PACE_S:.0f} a second; hot: loop and venue spin, with rehearsals",
+        note=f"depth frames of 20 levels, {1 / PACE_S:.0f} a second; hot: both spin, with rehearsals",
     )

@@ -135,23 +135,50 @@ class Shown:
         assert index == 0
 
 
-def test_a_shell_rehearses_once_its_market_has_a_price_and_records_nothing_of_it() -> None:
+def hot_shell(venue: Shown, told: list[str]) -> NodeShell:
+    """Build a shell that is asked to rehearse, on a journal in memory."""
     region = config(agent_table(strategy="market_maker"), hot={"rehearse_us": 100})
-    journal, venue = MemoryJournal("test-1"), Shown()
+    journal: Any = MemoryJournal("test-1")
     recorder, _ = recover(journal, region, venue.instruments)
-    journal_like: Any = journal
-    shell = NodeShell(region, recorder, journal_like, SystemClock(), print)
-    venue_like: Any = venue
-    shell.attach(venue_like)
-    shell._rehearse()
-    assert shell.rehearsal is not None and not shell.rehearsal.begun
+    shell = NodeShell(region, recorder, journal, SystemClock(), told.append)
+    attached: Any = venue
+    shell.attach(attached)
+    return shell
+
+
+def priced(shell: NodeShell) -> None:
+    """Give a shell's market a price."""
     shell.deliver(FeedUp(VENUE, 1))
     shell.deliver(BookSnapshot(0, 1, 1, 1, ((BID, 5),), ((ASK, 5),)))
-    state, events = shell.node.state(), journal.events
+
+
+def test_a_shell_rehearses_once_its_market_has_a_price_and_records_nothing_of_it() -> None:
+    venue = Shown()
+    shell = hot_shell(venue, [])
+    shell._rehearse()
+    assert shell.rehearsal is not None and not shell.rehearsal.begun
+    priced(shell)
+    state, events = shell.node.state(), shell.journal.events
     for _ in range(4):
         shell._rehearse()
     assert venue.read == 3 and len(venue.intents) >= 3
-    assert (shell.node.state(), journal.events) == (state, events)
+    assert (shell.node.state(), shell.journal.events) == (state, events)
+
+
+def test_a_rehearsal_that_fails_is_let_go_and_the_node_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    venue, told = Shown(), list[str]()
+    shell = hot_shell(venue, told)
+    priced(shell)
+    shell._rehearse()
+
+    def failing(intent: OrderIntent) -> None:
+        raise ValueError("no such frame")
+
+    monkeypatch.setattr(venue, "rehearse", failing)
+    shell._rehearse()
+    shell._rehearse()
+    assert shell.rehearsal is None
+    assert [line for line in told if "rehears" in line] == ["no more rehearsals: ValueError no such frame"]
 
 
 def test_a_shell_that_is_not_asked_to_has_no_rehearsal() -> None:
