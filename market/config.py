@@ -27,29 +27,29 @@ class PipelineConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     depth_max: int = Field(1_000, ge=2, le=5_000)
-    age_s: float = Field(30.0, gt=0)
+    age_s: float = Field(30.0, gt=0, le=86_400)
     books: dict[str, BookRules] = {}
     indicators: tuple[str, ...] = ()
     ticks_kept: int = Field(1_024, ge=1, le=65_536)
 
     mode: Literal["auto", "full", "smart", "latch"] = "auto"
     ask_trades: bool = True
-    move_bps: float = Field(2.0, gt=0)
-    quiet_ms: float = Field(100.0, gt=0)
-    latch_ms: float = Field(10.0, ge=0)
-    smart_up_per_s: float = Field(100.0, gt=0)
-    smart_down_per_s: float = Field(80.0, ge=0)
-    latch_up_per_s: float = Field(500.0, gt=0)
-    latch_down_per_s: float = Field(400.0, ge=0)
-    rate_window_ms: float = Field(1_000.0, gt=0)
+    move_bps: float = Field(2.0, gt=0, le=100_000)
+    quiet_ms: float = Field(100.0, gt=0, le=3_600_000)
+    latch_ms: float = Field(10.0, ge=0, le=3_600_000)
+    smart_up_per_s: float = Field(100.0, gt=0, le=1_000_000_000)
+    smart_down_per_s: float = Field(80.0, ge=0, le=1_000_000_000)
+    latch_up_per_s: float = Field(500.0, gt=0, le=1_000_000_000)
+    latch_down_per_s: float = Field(400.0, ge=0, le=1_000_000_000)
+    rate_window_ms: float = Field(1_000.0, gt=0, le=3_600_000)
 
-    suspect_bps: float = Field(100.0, gt=0)
-    reject_bps: float = Field(1_000.0, gt=0)
-    claim_age_s: float = Field(10.0, gt=0)
-    frozen_s: float = Field(10.0, gt=0)
-    frozen_bps: float = Field(10.0, gt=0)
-    skew_ms: float = Field(500.0, gt=0)
-    skew_window_s: float = Field(10.0, gt=0)
+    suspect_bps: float = Field(100.0, gt=0, le=100_000)
+    reject_bps: float = Field(1_000.0, gt=0, le=100_000)
+    claim_age_s: float = Field(10.0, gt=0, le=86_400)
+    frozen_s: float = Field(10.0, gt=0, le=86_400)
+    frozen_bps: float = Field(10.0, gt=0, le=100_000)
+    skew_ms: float = Field(500.0, gt=0, le=3_600_000)
+    skew_window_s: float = Field(10.0, gt=0, le=86_400)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
