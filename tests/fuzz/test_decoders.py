@@ -28,7 +28,7 @@ COVERED = {
     "venues/kraken/listed.py": "test_rest",
     "venues/kraken/replies.py": "test_kraken",
     "venues/kraken/rest.py": "test_rest",
-    "venues/kraken/wire.py": "test_kraken",
+    "venues/kraken/market_frames.py": "test_kraken",
 }
 # These read files that we wrote ourselves, under a hash, or are spoiled where they are tested.
 OWN = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from domain.errors import SwarmError
@@ -51,17 +51,24 @@ class Standing:
 async def failure_of(work: Coroutine[Any, Any, None]) -> BaseException:
     """Give what work failed with; it ends with us.
 
-    It has a task of its own, because a group that fails in the moment of its cancellation tells of the
-    failure only, and would go on here for ever.
+    It keeps its failure to itself: a group of which one fails in the moment of its own cancellation tells of
+    the failure only, and would go on here for ever.
     """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait([task])
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        error = None if task.cancelled() else task.exception()
-    return error or FeedBroken("it ended")
+    failed: list[BaseException] = []
+
+    async def carry_out() -> None:
+        try:
+            await work
+        except Exception as error:
+            failed.append(error)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(carry_out())
+    return failed[0] if failed else FeedBroken("it ended")
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
 
 
 class FeedBroken(Exception):
@@ -165,13 +172,11 @@ class CcxtStream:
         """Tell what the stream tells, and before its first trades all that were missed until then."""
         behind = self._last_id[index] > 0 and self._client.has("fetchTrades")
         if behind:
-            first = asyncio.ensure_future(exchange.watch_trades(symbol))
-            try:
+            async with asyncio.TaskGroup() as tasks:
+                first = tasks.create_task(_awaited(exchange.watch_trades(symbol)))
                 await self.link.up.wait()
                 await self._missed(index, symbol)
-                trades = list(await first)
-            finally:
-                first.cancel()
+            trades = list(first.result())
             await self._missed(index, symbol)
         else:
             trades = list(await exchange.watch_trades(symbol))
