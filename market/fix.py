@@ -17,6 +17,7 @@ ENTRY_DATE, ENTRY_TIME, RPT_SEQ, TRADE_ID, SIDE, AGGRESSOR_SIDE = 272, 273, 83, 
 _BID, _OFFER, _TRADE = "0", "1", "2"
 _NEW, _CHANGE, _DELETE = "0", "1", "2"
 _RESET = "4"
+LOGON = "A"
 
 FixEvent = BookSnapshot | BookDelta | Trade
 
@@ -33,6 +34,7 @@ class FixFeedCounts(msgspec.Struct):
     bad_messages: int = 0
     gaps: int = 0
     missing_messages: int = 0
+    went_back: int = 0
 
 
 class _Bad(Exception):
@@ -105,6 +107,7 @@ class FixFeed:
         if expected is not None and number != expected:
             self.counts.gaps += 1
             self.counts.missing_messages += max(0, number - expected)
+            self.counts.went_back += number < expected and head[MSG_TYPE] != LOGON
             self._broken(None)
         self._expected = _whole(head[NEW_SEQ_NO]) if _resets(head) else number + 1
         return True

@@ -44,9 +44,25 @@ class FixInput:
         with opened(self._path, self._progress) as stream:
             while data := stream.read(_READ_BYTES):
                 yield from self._columns(self.feed.feed(data))
+                self._check()
             yield from self._columns(self.feed.finish())
+            self._check()
         if self.feed.frames.counts.messages == 0:
             raise BadInput("there is no FIX 4.4 message in it", 1)
+
+    def _check(self) -> None:
+        """Refuse a damaged file: a live stream leaves such messages out, but a file can be mended."""
+        frames, counts = self.feed.frames.counts, self.feed.counts
+        wrong = {
+            "has a wrong length": frames.bad_length,
+            "has a wrong checksum": frames.bad_checksum,
+            "cannot be read": frames.bad_fields + counts.bad_messages,
+            "comes out of order": counts.went_back,
+        }
+        for what, count in wrong.items():
+            if count > 0:
+                more = f", and {count - 1} more" if count > 1 else ""
+                raise BadInput(f"a message among the first {frames.messages + count} {what}{more}")
 
     def notes(self) -> tuple[str, ...]:
         """Tell what was left out."""

@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from domain.errors import ExitCode, SwarmError
 from market.history.query import Query
-from tests.market.history.importing import NAME, imported, line
+from market.history.steps import Steps
+from tests.market.history.importing import NAME, files, imported, line
+from tests.market.test_fix import full
 from tests.test_examples import ROOT
 
 
@@ -48,3 +51,23 @@ def test_a_query_without_end_ends_with_ctrl_c(tmp_path: Path) -> None:
         time.sleep(3)  # there is nothing to see while it works; a signal before it worked ends it as well
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda data: data.replace(b"100.0", b"200.0", 1), "wrong checksum"),
+        (lambda data: data.replace(b"\x019=", b"\x019=1", 1), "wrong length"),
+        (lambda data: full(9, ("0", "100.0", "1")) + data, "out of order"),
+    ],
+)
+def test_a_damaged_fix_file_is_refused_whole(
+    tmp_path: Path, damage: Callable[[bytes], bytes], what: str
+) -> None:
+    path = tmp_path / "session.fix"
+    whole = full(1, ("0", "100.0", "1"), ("1", "101.0", "1")) + full(2, ("0", "100.5", "1"))
+    steps = Steps("0.1", "0.001", "BTC", "USD", None)
+    path.write_bytes(damage(whole))
+    with pytest.raises(SwarmError, match=what) as told:
+        imported(tmp_path, path, symbol="BTC/USD", format="fix", steps=steps)
+    assert told.value.code == ExitCode.BAD_DATA and files(tmp_path) == []
