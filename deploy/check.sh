@@ -9,6 +9,6 @@ bin=${1:-.venv}/bin
 rm -f .coverage .coverage.*
 # The kernels are compiled once, before two workers would both do it.
 "$bin/swarm" kernels
-"$bin/coverage" run -m pytest -m "not soak" "${@:2}"
+"$bin/coverage" run -m pytest -n 2 -m "not soak" "${@:2}"
 "$bin/coverage" combine -q
 "$bin/coverage" report
