@@ -83,7 +83,7 @@ SIDE = st.dictionaries(st.integers(1, 300), st.integers(1, 9), max_size=12)
 def test_it_is_what_sorting_everything_gives(drawn: list[Any], depth: int) -> None:
     steps = (("0.01", "0.001"), ("0.02", "0.01"), ("0.05", "0.1"), ("0.1", "1"))
     markets = [other(place, f"v{place}", *steps[place]) for place in range(len(drawn))]
-    made = pipeline(*markets, suspect_bps=1e9, reject_bps=1e9)
+    made = pipeline(*markets, suspect_bps=100_000, reject_bps=100_000)
     everything: tuple[list[Any], list[Any]] = ([], [])
     for place, (bids, asks, lost) in enumerate(drawn):
         # In units of 0.01 all bids are below 100_000 and all asks above it.
