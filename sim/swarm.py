@@ -96,9 +96,9 @@ class SwarmModel(mesa.Model):  # type: ignore[misc]
         for venue, exchange in zip(region.venues, exchanges, strict=True):
             account = exchange.config.account_index(venue.account)
             translation = Translation(exchange, account, instruments)
+            venue_us = self.plan.wan.to_venue_us(region.region, venue.name)
             up, down, feed = (
-                self._path(self.plan.wan.venue_us, region.node, venue.name, way)
-                for way in ("up", "down", "feed")
+                self._path(venue_us, region.node, venue.name, way) for way in ("up", "down", "feed")
             )
             host = self.hosts[venue.name]
             node.attach(VenueLink(host, translation, self.schedule, node.deliver, (up, down, feed)))
