@@ -36,21 +36,21 @@ class Ending:
     async def truths(self, patience_s: float) -> list[VenueTruth]:
         """Ask every venue for its own word on our accounts; one that does not answer is a mismatch later."""
         os.environ.update(self.plan.credentials)
-        venues = [venue for region in self.plan.regions for venue in region.venues]
+        owned = [(region.node, venue) for region in self.plan.regions for venue in region.venues]
         async with asyncio.TaskGroup() as asking:
-            asked = [asking.create_task(self._told(venue, patience_s)) for venue in venues]
+            asked = [asking.create_task(self._told(node, venue, patience_s)) for node, venue in owned]
         return [truth for task in asked if (truth := task.result()) is not None]
 
-    async def _told(self, venue: VenueTable, patience_s: float) -> VenueTruth | None:
+    async def _told(self, node: str, venue: VenueTable, patience_s: float) -> VenueTruth | None:
         with contextlib.suppress(SwarmError, OSError):  # a time-out is an OSError
             async with asyncio.timeout(patience_s):
-                return await self._truth(venue)
+                return await self._truth(node, venue)
         return None
 
-    async def _truth(self, venue: VenueTable) -> VenueTruth:
+    async def _truth(self, node: str, venue: VenueTable) -> VenueTruth:
         place = f"127.0.0.1:{self.plan.venue_port(venue.name)}"
         truth = await account_truth(venue.reached_at(place), SystemClock())
-        return VenueTruth(venue.name, truth.totals, truth.open_order_ids)
+        return VenueTruth(node, venue.name, venue.account, truth.totals, truth.open_order_ids)
 
     def summary(self, truths: list[VenueTruth]) -> Summary:
         """Sum everything up, once every process has ended."""

@@ -79,7 +79,7 @@ def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None) -> P
     _check_apart(files, regions)
     exchanges = load_exchanges(EXCHANGES)
     names = tuple(exchange.name for exchange in exchanges)
-    _check_venues(regions, names)
+    _check_venues(regions, exchanges)
     credentials = venue_credentials(state / "keys", _secret_names(regions, exchanges))
     return Plan(state, seed, port_base, regions, names, credentials)
 
@@ -105,20 +105,30 @@ def _check_apart(files: Iterable[Path], regions: Iterable[RegionConfig]) -> None
                 where=str(path),
                 mend=f'write region = "{path.parent.name}", or rename the folder',
             )
-        for thing in (f"node {region.node}", *(f"venue {venue.name}" for venue in region.venues)):
+        accounts = (f"account {venue.account} of {venue.name}" for venue in region.venues)
+        for thing in (f"node {region.node}", *accounts):
             other = owners.setdefault(thing, path)
             if other != path:
                 raise ConfigError(f"{thing} is {other}'s too", where=str(path), mend="give each its own")
 
 
-def _check_venues(regions: Iterable[RegionConfig], names: tuple[str, ...]) -> None:
+def _check_venues(regions: Iterable[RegionConfig], exchanges: Iterable[ExchangeConfig]) -> None:
+    """Refuse a region that trades where nothing is simulated, or from an account that is not there."""
+    accounts = {each.name: [account.name for account in each.accounts] for each in exchanges}
     for region in regions:
         for venue in region.venues:
-            if venue.name not in names:
+            if venue.name not in accounts:
                 raise ConfigError(
                     f"venue {venue.name} is not simulated here",
                     where=f"region {region.region}",
-                    mend=f"name one of {', '.join(names)}, or start the region by itself with `swarm node`",
+                    mend=f"name one of {', '.join(accounts)}, "
+                    "or start the region by itself with `swarm node`",
+                )
+            if venue.account not in accounts[venue.name]:
+                raise ConfigError(
+                    f"{venue.name} has no account {venue.account}",
+                    where=f"region {region.region}",
+                    mend=f"add it to the exchange in {EXCHANGES.name}, or name one that is there",
                 )
 
 

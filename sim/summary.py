@@ -13,9 +13,11 @@ from hw.latency import LatencyHistogram
 
 
 class VenueTruth(msgspec.Struct, frozen=True):
-    """One account as its venue knows it: balances in atoms, free and locked together."""
+    """One node's account as its venue knows it: balances in atoms, free and locked together."""
 
+    node: str
     venue: str
+    account: str
     balances: dict[str, int]
     open_order_ids: tuple[str, ...]
 
@@ -36,10 +38,9 @@ def summarise(
     journals: Iterable[JournalFacts],
     seconds: float,
 ) -> Summary:
-    """Sum a run up. A venue without a truth, or with two different owners, is a mismatch too."""
-    by_venue = {truth.venue: truth for truth in truths}
-    wrong = {report.node: tuple(mismatches(report, by_venue)) for report in reports}
-    orphans = tuple(_unreported(reports, by_venue))
+    """Sum a run up. An account without a truth, or with two different owners, is a mismatch too."""
+    wrong = {report.node: tuple(mismatches(report, _own(report.node, truths))) for report in reports}
+    orphans = tuple(_unreported(reports, truths))
     latency = LatencyHistogram()
     for report in reports:
         latency.merge(report.tick_to_order_counts)
@@ -58,6 +59,10 @@ def summarise(
         mismatches=every,
         seconds=seconds,
     )
+
+
+def _own(node: str, truths: Iterable[VenueTruth]) -> dict[str, VenueTruth]:
+    return {truth.venue: truth for truth in truths if truth.node == node}
 
 
 def mismatches(report: NodeReport, truths: Mapping[str, VenueTruth]) -> Iterator[str]:
@@ -85,16 +90,18 @@ def _balances_differ(report: NodeReport, truth: VenueTruth) -> Iterator[str]:
             yield f"{report.node}: {truth.venue} holds {there} {asset}, we count {here}"
 
 
-def _unreported(reports: Sequence[NodeReport], truths: Mapping[str, VenueTruth]) -> Iterator[str]:
-    owners: dict[str, list[str]] = {venue: [] for venue in sorted(truths)}
-    for report in reports:
-        for venue in report.balances:
-            owners.setdefault(venue, []).append(report.node)
-    for venue, nodes in owners.items():
+def _unreported(reports: Sequence[NodeReport], truths: Iterable[VenueTruth]) -> Iterator[str]:
+    reported = {report.node: report.balances for report in reports}
+    owners: dict[tuple[str, str], list[str]] = {}
+    for truth in truths:
+        nodes = owners.setdefault((truth.venue, truth.account), [])
+        if truth.venue in reported.get(truth.node, ()):
+            nodes.append(truth.node)
+    for (venue, account), nodes in sorted(owners.items()):
         if not nodes:
-            yield f"{venue}: no node reported on this account"
+            yield f"{venue}: no node reported on the account {account}"
         elif len(nodes) > 1:
-            yield f"{venue}: {' and '.join(nodes)} both report on this account"
+            yield f"{venue}: {' and '.join(nodes)} both report on the account {account}"
 
 
 def _regions(

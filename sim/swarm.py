@@ -89,7 +89,8 @@ class SwarmModel(mesa.Model):  # type: ignore[misc]
         exchanges = [self._exchange(region, venue.name) for venue in region.venues]
         instruments: list[Instrument] = []
         for venue, exchange in zip(region.venues, exchanges, strict=True):
-            instruments += listed(exchange, venue.symbols, len(instruments))
+            account = exchange.config.account_index(venue.account)
+            instruments += listed(exchange, account, venue.symbols, len(instruments))
         recorder, _ = recover(self._store(f"node-{region.node}"), region, instruments)
         to_us = self.plan.wan.to_coordinator_us(region.region)
         node = NodeActor(self, region, recorder, self.schedule, self._path(to_us, region.node, "up"))
@@ -150,7 +151,7 @@ class SwarmModel(mesa.Model):  # type: ignore[misc]
     def summary(self, verify: Callable[[str, Store], bool]) -> Summary:
         """Sum the run up as `swarm up` does."""
         reports = [node.report() for node in self.nodes]
-        truths = [self._truth(link) for node in self.nodes for link in node.links()]
+        truths = [self._truth(node, link) for node in self.nodes for link in node.links()]
         facts = [
             JournalFacts(name, store.events, verify(name, store), store.head_hash)
             for name, store in self.stores.items()
@@ -159,11 +160,13 @@ class SwarmModel(mesa.Model):  # type: ignore[misc]
         return summarise(reports, truths, restarts, facts, self.virtual_s)
 
     @staticmethod
-    def _truth(link: VenueLink) -> VenueTruth:
+    def _truth(node: NodeActor, link: VenueLink) -> VenueTruth:
         translation = link.translation
         balances = translation.exchange.balances(translation.account)
         return VenueTruth(
+            node.config.node,
             translation.venue,
+            translation.exchange.config.accounts[translation.account].name,
             {asset: free + locked for asset, (free, locked) in balances.items()},
             tuple(order.client_text for order in translation.open_orders()),
         )

@@ -167,11 +167,16 @@ def refused(client_id: int, kind: int, local_ns: int) -> OrderRefusedByVenue:
     return OrderRefusedByVenue(client_id, local_ns, said.code, said.text)
 
 
-def listed(exchange: Exchange, symbols: Sequence[str], first_index: int) -> list[Instrument]:
-    """Give a venue's markets numbered as a node numbers them: in the order of its config."""
-    known = {each.symbol: each for each in exchange.instruments}
+def listed(exchange: Exchange, account: int, symbols: Sequence[str], first_index: int) -> list[Instrument]:
+    """Give a venue's markets numbered as a node numbers them, in the order of its config, at its own fees."""
+    known, accounts = {each.symbol: each for each in exchange.instruments}, exchange.accounts
     return [
-        msgspec.structs.replace(known[symbol], index=first_index + place)
+        msgspec.structs.replace(
+            known[symbol],
+            index=first_index + place,
+            maker_fee_ppm=accounts.maker_ppm[account],
+            taker_fee_ppm=accounts.taker_ppm[account],
+        )
         for place, symbol in enumerate(symbols)
     ]
 

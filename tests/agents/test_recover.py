@@ -32,7 +32,9 @@ class Lived:
         assert isinstance(store, MemoryJournal) and isinstance(node.recorder.core, Node)
         self.store, self.node, self.recorder = store, node.recorder.core, node.recorder
         exchange = model.hosts["tokyo-x"].exchange
-        self.instruments: list[Instrument] = listed(exchange, CONFIG.venues[0].symbols, 0)
+        venue = CONFIG.venues[0]
+        account = exchange.config.account_index(venue.account)
+        self.instruments: list[Instrument] = listed(exchange, account, venue.symbols, 0)
 
 
 def known(node: Node) -> NodeReport:

@@ -35,9 +35,13 @@ def test_a_region_in_the_folder_of_another_is_refused(regions: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("spoilt", "words"),
-    [({"frankfurt-1": "nyc-1"}, "node nyc-1"), ({"frankfurt-x": "nyc-x"}, "venue nyc-x")],
+    [
+        ({"frankfurt-1": "nyc-1"}, "node nyc-1"),
+        ({"frankfurt-x": "nyc-x", "frankfurt-main": "nyc-main"}, "account nyc-main of nyc-x"),
+        ({"frankfurt-main": "frankfurt-minor"}, "has no account frankfurt-minor"),
+    ],
 )
-def test_two_regions_that_share_a_name_are_refused(
+def test_two_regions_that_share_a_name_or_an_account_that_is_not_there_are_refused(
     spoilt: dict[str, str], words: str, regions: Path, tmp_path: Path
 ) -> None:
     path = regions / "frankfurt" / "region.toml"

@@ -15,7 +15,9 @@ from hw.latency import LatencyHistogram
 from sim.summary import JournalFacts, VenueTruth, summarise
 from sim.summary_table import summary_table
 
-TRUTH = VenueTruth("tokyo-x", {"BTC": 20_000_000_000, "USDT": 5}, ("m0010000100000001",))
+TRUTH = VenueTruth(
+    "tokyo-1", "tokyo-x", "tokyo-main", {"BTC": 20_000_000_000, "USDT": 5}, ("m0010000100000001",)
+)
 
 
 def agent(number: int, fills: int = 2, pnl_quote: float = 1.5) -> AgentReport:
@@ -69,7 +71,7 @@ JOURNALS = [JournalFacts("b", 4, True, "bb"), JournalFacts("a", 3, True, "aa")]
 
 def test_a_run_is_summed_up() -> None:
     other = report("nyc-1", balances={"nyc-x": {}}, open_order_ids={}, agents=(agent(3),))
-    truths = [TRUTH, VenueTruth("nyc-x", {"BTC": 0}, ())]
+    truths = [TRUTH, VenueTruth("nyc-1", "nyc-x", "nyc-main", {"BTC": 0}, ())]
     summary = summarise([report(), other], truths, {"tokyo-1": 2, "venue": 1}, JOURNALS, 60.0)
     assert summary.positions_match and summary.mismatches == ()
     assert (summary.agents, summary.ticks, summary.fills, summary.pnl_quote) == (3, 200, 6, 4.5)
@@ -114,10 +116,14 @@ def test_journals_are_verified_only_when_all_are(journals: list[JournalFacts]) -
         (report(open_order_ids={}), [TRUTH], "tokyo-1: tokyo-x has m0010000100000001 open, we do not"),
         (
             report(),
-            [VenueTruth("tokyo-x", TRUTH.balances, ())],
+            [VenueTruth("tokyo-1", "tokyo-x", "tokyo-main", TRUTH.balances, ())],
             "tokyo-1: we have m0010000100000001 open, tokyo-x does not",
         ),
-        (report(), [TRUTH, VenueTruth("nyc-x", {}, ())], "nyc-x: no node reported on this account"),
+        (
+            report(),
+            [TRUTH, VenueTruth("nyc-1", "nyc-x", "nyc-main", {}, ())],
+            "nyc-x: no node reported on the account nyc-main",
+        ),
     ],
 )
 def test_each_difference_is_a_line(ours: NodeReport, truths: list[VenueTruth], line: str) -> None:
@@ -126,13 +132,25 @@ def test_each_difference_is_a_line(ours: NodeReport, truths: list[VenueTruth], l
 
 
 def test_an_account_with_two_owners_is_a_mismatch() -> None:
-    summary = summarise([report(), report("tokyo-2")], [TRUTH], {}, JOURNALS, 1.0)
-    assert summary.mismatches == ("tokyo-x: tokyo-1 and tokyo-2 both report on this account",)
+    second = msgspec.structs.replace(TRUTH, node="tokyo-2")
+    summary = summarise([report(), report("tokyo-2")], [TRUTH, second], {}, JOURNALS, 1.0)
+    assert summary.mismatches == ("tokyo-x: tokyo-1 and tokyo-2 both report on the account tokyo-main",)
+
+
+def test_two_nodes_may_hold_different_accounts_of_one_venue() -> None:
+    away = VenueTruth("nyc-1", "tokyo-x", "nyc-away", {"BTC": 7}, ())
+    other = report("nyc-1", balances={"tokyo-x": {"BTC": 7}}, open_order_ids={})
+    assert summarise([report(), other], [TRUTH, away], {}, JOURNALS, 1.0).positions_match
+    wrong = msgspec.structs.replace(away, balances={"BTC": 8})
+    found = summarise([report(), other], [TRUTH, wrong], {}, JOURNALS, 1.0)
+    assert len(found.mismatches) == 1 and found.mismatches[0].startswith("nyc-1: tokyo-x holds")
 
 
 def test_a_mismatch_is_its_own_regions() -> None:
     other = report("nyc-1", balances={"nyc-x": {"BTC": 1}}, open_order_ids={})
-    summary = summarise([report(), other], [TRUTH, VenueTruth("nyc-x", {}, ())], {}, JOURNALS, 1.0)
+    summary = summarise(
+        [report(), other], [TRUTH, VenueTruth("nyc-1", "nyc-x", "nyc-main", {}, ())], {}, JOURNALS, 1.0
+    )
     assert summary.regions["tokyo"].positions_match and not summary.regions["nyc"].positions_match
 
 
@@ -143,7 +161,13 @@ def test_where_nothing_was_measured_there_is_no_latency() -> None:
 
 def test_the_table_fits_a_narrow_terminal_and_says_everything() -> None:
     other = report("nyc-1", balances={"nyc-x": {"BTC": 1}}, open_order_ids={}, ticks=1_234_567)
-    found = summarise([report(), other], [TRUTH, VenueTruth("nyc-x", {}, ())], {"nyc-1": 3}, JOURNALS, 60.0)
+    found = summarise(
+        [report(), other],
+        [TRUTH, VenueTruth("nyc-1", "nyc-x", "nyc-main", {}, ())],
+        {"nyc-1": 3},
+        JOURNALS,
+        60.0,
+    )
     console = Console(width=80, file=StringIO(), record=True)
     console.print(summary_table(found))
     shown = console.export_text()
