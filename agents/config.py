@@ -81,10 +81,14 @@ class JournalConfig(_Table):
 
 
 class HistoryConfig(_Table):
-    """Whether market data is recorded, and of how long ago a new node's indicators begin."""
+    """Whether market data is recorded, and of how long ago a new node's indicators begin.
+
+    What lies between history and the first live trade is asked of the venues for at most `fill_s`.
+    """
 
     record: bool = False
     warm_s: Annotated[float, Field(ge=0, le=14 * 86_400)] = 0.0
+    fill_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     recorder: RecorderConfig = RecorderConfig()
 
 

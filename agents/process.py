@@ -15,10 +15,11 @@ import uvloop
 
 from agents.config import RegionConfig, load_region
 from agents.coordinator_line import CoordinatorLine
-from agents.history import recording, warm_up
+from agents.history import recording
 from agents.node import Node
 from agents.record import recover
 from agents.shell import NodeShell
+from agents.warm_start import WarmStart
 from bus.journal import Journal
 from bus.keys import COORDINATOR, ensure_keys, load_public
 from bus.link_client import LinkClient
@@ -108,15 +109,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         check_clock(node.desk.now_ns, SystemClock().now_ns(), config.node)
         clock = SystemClock(floor_ns=node.desk.now_ns + 1)
         shell = NodeShell(config, recorder, journal, clock, log)
-        warm_up(config, history_root(state), recorder, clock.now_ns(), log)
-        shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
-        shell.tap = await recording(config, history_root(state), instruments, clock, log, stack)
-        quotas = Quotas()
-        for venue in config.venues:
-            own = [instrument for instrument in instruments if instrument.venue == venue.name]
-            made = venue_of(venue, own, clock, shell.deliver, live_word=live_word, quotas=quotas)
-            shell.attach(made)
-            await stack.enter_async_context(made)
+        await connect(shell, instruments, history_root(state), live_word, stack)
         link = LinkClient(config.coordinator.address, keys, server_key)
         await stack.enter_async_context(link)
         line = CoordinatorLine(
@@ -135,6 +128,33 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
             loop.add_signal_handler(signum, shell.stopping.set)
         print(f"node ready {config.node}", flush=True)
         write_report(state, await shell.run(line))
+
+
+async def connect(
+    shell: NodeShell,
+    instruments: tuple[Instrument, ...],
+    root: Path,
+    live_word: str | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Begin the node's life, warm where that is wanted, and open every venue until the stack unwinds."""
+    config, clock, deliver, warm = shell.config, shell.clock, shell.deliver, None
+    if config.history.warm_s > 0:
+        warm = WarmStart(config, shell.recorder, clock, shell.log)
+        deliver = warm.deliver
+        warm.play(root, clock.now_ns())
+    else:
+        shell.deliver(NodeStarted(clock.now_ns(), config_hash(config), BUILD))
+    shell.tap = await recording(config, root, instruments, clock, shell.log, stack)
+    quotas, venues = Quotas(), []
+    for venue in config.venues:
+        own = [instrument for instrument in instruments if instrument.venue == venue.name]
+        made = venue_of(venue, own, clock, deliver, live_word=live_word, quotas=quotas)
+        shell.attach(made)
+        venues.append(await stack.enter_async_context(made))
+    if warm is not None:
+        await warm.fill(venues, shell.tap)
+        warm.join(NodeStarted(clock.now_ns(), config_hash(config), BUILD), shell.deliver)
 
 
 async def listed(config: RegionConfig, live_word: str | None) -> tuple[Instrument, ...]:

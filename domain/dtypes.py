@@ -25,6 +25,7 @@ LEVEL_DTYPE = np.dtype([("price_ticks", np.int64), ("size_lots", np.int64)])
 Rows = NDArray[np.int64]
 ROW_WIDTH = 10
 LEVELS_PER_ROW = ROW_WIDTH // 2
+NO_ROWS: Rows = np.empty((0, ROW_WIDTH), np.int64)
 
 # Column 0 says what a row is; columns 1 to 4 mean the same in all but rows of levels.
 TICK_ROW, TRADE_ROW, DELTA_ROW, SNAPSHOT_ROW = 1, 2, 3, 4

@@ -32,6 +32,8 @@ from market.columns import (
     HEARD_NS,
     JUMPS,
     KNOWN,
+    LAST_TRADE,
+    LAST_TRADE_NS,
     LEVEL,
     MODE,
     OFFSET_NS,
@@ -263,6 +265,11 @@ class Pipeline:
             words[base + TOUCH_SEQUENCE],
             words[base + TOUCH_NS],
         )
+
+    def last_trade(self, index: int) -> tuple[int, int]:
+        """Give the id and the venue's time of a market's latest trade, noughts before the first."""
+        words, base = self._words, self.columns.symbol(index)
+        return words[base + LAST_TRADE], words[base + LAST_TRADE_NS]
 
     def quality(self, index: int) -> Quality:
         """Give how far a market's data can be believed, and what was found wrong with it."""

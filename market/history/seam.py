@@ -22,7 +22,7 @@ from domain.dtypes import (
     INSTRUMENT,
     KIND,
     LAST_SEQUENCE,
-    ROW_WIDTH,
+    NO_ROWS,
     SEQUENCE,
     SNAPSHOT_ROW,
     TICK_ROW,
@@ -33,7 +33,6 @@ from market.history.arrow import Column
 from market.history.record_kernels import find_records
 
 Mask = NDArray[np.bool_]
-_EMPTY = np.empty((0, ROW_WIDTH), np.int64)
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -81,10 +80,14 @@ class Seam:
 
     def buffer(self, rows: Rows) -> None:
         """Hold live rows back; they are copied."""
-        assert not self._joined, "the seam is closed: give live rows to `live`"
         own = rows.copy()
         self._buffered.append(own)
-        records = _records(own)
+        self.heard(own)
+
+    def heard(self, rows: Rows) -> None:
+        """Take note of live rows that somebody else holds back, and will give to `live` after `join`."""
+        assert not self._joined, "the seam is closed: give live rows to `live`"
+        records = _records(rows)
         for key, places in _by_key(records):
             side = _reached(records, places)
             before = self._live.get(key)
@@ -138,7 +141,7 @@ class Seam:
         self._joined = True
         given = [self.live(rows) for rows in self._buffered]
         self._buffered = []
-        return np.concatenate(given) if given else _EMPTY
+        return np.concatenate(given) if given else NO_ROWS
 
     def live(self, rows: Rows) -> Rows:
         """Give live rows, but for those that history gave already."""
@@ -158,6 +161,11 @@ class Seam:
             if not known.all():
                 del self._passed[key]
         return self._kept(rows, records, keep)
+
+    @property
+    def met(self) -> bool:
+        """Tell whether live went past all that history gave: every row passes from now on."""
+        return self._joined and not self._passed
 
     def _hole(self, key: int, live: _Side) -> Hole | None:
         instrument, row_kind = divmod(key, 8)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from domain.dtypes import Rows
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
@@ -51,6 +52,10 @@ class Feeding(Feed, Protocol):
 
     async def run(self) -> None:
         """Keep the feed up until cancelled."""
+        ...
+
+    async def trades_after(self, instrument: int, trade_id: int, at_ns: int) -> Rows:
+        """Ask for a market's trades after one that is known by its id and the venue's time."""
         ...
 
 
@@ -104,6 +109,7 @@ class VenueSession:
         self.query: Callable[[int, int], None] = self.gateway.query
         self.fetch_account: Callable[[tuple[tuple[int, int], ...]], None] = self.gateway.fetch_account
         self.fetch_book: Callable[[int], None] = self.stream.fetch_book
+        self.trades_after: Callable[[int, int, int], Awaitable[Rows]] = self.stream.trades_after
         self.rehearse: Callable[[OrderIntent], None] = getattr(self.gateway, "rehearse", _nothing)
         self.reread: Callable[[], None] = getattr(self.stream, "reread", _nothing)
         self.purge: Callable[[], list[int]] = getattr(self.gateway, "purge", list)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import msgspec
 
+from domain.dtypes import Rows
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.order import ApprovedOrder, OrderIntent
@@ -43,6 +44,7 @@ class Venue(Protocol):
     query: Callable[[int, int], None]
     fetch_account: Callable[[tuple[tuple[int, int], ...]], None]
     fetch_book: Callable[[int], None]
+    trades_after: Callable[[int, int, int], Awaitable[Rows]]
     purge: Callable[[], list[int]]
     rehearse: Callable[[OrderIntent], None]
     reread: Callable[[], None]
@@ -93,6 +95,11 @@ async def load_instruments(
         config, symbols, clock, first_index=first_index, live_word=live_word
     )
     return found
+
+
+def counts_trades(config: VenueConfig) -> bool:
+    """Tell whether a venue's trade ids go up by one, so that a missing one can be seen."""
+    return config.dialect != "ccxt"
 
 
 def know(config: VenueConfig) -> None:

@@ -7,9 +7,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from agents.config import RegionConfig
-from agents.history import recording, warm_up
+from agents.history import recording
 from agents.node import Node
-from agents.record import recover
+from agents.record import Recorder, recover
+from agents.warm_start import WarmStart
 from bus.journal_memory import MemoryJournal
 from domain.actions import SendOrder
 from domain.control_events import Clocked
@@ -41,12 +42,16 @@ def record(root: Path, now_ns: int) -> None:
     asyncio.run(run())
 
 
+def warm_up(root: Path, recorder: Recorder, config: RegionConfig, now_ns: int, said: list[str]) -> int:
+    return WarmStart(config, recorder, SystemClock(), said.append).play(root, now_ns)
+
+
 def test_a_new_node_warms_up_on_what_was_recorded_and_sends_nothing(tmp_path: Path) -> None:
     now_ns, said = SystemClock().now_ns(), list[str]()
     record(tmp_path, now_ns)
     store = MemoryJournal("test-1")
     recorder, _ = recover(store, region(warm_s=600), INSTRUMENTS)
-    assert warm_up(region(warm_s=600), tmp_path, recorder, now_ns + 1, said.append) == 2 * TICKS
+    assert warm_up(tmp_path, recorder, region(warm_s=600), now_ns + 1, said) == 2 * TICKS
     node = recorder.core
     assert isinstance(node, Node) and node.pipeline.ticks == TICKS
     assert node.pipeline.indicator(0, "sma:20") == 10_001 + sum(range(31, 51)) / 20
@@ -55,19 +60,19 @@ def test_a_new_node_warms_up_on_what_was_recorded_and_sends_nothing(tmp_path: Pa
     recorder.commit()
     again, _ = recover(store, region(warm_s=600), INSTRUMENTS)
     assert isinstance(again.core, Node) and again.core.state() == node.state()
-    assert warm_up(region(warm_s=600), tmp_path, again, now_ns + 1, said.append) == 0
+    assert warm_up(tmp_path, again, region(warm_s=600), now_ns + 1, said) == 0
 
 
 def test_only_the_stretch_that_was_asked_for_counts(tmp_path: Path) -> None:
     now_ns = SystemClock().now_ns()
     record(tmp_path, now_ns)
     recorder, _ = recover(MemoryJournal("test-1"), region(warm_s=9.5), INSTRUMENTS)
-    assert warm_up(region(warm_s=9.5), tmp_path, recorder, now_ns + 1, print) == 20
+    assert warm_up(tmp_path, recorder, region(warm_s=9.5), now_ns + 1, []) == 20
 
 
 def test_without_history_a_node_starts_cold(tmp_path: Path) -> None:
     recorder, _ = recover(MemoryJournal("test-1"), region(warm_s=600), INSTRUMENTS)
-    assert warm_up(region(warm_s=600), tmp_path / "none", recorder, 10**18, print) == 0
+    assert warm_up(tmp_path / "none", recorder, region(warm_s=600), 10**18, []) == 0
 
     async def run() -> None:
         async with AsyncExitStack() as stack:

@@ -373,3 +373,26 @@ def test_a_key_that_can_withdraw_is_refused_before_anything_starts(venue: Case) 
             assert told.value.code == ExitCode.WRONG_KEY
 
     run()
+
+
+@all_venues
+def test_trades_of_the_past_can_be_asked_for_from_one_that_is_known(venue: Case) -> None:
+    @in_loop
+    async def run() -> None:
+        heard = Heard()
+        async with served(venue) as exchange:
+            await exchange.crowd(0, Side.SELL, 6_000_000, 500)
+            for _ in range(6):
+                await exchange.crowd(0, Side.BUY, 6_000_000, 10)
+            async with await connected(venue, exchange, heard.append) as live:
+                every = events_of(await live.trades_after(0, 0, 0))
+                known = every[1]
+                assert isinstance(known, Trade) and len(every) == 6
+                assert [each.price_ticks for each in every if isinstance(each, Trade)] == [6_000_000] * 6
+                later = await live.trades_after(0, known.trade_id, known.exchange_ts_ns)
+                assert [each.trade_id for each in events_of(later) if isinstance(each, Trade)] == [
+                    each.trade_id for each in every[2:] if isinstance(each, Trade)
+                ]
+                assert len(await live.trades_after(1, 0, 0)) == 0
+
+    run()

@@ -24,6 +24,7 @@ _WEIGHTS = {
     "/api/v3/time": 1,
     "/api/v3/exchangeInfo": 20,
     "/api/v3/trades": 25,
+    "/api/v3/historicalTrades": 25,
     "/api/v3/account": 20,
     "/api/v3/openOrders": 80,
     "/api/v3/myTrades": 20,
@@ -31,7 +32,7 @@ _WEIGHTS = {
 }
 # Levels asked for, and what that costs.
 _DEPTHS = ((100, 5), (500, 25), (1_000, 50), (5_000, 250))
-_DATA = frozenset({"/api/v3/depth", "/api/v3/trades"})
+_DATA = frozenset({"/api/v3/depth", "/api/v3/trades", "/api/v3/historicalTrades"})
 
 
 class RateLimit(msgspec.Struct):

@@ -11,12 +11,12 @@ from domain.events import Event
 from domain.instrument import Instrument
 from domain.market_events import FeedLost, FeedUp, MarketRows, Trade
 from domain.protocols import Clock
+from market.venues.binance.past_trades import PastTrades
 from market.venues.binance.rest import RestClient
 from market.venues.binance.wire import MarketWire
 from market.venues.config import VenueConfig
 from market.venues.link import LinkBroken, VenueLink
 
-TRADES_MAX = 1_000
 GAPS_MAX = 8
 
 
@@ -44,6 +44,8 @@ class MarketStream:
         self._first_live: dict[int, int] = {}
         self._gaps: dict[int, list[tuple[int, int | None]]] = {}
         self._reopened = asyncio.Event()
+        self._past = PastTrades(rest, self.wire, self._symbols, clock)
+        self.trades_after = self._past.after
         url = f"{config.stream_url.rstrip('/')}/stream?streams={'/'.join(self.wire.streams)}"
         self.link = VenueLink(
             "stream", url, config, on_open=self._opened, on_frame=self._frame, on_lost=self._lost
@@ -112,12 +114,11 @@ class MarketStream:
             await self._reopened.wait()
             self._reopened.clear()
             for instrument in list(self._gaps):
-                parameters: dict[str, str | int] = {"symbol": self._symbols[instrument], "limit": TRADES_MAX}
                 try:
-                    body = await self._rest.get("/api/v3/trades", parameters)
+                    recent = await self._past.recent(instrument)
                 except SwarmError:
                     continue
-                self._fill_gaps(instrument, self.wire.recent(instrument, body, self._clock.now_ns()))
+                self._fill_gaps(instrument, recent)
 
     def _fill_gaps(self, instrument: int, recent: Sequence[Trade]) -> None:
         if not recent:

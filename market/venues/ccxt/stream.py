@@ -7,18 +7,22 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+import numpy as np
+
+from domain.dtypes import NO_ROWS, SEQUENCE, Rows
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.market_events import FeedLost, FeedUp
 from domain.protocols import Clock
+from market.rows import rows_of
 from market.venues.backoff import Backoff
 from market.venues.ccxt.client import Client
 from market.venues.ccxt.fate import Fate, fate_of, one_line
 from market.venues.ccxt.instruments import market_of
 from market.venues.ccxt.reading import Reader
 from market.venues.config import VenueConfig
-from market.venues.steps import BadFrame
+from market.venues.steps import MS_NS, BadFrame
 
 TRADES_SEEN_MAX = 4_096
 TRADES_ASKED = 1_000
@@ -185,16 +189,35 @@ class CcxtStream:
             self._trades(index, trades)
             trades = list(await exchange.watch_trades(symbol))
 
-    async def _missed(self, index: int, symbol: str) -> None:
-        exchange, last = self._client.exchange, self._last_id[index]
-        since, named = self._last_ms[index], {}
+    async def trades_after(self, instrument: int, trade_id: int, at_ns: int) -> Rows:
+        """Ask for a market's trades after one that is known: one page, by id or by time."""
+        found = [NO_ROWS]
+        if self._client.has("fetchTrades"):
+            listed = await self._listed(self._symbols[instrument], trade_id, at_ns // MS_NS)
+            for told in listed:
+                try:
+                    trade = self._readers[instrument].trade(told, self._clock.now_ns())
+                except BadFrame:
+                    self.bad_frames += 1
+                    continue
+                if trade.trade_id > trade_id:
+                    found.append(rows_of(trade))
+        rows: Rows = np.concatenate(found)
+        return rows[np.argsort(rows[:, SEQUENCE], kind="stable")]
+
+    async def _listed(self, symbol: str, last: int, since: int | None) -> Sequence[Any]:
+        exchange, named = self._client.exchange, {}
         if exchange.id.startswith("binance"):
             # What it gives by time are sums of trades, under numbers of their own.
             since, named = None, {"fetchTradesMethod": "publicGetHistoricalTrades", "fromId": last + 1}
+        listed: Sequence[Any] = await self._client.ask(
+            "trades", lambda: exchange.fetch_trades(symbol, since, TRADES_ASKED, named)
+        )
+        return listed
+
+    async def _missed(self, index: int, symbol: str) -> None:
         try:
-            trades = await self._client.ask(
-                "trades", lambda: exchange.fetch_trades(symbol, since, TRADES_ASKED, named)
-            )
+            trades = await self._listed(symbol, self._last_id[index], self._last_ms[index])
         except SwarmError:
             # The stream goes on; how often a hole was left is counted.
             self.trades_not_filled += 1

@@ -6,6 +6,9 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from domain.dtypes import EXCHANGE_NS, NO_ROWS, SEQUENCE, Rows
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
@@ -17,11 +20,14 @@ from market.venues.kraken.names import wire_symbol
 from market.venues.kraken.rest import RestClient
 from market.venues.kraken.wire import MarketWire, TradeGap
 from market.venues.link import LinkBroken, VenueLink
+from market.venues.steps import COUNT_MAX
 
 DEPTHS = (10, 25, 100, 500, 1_000)
 DEPTH = 100
 SYMBOLS_MAX = 100
 GAPS_MAX = 64
+PAGES_MAX = 100
+PRINTS_POLL_S = 0.01
 
 
 def book_depth(config: VenueConfig) -> int:
@@ -129,6 +135,27 @@ class MarketStream:
         instrument = self._indexes.get(answer.symbol or "")
         if instrument is not None and answer.method == "subscribe":
             self._pending.pop(instrument, None)
+
+    async def trades_after(self, instrument: int, trade_id: int, at_ns: int) -> Rows:
+        """Ask for a market's trades after one that is known by its id and the venue's time, oldest first.
+
+        It waits for the first trades of the socket: before those nobody knows where live begins.
+        """
+        for _ in range(round(self._config.request_timeout_s / PRINTS_POLL_S)):
+            if self.wire.prints(instrument):
+                break
+            await asyncio.sleep(PRINTS_POLL_S)
+        found = [NO_ROWS]
+        for _ in range(PAGES_MAX):
+            pair = self._symbols[instrument]
+            body = await self._rest.public("Trades", {"pair": pair, "since": max(0, at_ns - 1)})
+            gap = TradeGap(instrument, trade_id, COUNT_MAX, at_ns)
+            rows = self.wire.recent(gap, body, self._clock.now_ns())
+            if rows is None or len(rows) == 0:
+                break
+            found.append(rows)
+            trade_id, at_ns = int(rows[-1, SEQUENCE]), int(rows[-1, EXCHANGE_NS])
+        return np.concatenate(found)
 
     def _missed(self, gap: TradeGap) -> None:
         if self._gaps.full():

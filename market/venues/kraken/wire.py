@@ -276,6 +276,10 @@ class MarketWire:
             market.seen_trade, market.seen_ns = trade_id, row[EXCHANGE_NS]
         return found
 
+    def prints(self, instrument: int) -> bool:
+        """Tell whether this market's trades were heard of at all."""
+        return self._by_index[instrument].seen_trade >= 0
+
     def recent(self, gap: TradeGap, body: bytes, local_ts_ns: int) -> Rows | None:
         """Give the trades of a gap from REST's list of them, `None` where none can be read there."""
         market, found = self._by_index[gap.instrument], array("q")
