@@ -66,6 +66,11 @@ class FlowConfig(BaseModel):
     trade (measured, and held by a test). For active stocks the informed share is estimated about as large
     (Easley, Kiefer, O'Hara and Paperman, Journal of Finance 51, 1996: about 0.16 to 0.22); we know of no
     firm figure for crypto spot, which may be higher.
+
+    Now and then somebody works a large parent order on one market of one exchange as a chain of market
+    orders. Makers lean against what they were made to hold (`lean_bps` for each quote's worth), so that
+    market drifts away from the others and from its triangles until arbitrageurs and the makers' own
+    hedging bring it back: such dislocations are all there are, and nobody places them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,12 +94,24 @@ class FlowConfig(BaseModel):
     # Who takes pays the taker fee, so a quote is worth taking only when it is wrong by more than that.
     arbitrage_edge_bps: float = Field(default=5.5, gt=0)
     arbitrage_delay_quanta: int = Field(default=1, ge=0, le=32)
+    arbitrage_rate: float = Field(default=8.0, gt=0)
+    arbitrage_usdt: float = Field(default=16_000.0, gt=0)
+    parent_rate: float = Field(default=1 / 150, gt=0)
+    parent_usdt: float = Field(default=10_000.0, gt=0)
+    parent_usdt_max: float = Field(default=250_000.0, gt=0)
+    parent_tail: float = Field(default=1.2, gt=1)
+    child_rate: float = Field(default=6.0, gt=0)
+    child_usdt: float = Field(default=12_000.0, gt=0)
+    lean_bps: float = Field(default=1.0, ge=0)
+    lean_bps_max: float = Field(default=30.0, ge=0)
+    lean_half_life_s: float = Field(default=5.0, gt=0)
     slip_bps: float = Field(default=30.0, gt=0)
 
     def faster(self, speed: float) -> FlowConfig:
         """Give the same crowd in a hurry."""
-        rates = ("maker_rate", "noise_rate", "momentum_rate")
-        return self.model_copy(update={name: getattr(self, name) * speed for name in rates})
+        rates = ("maker_rate", "noise_rate", "momentum_rate", "arbitrage_rate", "parent_rate", "child_rate")
+        update = {name: getattr(self, name) * speed for name in rates}
+        return self.model_copy(update={**update, "lean_half_life_s": self.lean_half_life_s / speed})
 
 
 def price_config(exchanges: Sequence[ExchangeConfig], speed: float = 1.0) -> PriceConfig:

@@ -12,11 +12,14 @@ from domain.instrument import Instrument
 from domain.order import Side, TimeInForce
 from sim.exchange.messages import Command, PlacedOrder, PlaceOrder
 from sim.market.config import FlowConfig
+from sim.market.lean import Lean
 from sim.market.maker import Maker, allowed_lots
+from sim.market.parent import Parent
 from sim.market.prices import PriceProcess
 
 NS = 1_000_000_000
-MAKER, NOISE, MOMENTUM = range(3)
+MAKER, NOISE, MOMENTUM, ARBITRAGE, PARENT = range(5)
+TAKERS = (NOISE, MOMENTUM, ARBITRAGE, PARENT)
 
 
 class FlowView(Protocol):
@@ -30,9 +33,13 @@ class FlowView(Protocol):
         """Give an account's open orders on a market."""
         ...
 
+    def bought_lots(self, account: int, instrument: int) -> int:
+        """Give what an account bought less what it sold on a market since the last time it was asked."""
+        ...
+
 
 class MarketFlow:
-    """Trade all markets of one exchange: makers, noise takers and momentum takers.
+    """Trade all markets of one exchange: makers, noise takers, momentum takers, arbitrageurs, large orders.
 
     Same seed, same times and same view give the same commands. The three accounts belong to this flow alone.
     """
@@ -55,7 +62,9 @@ class MarketFlow:
             Maker(config, one, maker_account, stream(seed, "flow", one.key, "maker"))
             for one in self.instruments
         ]
-        self._rates = (config.maker_rate, config.noise_rate, config.momentum_rate)
+        self._leans = [Lean(config) for _ in self.instruments]
+        self._parents = [Parent(config, stream(seed, "flow", one.key, "parent")) for one in self.instruments]
+        self._rates = (config.maker_rate, config.noise_rate, config.momentum_rate, config.arbitrage_rate)
         self._due: list[tuple[int, int, int]] = []
 
     @property
@@ -82,23 +91,34 @@ class MarketFlow:
         """Makers open the books at once; takers come later."""
         for market in range(len(self.instruments)):
             heapq.heappush(self._due, (now_ns, market, MAKER))
-            for actor in (NOISE, MOMENTUM):
+            for actor in TAKERS:
                 heapq.heappush(self._due, (now_ns + NS + self._wait_ns(market, actor), market, actor))
 
     def _wait_ns(self, market: int, actor: int) -> int:
+        if actor == PARENT:
+            return round(self._parents[market].wait_s() * NS)
         return round(self._draws[market].expovariate(self._rates[actor]) * NS)
 
     def _act(self, now_ns: int, market: int, actor: int, view: FlowView) -> list[Command]:
+        if actor == MAKER:
+            return self._make(now_ns, market, view)
         if actor == NOISE:
             return self._noise(now_ns, market, view)
         if actor == MOMENTUM:
             return self._momentum(now_ns, market, view)
+        if actor == ARBITRAGE:
+            return self._correct(now_ns, market, view)
+        side, usdt = self._parents[market].step()
+        return self._cross(now_ns, self._noise_account, market, side, usdt, view)
+
+    def _make(self, now_ns: int, market: int, view: FlowView) -> list[Command]:
         maker, instrument = self._makers[market], self.instruments[market]
-        fair = self._fair_ticks(instrument, self.config.maker_delay_quanta)
         lots = self._lots(instrument, self.config.maker_usdt)
+        bought = view.bought_lots(maker.account, instrument.index)
+        fair = self._fair_ticks(instrument, self.config.maker_delay_quanta)
+        fair *= self._leans[market].step(now_ns, bought, lots)
         own = view.open_of(maker.account, instrument.index)
-        quotes = maker.step(now_ns, fair, lots, own, view.best(instrument.index))
-        return self._correct(now_ns, market, view) + quotes
+        return maker.step(now_ns, fair, lots, own, view.best(instrument.index))
 
     def _correct(self, now_ns: int, market: int, view: FlowView) -> list[Command]:
         """Take what is wrong by more than the fee, as arbitrageurs would, who look sooner than makers."""
@@ -117,7 +137,7 @@ class MarketFlow:
 
     def _noise(self, now_ns: int, market: int, view: FlowView) -> list[Command]:
         side = Side.BUY if self._draws[market].random() < 0.5 else Side.SELL
-        return self._cross(now_ns, self._noise_account, market, side, view)
+        return self._cross(now_ns, self._noise_account, market, side, self._usdt(market), view)
 
     def _momentum(self, now_ns: int, market: int, view: FlowView) -> list[Command]:
         instrument = self.instruments[market]
@@ -125,13 +145,16 @@ class MarketFlow:
         if abs(moved) < self.config.momentum_bps_min:
             return []
         side = Side.BUY if moved > 0 else Side.SELL
-        return self._cross(now_ns, self._momentum_account, market, side, view)
+        return self._cross(now_ns, self._momentum_account, market, side, self._usdt(market), view)
 
-    def _cross(self, now_ns: int, account: int, market: int, side: Side, view: FlowView) -> list[Command]:
-        instrument, draws = self.instruments[market], self._draws[market]
-        usdt = min(
-            self.config.noise_usdt_max, self.config.noise_usdt * draws.paretovariate(self.config.noise_tail)
-        )
+    def _usdt(self, market: int) -> float:
+        drawn = self.config.noise_usdt * self._draws[market].paretovariate(self.config.noise_tail)
+        return min(self.config.noise_usdt_max, drawn)
+
+    def _cross(
+        self, now_ns: int, account: int, market: int, side: Side, usdt: float, view: FlowView
+    ) -> list[Command]:
+        instrument = self.instruments[market]
         bid, ask = view.best(instrument.index)
         touch = ask if side == Side.BUY else bid
         if touch == 0:

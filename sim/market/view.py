@@ -21,6 +21,7 @@ class ExchangeView:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._seen: dict[tuple[int, int], int] = {}
 
     def best(self, instrument: int) -> tuple[int, int]:
         """Give best bid and ask in ticks, 0 where there is none."""
@@ -29,6 +30,18 @@ class ExchangeView:
     def open_of(self, account: int, instrument: int) -> Sequence[PlacedOrder]:
         """Give an account's open orders on a market."""
         return self._exchange.open_orders(account, instrument)
+
+    def bought_lots(self, account: int, instrument: int) -> int:
+        """Give what an account bought less what it sold on a market since the last time it was asked."""
+        trades = self._exchange.orders.trades[self._exchange.orders.slot(account, instrument)]
+        seen, bought = self._seen.get((account, instrument), 0), 0
+        for trade in reversed(trades):
+            if trade.trade_id <= seen:
+                break
+            bought += trade.side * trade.size_lots
+        if trades:
+            self._seen[account, instrument] = trades[-1].trade_id
+        return bought
 
 
 def crowd(config: FlowConfig, exchange: ExchangeConfig, prices: PriceProcess, seed: int) -> MarketFlow:

@@ -125,6 +125,9 @@ class OneQuote:
     def open_of(self, account: int, instrument: int) -> list[PlacedOrder]:
         return []
 
+    def bought_lots(self, account: int, instrument: int) -> int:
+        return 0
+
 
 def test_trends_are_followed_once_they_are_large() -> None:
     run = Run(6).go(1)
