@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from domain.errors import SwarmError
@@ -51,6 +51,7 @@ class OrderLine:
     ) -> None:
         self._config, self._calls, self._clock, self._deliver = config, rest, clock, deliver
         self._in_flight, self._queue = InFlight(config.in_flight_max), SendQueue()
+        # New orders that the socket cannot take yet, by request; each has its place in the in-flight table.
         self._unsent: dict[int, bytes] = {}
         self._timeout_ns = int(config.request_timeout_s * 1e9)
         self._window_ns = (config.recv_window_ms + 1_000) * 1_000_000
@@ -71,13 +72,12 @@ class OrderLine:
             on_resume=self._flush,
         )
 
-    def _unsupported(self, intent: OrderIntent) -> str | None:
-        """Say why the venue cannot take such an order at all, `None` where it can."""
+    def _barred(self, intent: OrderIntent, now_ns: int) -> str | None:
+        """Say why the venue or its limits do not take a new order, `None` where they do."""
         return None
 
-    def _limited(self, intent: OrderIntent, now_ns: int) -> str | None:
-        """Count a new order, or say which limit leaves no room for it."""
-        return None
+    def _left(self, now_ns: int) -> None:
+        """Do what can wait until a new order has left."""
 
     def _place_frame(self, request_id: int, client_id: int, intent: OrderIntent, now_ns: int) -> bytes:
         """Write a new order."""
@@ -105,40 +105,41 @@ class OrderLine:
 
     def send(self, client_id: int, approved: ApprovedOrder) -> None:
         """Write a new order now."""
-        now_ns = self._clock.now_ns()
-        why = self._unsupported(approved.intent)
-        if why is None and not self._room(RequestKind.PLACE):
-            why = "in-flight table is full" if self.link.up.is_set() else "order link is down"
-        if why is None:
-            why = self._limited(approved.intent, now_ns)
+        now_ns, intent, link = self._clock.now_ns(), approved.intent, self.link
+        if self._in_flight.full(RequestKind.PLACE) or not link.up.is_set():
+            why: str | None = "in-flight table is full" if link.up.is_set() else "order link is down"
+        else:
+            why = self._barred(intent, now_ns)
         if why is not None:
             self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
             return
-        intent = approved.intent
         request = Request(RequestKind.PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
         request_id = self._in_flight.add(request)
         frame = self._place_frame(request_id, client_id, intent, now_ns)
-        if self.link.paused:
+        if link.paused:
             self._unsent[request_id] = frame
         else:
-            self.link.send(frame)
+            link.send(frame)
+        self._left(now_ns)
         remember(self._sent_ns, client_id, now_ns)
 
     def purge(self) -> list[int]:
         """Take back the new orders that still wait for a full socket, and give their client ids.
 
-        They were never written, so nothing is unknown about them. Cancels and queries stay.
+        They were never written, so nothing is unknown about them. Cancels and queries stay. For a halt: what
+        it finds queued must not leave.
         """
-        return [client_id for each in list(self._unsent) if (client_id := self._take_back(each, "purged"))]
+        return self._take_back(list(self._unsent), "purged")
 
-    def _take_back(self, request_id: int, why: str) -> int:
-        self._unsent.pop(request_id, None)
-        request = self._in_flight.take(request_id)
-        if request is None:
-            return 0
-        text = f"not sent: {why}"
-        self._soon(OrderRefusedByVenue(request.client_id, self._clock.now_ns(), NOT_SENT, text))
-        return request.client_id
+    def _take_back(self, request_ids: Iterable[int], why: str) -> list[int]:
+        taken, now_ns = [], self._clock.now_ns()
+        for request_id in request_ids:
+            del self._unsent[request_id]
+            request = self._in_flight.take(request_id)
+            if request is not None:
+                taken.append(request.client_id)
+                self._soon(OrderRefusedByVenue(request.client_id, now_ns, NOT_SENT, f"not sent: {why}"))
+        return taken
 
     def cancel(self, client_id: int, instrument: int) -> None:
         """Write a cancel now, ahead of anything that waits."""
@@ -177,13 +178,14 @@ class OrderLine:
     def _flush(self) -> None:
         while not self.link.paused and (frame := self._queue.pop()) is not None:
             self.link.send(frame)
-        now_ns = self._clock.now_ns()
-        while not self.link.paused and self._unsent:
-            request_id = next(iter(self._unsent))
-            if self._in_flight.deadline_ns(request_id) <= now_ns:
-                self._take_back(request_id, "its time was up")
-            else:
-                self.link.send(self._unsent.pop(request_id))
+        self._take_back_late(self._clock.now_ns())
+        while self._unsent and not self.link.paused:
+            self.link.send(self._unsent.pop(next(iter(self._unsent))))
+
+    def _take_back_late(self, now_ns: int) -> None:
+        """Take back the orders that waited for the socket for too long; the venue would not take them."""
+        deadline_ns = self._in_flight.deadline_ns
+        self._take_back([each for each in self._unsent if deadline_ns(each) <= now_ns], "its time was up")
 
     def _soon(self, event: OrderEvent) -> None:
         # Not now: the core may be in the middle of the step that made us send.
@@ -216,9 +218,8 @@ class OrderLine:
 
     def _lost(self, reason: str) -> None:
         now_ns = self._clock.now_ns()
-        for request_id in list(self._unsent):
-            self._take_back(request_id, f"link lost: {reason}"[:100])
         self._queue.clear()
+        self._take_back(list(self._unsent), "the link was lost")
         self._ask_again.clear()
         for request in self._in_flight.clear():
             if request.kind in _IN_DOUBT:
@@ -229,8 +230,8 @@ class OrderLine:
         while True:
             await asyncio.sleep(SWEEP_S)
             now_ns = self._clock.now_ns()
-            for request_id in [each for each in self._unsent if self._in_flight.deadline_ns(each) <= now_ns]:
-                self._take_back(request_id, "its time was up")
+            self._swept(now_ns)
+            self._take_back_late(now_ns)
             for request in self._in_flight.overdue(now_ns):
                 if request.kind in _IN_DOUBT:
                     self._deliver(FateUnknown(request.client_id, now_ns, "no answer in time"))
@@ -238,6 +239,9 @@ class OrderLine:
                 if due_ns <= now_ns:
                     del self._ask_again[client_id]
                     self.query(client_id, instrument)
+
+    def _swept(self, now_ns: int) -> None:
+        """Do what is due a few times a second."""
 
     async def _fetch_accounts(self) -> None:
         backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._calls.draws)

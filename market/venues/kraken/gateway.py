@@ -70,13 +70,12 @@ class OrderGateway(OrderLine):
             self._asked.add(question)
             self._questions.put_nowait(question)
 
-    def _unsupported(self, intent: OrderIntent) -> str | None:
-        return "Kraken has no fill-or-kill on its sockets" if intent.tif == TimeInForce.FOK else None
-
     def _place_frame(self, request_id: int, client_id: int, intent: OrderIntent, now_ns: int) -> bytes:
         return self._frames.place(request_id, client_id, intent, now_ns)
 
-    def _limited(self, intent: OrderIntent, now_ns: int) -> str | None:
+    def _barred(self, intent: OrderIntent, now_ns: int) -> str | None:
+        if intent.tif == TimeInForce.FOK:
+            return "Kraken has no fill-or-kill on its sockets"
         priority = Priority.HEDGE if intent.reduce_only else Priority.NEW
         wait_ns = self._rest.quota.ask(ADD, priority, now_ns, str(intent.instrument))
         return f"the market's rate limit is used up for {wait_ns // 1_000_000} ms" if wait_ns > 0 else None
