@@ -63,16 +63,18 @@ def main(argv: list[str] | None = None) -> int:
     except BaseException as error:
         if isinstance(error, SystemExit):
             raise
-        return _told(error, Path(getattr(arguments, "state", None) or "."))
+        return _told(error, arguments)
 
 
-def _told(error: BaseException, state: Path) -> int:
+def _told(error: BaseException, arguments: argparse.Namespace) -> int:
+    state = Path(getattr(arguments, "state", None) or ".")
     for leaf in _leaves(error):
         if isinstance(leaf, SwarmError):
             say(sys.stderr, f"swarm: {leaf}\n")
             return leaf.code
         if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
-            say(sys.stderr, f"swarm: the disk is full ({leaf.filename or state}): free some space\n")
+            where = leaf.filename or getattr(arguments, "root", None) or state
+            say(sys.stderr, f"swarm: the disk is full ({where}): free some space\n")
             return ExitCode.DISK_FULL
         if isinstance(leaf, OSError) and leaf.filename is not None:
             what = (leaf.strerror or type(leaf).__name__).lower()

@@ -13,13 +13,13 @@ from domain.errors import ConfigError, ExitCode, SwarmError
 ROOT = Path(__file__).parents[2]
 
 
-def command_that(raises: BaseException, monkeypatch: pytest.MonkeyPatch, state: Path) -> int:
+def command_that(raises: BaseException, monkeypatch: pytest.MonkeyPatch, state: Path, **more: object) -> int:
     def run(arguments: argparse.Namespace) -> int:
         raise raises
 
     def parser() -> argparse.ArgumentParser:
         made = argparse.ArgumentParser()
-        made.set_defaults(run=run, state=state)
+        made.set_defaults(run=run, state=state, **more)
         return made
 
     monkeypatch.setattr(cli, "parser", parser)
@@ -57,6 +57,16 @@ def test_the_machine_s_own_troubles_have_numbers(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert command_that(error, monkeypatch, tmp_path) == code
+
+
+def test_a_full_disk_is_named_by_the_folder_that_was_written_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    command_that(error, monkeypatch, tmp_path)
+    assert f"({tmp_path})" in capsys.readouterr().err
+    command_that(error, monkeypatch, tmp_path, root=tmp_path / "history")
+    assert f"({tmp_path / 'history'})" in capsys.readouterr().err
 
 
 def test_a_mistake_of_ours_shows_one_line_and_keeps_the_traceback(
