@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.desire import Desire
 from domain.lifecycle import Lifecycle
+from domain.order_events import Fill
 from domain.position import Position
 from domain.protocols import Strategy
 from risk.exposure import AgentRisk
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Holding:
-    """Sum fills in place; `Position` is made of it, and of the risk's lots, when somebody looks."""
+    """Sum fills in place; `Position` is made of it, and of the risk's lots, when somebody looks.
+
+    `offset_lots` are fills that other hands of an arbitrage group offset: held, and no risk.
+    """
 
     base_atoms: int = 0
     quote_atoms: int = 0
@@ -29,6 +33,7 @@ class Holding:
     fee_quote_atoms: int = 0
     fee_other_atoms: int = 0
     fills: int = 0
+    offset_lots: int = 0
 
 
 class Agent:
@@ -41,6 +46,7 @@ class Agent:
         "desire",
         "fault",
         "filled",
+        "heard",
         "hold_buy_ns",
         "hold_sell_ns",
         "holding",
@@ -71,6 +77,8 @@ class Agent:
         self.orders: dict[int, Order] = {}
         self.desire: Desire | None = None
         self.fault = ""
+        # Fills for whoever directs this agent, who takes them after every event; `None` where nobody does.
+        self.heard: list[Fill] | None = None
         # What the last report said while nothing was open: no part of the state.
         self.reported: tuple[tuple[int, ...], AgentReport] | None = None
         self.lifecycle = int(Lifecycle.WARMING)
@@ -85,7 +93,7 @@ class Agent:
         held, position = self.holding, self._position
         if held.fills != position.fills:
             self._position = position = Position(
-                self.risk.position_lots,
+                self.risk.position_lots + held.offset_lots,
                 held.base_atoms,
                 held.quote_atoms,
                 held.fee_base_atoms,

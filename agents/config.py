@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agents.arbitrage.config import ArbitrageConfig
 from domain.errors import ConfigError
 from domain.ids import SHARD_MAX
 from market.config import PipelineConfig
@@ -19,6 +20,8 @@ from risk.limits import AgentLimits, NodeLimits
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# What a hand of an arbitrage group is called where agents name their strategy.
+ARBITRAGE = "arbitrage"
 
 
 class _Table(BaseModel):
@@ -113,6 +116,7 @@ class RegionConfig(_Table):
     coordinator: CoordinatorConfig
     venues: Annotated[tuple[VenueTable, ...], Field(min_length=1)]
     agents: Annotated[tuple[AgentConfig, ...], Field(min_length=1)]
+    arbitrage: tuple[ArbitrageConfig, ...] = ()
     market: PipelineConfig = PipelineConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     history: HistoryConfig = HistoryConfig()
@@ -127,9 +131,11 @@ class RegionConfig(_Table):
         symbols = {venue.name: venue.symbols for venue in self.venues}
         if len(symbols) != len(self.venues):
             raise ValueError("two venues share a name")
-        if len({agent.shard for agent in self.agents}) != len(self.agents):
+        hands = self._hands()
+        working = (*self.agents, *hands)
+        if len({agent.shard for agent in working}) != len(working):
             raise ValueError("two agents share a shard")
-        if len({agent.name for agent in self.agents}) != len(self.agents):
+        if len({agent.name for agent in working}) != len(working):
             raise ValueError("two agents share a name")
         for agent in self.agents:
             if agent.venue not in symbols:
@@ -139,6 +145,46 @@ class RegionConfig(_Table):
                     f"agent {agent.name} trades {agent.symbol}, which {agent.venue} does not list"
                 )
         return self
+
+    def _hands(self) -> list[AgentConfig]:
+        """Name every hand of every arbitrage group; what a group names must be there."""
+        listed = {venue.name: set(venue.symbols) for venue in self.venues}
+        hands: list[AgentConfig] = []
+        for group in self.arbitrage:
+            for venue in group.venues:
+                if venue not in listed:
+                    raise ValueError(f"{group.name} trades at {venue}, which is not a venue here")
+            for symbol in group.symbols:
+                if not any(symbol in listed[venue] for venue in group.venues or listed):
+                    raise ValueError(f"{group.name} trades {symbol}, which no venue of it lists")
+            hands += self.hands(group)
+        return hands
+
+    def hands(self, group: ArbitrageConfig) -> tuple[AgentConfig, ...]:
+        """Name the hands of an arbitrage group, in the order of the venues and their symbols."""
+        traded = [
+            (venue.name, symbol)
+            for venue in self.venues
+            if not group.venues or venue.name in group.venues
+            for symbol in venue.symbols
+            if not group.symbols or symbol in group.symbols
+        ]
+        if len(traded) < 2:
+            raise ValueError(f"{group.name} has fewer than two markets to trade between")
+        if group.shard + len(traded) - 1 > SHARD_MAX:
+            raise ValueError(f"{group.name} needs {len(traded)} shards from {group.shard} on")
+        return tuple(
+            AgentConfig(
+                name=f"{group.name}-{venue}-{symbol}"[:64],
+                shard=group.shard + place,
+                strategy=ARBITRAGE,
+                venue=venue,
+                symbol=symbol,
+                limits=group.limits,
+                warm_ticks=0,
+            )
+            for place, (venue, symbol) in enumerate(traded)
+        )
 
 
 def load_region(path: Path | str) -> RegionConfig:

@@ -35,6 +35,7 @@ class Market:
         "account",
         "agents",
         "book",
+        "hands",
         "instrument",
         "linked",
         "pipeline",
@@ -52,6 +53,8 @@ class Market:
         self.book, self.ring = pipeline.book(instrument.index), pipeline.ring(instrument.index)
         self.trades = TradeLog()
         self.agents: list[Agent] = []
+        # Agents of arbitrage groups: not asked by this market, and left alone when it is in doubt.
+        self.hands: list[Agent] = []
         self.linked = False
         self.signal_bps: float | None = None
 

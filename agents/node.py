@@ -6,9 +6,9 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
-from agents import strategies
 from agents.account import Account
 from agents.agent import Agent
+from agents.arbitrage.accompany import accompanied
 from agents.config import RegionConfig
 from agents.consult import consult
 from agents.desk import Desk
@@ -19,17 +19,16 @@ from agents.quoting import work_quotes
 from agents.rates import Rates
 from agents.reconcile import block, reconcile, since
 from agents.report import node_report
+from agents.roster import enlist
 from agents.state import decode_state, encode_state
 from agents.targeting import work_target
 from agents.unsettled import turn, unsettled
-from agents.view import AgentView
 from domain import control_events as control
 from domain import market_events as told
 from domain import order_events as answers
 from domain.actions import Action, FetchAccount, FetchBook, LifecycleChanged
 from domain.desire import Desire, QuoteSet, TargetPosition, Urgency
 from domain.dtypes import Rows
-from domain.errors import ConfigError
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.lifecycle import Lifecycle
@@ -62,27 +61,10 @@ class Node:
         self.desk = Desk(config.desk, self.gate, self.markets)
         self.mandate = Mandate(config.authority)
         self.ticks_before = self.worked = 0
-        for agent_config in config.agents:
-            self._add_agent(agent_config)
+        self.groups = enlist(self)
         self.rates = Rates(config.reporting_currency, self.markets)
         self._revalue()
-        self._handlers = self._table()
-
-    def _add_agent(self, config: Any) -> None:
-        for market in self.markets.values():
-            instrument = market.instrument
-            if (instrument.venue, instrument.symbol) == (config.venue, config.symbol):
-                strategy = strategies.build(config.strategy, config.parameters, instrument)
-                view = AgentView(self.desk, self.markets)
-                agent = view.agent = Agent(config, market, strategy, view)
-                self.desk.agents[config.shard] = agent
-                market.agents.append(agent)
-                return
-        raise ConfigError(
-            f"agent {config.name} trades {config.symbol}, which {config.venue} does not offer",
-            where=self.config.node,
-            mend="name a symbol of the venue's exchange information",
-        )
+        self._handlers = accompanied(self._table(), self.groups)
 
     def step(self, event: Event) -> list[Action]:
         """Take one event and give everything that follows from it."""
@@ -198,6 +180,8 @@ class Node:
 
     def _shrink(self, agent: Agent, out: Actions) -> None:
         """Move towards flat only: rest at first, take when the lease has been gone for long."""
+        if any(group.directs(agent) for group in self.groups):
+            return
         agent.market.touch()
         held = agent.risk.position_lots
         urgency = _TAKE if self.mandate.flatten(self.desk.now_ns) else int(Urgency.NORMAL)

@@ -229,6 +229,8 @@ class Orders:
             held.base_atoms += base_atoms
             held.quote_atoms += quote_atoms
             held.fills += 1
+            if agent.heard is not None:
+                agent.heard.append(event)
 
     def _to(self, order: Order, agent: Agent, after: int) -> None:
         before = order.state

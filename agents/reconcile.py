@@ -156,5 +156,9 @@ def since(account: Account, markets: dict[int, Market]) -> tuple[tuple[int, int]
         (index, market.trades.watermark)
         for index, market in sorted(markets.items())
         if market.account is account
-        and (everything or market.trades.above or any(agent.orders for agent in market.agents))
+        and (
+            everything
+            or market.trades.above
+            or any(agent.orders for agent in (*market.agents, *market.hands))
+        )
     )

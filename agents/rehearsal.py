@@ -107,6 +107,7 @@ def _twin(config: RegionConfig, instruments: Iterable[Instrument]) -> tuple[Inst
     instrument, agent = (own or found)[0]
     changes: dict[str, Any] = {
         "agents": (agent.model_copy(update={"warm_ticks": 0}),),
+        "arbitrage": (),
         "venues": tuple(venue for venue in config.venues if venue.name == instrument.venue),
         "market": config.market.model_copy(update={"mode": "full"}),
     }

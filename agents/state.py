@@ -87,6 +87,7 @@ class AgentState(msgspec.Struct, array_like=True):
     desire: Desire | None
     risk: Facts
     facts: Facts
+    market: str = ""
 
 
 class MarketState(msgspec.Struct, array_like=True):
@@ -129,6 +130,7 @@ class NodeState(msgspec.Struct, array_like=True):
     closed: list[Order]
     reporting_currency: str
     worked: int = 0
+    groups: dict[str, bytes] = {}
 
 
 _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(NodeState)
@@ -162,6 +164,7 @@ def encode_state(node: Node) -> bytes:
             [desk.closed[number] for number in desk.ended],
             node.config.reporting_currency,
             node.worked,
+            {group.config.name: group.state() for group in node.groups},
         )
     )
 
@@ -194,6 +197,7 @@ def _agent_state(agent: Agent) -> AgentState:
         agent.desire,
         _facts(agent.risk, _RISK_FIELDS),
         _facts(agent, _AGENT_FIELDS),
+        agent.market.instrument.key,
     )
 
 
@@ -215,7 +219,7 @@ def decode_state(node: Node, state: bytes) -> None:
             _restore_account(node.accounts[account_state.venue], account_state, places)
     for agent_state in kept.agents:
         agent = desk.agents.get(agent_state.shard)
-        if agent is not None:
+        if agent is not None and agent_state.market in ("", agent.market.instrument.key):
             _restore_agent(agent, agent_state, scales.get(agent.instrument))
     node.gate.gross_atoms = sum(agent.risk.gross_atoms for agent in desk.agents.values())
     for order in kept.closed:
@@ -231,6 +235,9 @@ def decode_state(node: Node, state: bytes) -> None:
             desk.count(order)
     for account in node.accounts.values():
         block(desk, account)
+    for group in node.groups:
+        if group.config.name in kept.groups:
+            group.restore(kept.groups[group.config.name])
 
 
 def _forget_rates(node: Node) -> None:
@@ -278,6 +285,7 @@ def _restore_agent(agent: Agent, kept: AgentState, scale: Rescale | None) -> Non
         _take(agent.risk, kept.risk)
         _take(agent, kept.facts)
         agent.risk.position_lots, agent.warm_left = scale.lots(agent.risk.position_lots), warm_left
+        agent.holding.offset_lots = scale.lots(agent.holding.offset_lots)
         return
     if kept.desire is not None and kept.desire.instrument == agent.instrument:
         agent.desire = kept.desire

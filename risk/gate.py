@@ -94,7 +94,7 @@ class Gate:
         self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int, client_id: int
     ) -> ApprovedOrder | RefusedOrder:
         """Approve an intent, counting it from now on under its id, or refuse it with figure and limit."""
-        refusal = self._outright(intent, agent, market, now_ns)
+        refusal = self.refused_outright(intent, agent, market, now_ns)
         if refusal is not None:
             return refusal
         # From here on in one piece: calls would cost more than the checks, between a tick and its order.
@@ -156,10 +156,13 @@ class Gate:
                 market.own_ask_floor = price
         return ApprovedOrder(_SEAL, intent, self.epoch, now_ns)
 
-    def _outright(
+    def refused_outright(
         self, intent: OrderIntent, agent: AgentRisk, market: MarketRisk, now_ns: int
     ) -> RefusedOrder | None:
-        """Refuse what is wrong by itself: authority, market, price and size, and too much said already."""
+        """Refuse what is wrong by itself: authority, market, price and size, and too much said already.
+
+        It counts nothing, so it may be asked beforehand.
+        """
         size, price = intent.size_lots, intent.price_ticks
         if self.halted:
             return _refused(intent, _HALTED, 1, 0)

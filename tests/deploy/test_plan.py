@@ -37,7 +37,7 @@ def test_a_region_in_the_folder_of_another_is_refused(regions: Path, tmp_path: P
     ("spoilt", "words"),
     [
         ({"frankfurt-1": "nyc-1"}, "node nyc-1"),
-        ({"frankfurt-x": "nyc-x", "frankfurt-main": "nyc-main"}, "account nyc-main of nyc-x"),
+        ({'"frankfurt-x"': '"nyc-x"', "frankfurt-main": "nyc-main"}, "account nyc-main of nyc-x"),
         ({"frankfurt-main": "frankfurt-minor"}, "has no account frankfurt-minor"),
     ],
 )

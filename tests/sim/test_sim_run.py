@@ -80,9 +80,10 @@ def test_a_folder_without_regions_is_said(tmp_path: Path) -> None:
 
 
 def test_only_the_exchanges_that_somebody_trades_at_are_simulated() -> None:
-    planned = swarm_plan(DEPLOY, 1, ["nyc", "tokyo", "nyc"])
-    assert [region.region for region in planned.regions] == ["nyc", "tokyo"]
-    assert {one.name for one in planned.exchanges} == {"nyc-x", "tokyo-x"}
+    planned = swarm_plan(DEPLOY, 1, ["frankfurt", "tokyo", "frankfurt"])
+    assert [region.region for region in planned.regions] == ["frankfurt", "tokyo"]
+    assert {one.name for one in planned.exchanges} == {"frankfurt-x", "tokyo-x"}
+    assert len(swarm_plan(DEPLOY, 1, ["nyc"]).exchanges) == 3
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "99999"])
