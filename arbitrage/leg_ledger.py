@@ -42,12 +42,25 @@ class LegOrder(msgspec.Struct, array_like=True):
             return 0
         return max(0, (self.size_lots if self.total_lots < 0 else self.total_lots) - self.filled_lots)
 
-    def ended(self, filled_lots: int, now_ns: int) -> None:
-        """Take the venue's total: it only grows, and what it counts beyond the fills heard is owed."""
+    def to(self, fate: Fate, now_ns: int) -> None:
+        """Know something else about the order from now on."""
+        self.fate, self.since_ns = int(fate), now_ns
+
+    def fill(self, trade_id: int, size_lots: int, now_ns: int) -> None:
+        """Count a trade; one beyond the venue's total raises it."""
+        self.trades.append(trade_id)
+        self.filled_lots += size_lots
+        if self.total_lots >= 0:
+            self.ended(self.filled_lots, now_ns)
+
+    def ended(self, filled_lots: int, now_ns: int) -> bool:
+        """Take the venue's total, which only grows: what it counts beyond the fills heard is owed."""
         self.total_lots = max(self.total_lots, filled_lots)
         fate = Fate.OWED if self.total_lots > self.filled_lots else Fate.ENDED
-        if fate != self.fate:
-            self.fate, self.since_ns = int(fate), now_ns
+        if fate == self.fate:
+            return False
+        self.to(fate, now_ns)
+        return True
 
 
 class LegLedger(msgspec.Struct, array_like=True):

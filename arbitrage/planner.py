@@ -134,7 +134,7 @@ def pays_atoms(leg: LegPlan) -> int:
 
 
 def hardness(leg: LegPlan, view: LegView, latency_ns_max: int) -> int:
-    """Score how hard a leg is: ppm of the depth that it takes, plus how seldom it fills, plus how far it is."""
+    """Score how hard a leg is: ppm of the depth it takes, plus how seldom it fills, plus how far it is."""
     depth = min(PPM, leg.size_lots * PPM // max(1, view.depth_lots))
     far = view.latency_ns * PPM // max(1, latency_ns_max)
     return depth + (PPM - view.fill_ppm) + far

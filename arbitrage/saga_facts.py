@@ -29,6 +29,17 @@ class SagaFacts(msgspec.Struct, array_like=True):
     widening_ns: int = -1
     reopens: int = 0
 
+    def afresh(self) -> None:
+        """Wait anew for quotes, from the nearest price on."""
+        self.waiting_ns, self.widening_ns = -1, self.now_ns
+
+    def take_back(self) -> None:
+        """Go on by taking back what leads."""
+        self.state, self.reason = int(SagaState.UNWINDING), int(StuckReason.NONE)
+        self.unwinding = True
+        self.pending.clear()
+        self.afresh()
+
     def working(self) -> list[LegOrder]:
         """Give the orders that may still fill, or whose fills are still to be told."""
         return [order for order in self.orders if order.fate != Fate.ENDED]
@@ -39,7 +50,7 @@ class SagaFacts(msgspec.Struct, array_like=True):
         return min(since, default=-1)
 
     def residuals(self) -> list[int]:
-        """Give the atoms left before every leg: what the leg before it brought less what it paid; ends are 0."""
+        """Give the atoms left before every leg: what the leg before brought less what it paid; ends are 0."""
         between = [
             before.got_atoms - after.paid_atoms
             for before, after in zip(self.ledgers, self.ledgers[1:], strict=False)

@@ -17,11 +17,8 @@ from arbitrage.saga_events import (
     LegUnknown,
     NoSaga,
     NoSagaReason,
-    Passed,
-    Quoted,
     ReduceOnly,
     Released,
-    Restarted,
     SagaAction,
     SagaAlarm,
     SagaEvent,
@@ -160,6 +157,3 @@ class Sagas:
         self._halted, self._reduce_only = facts.halted, facts.reduce_only
         self.living = {number: Saga.restored(one) for number, one in facts.living.items()}
         self._over = {number: Saga.restored(one) for number, one in facts.over.items()}
-
-
-assert Passed not in _OF_ONE and Quoted not in _OF_ONE and Restarted not in _OF_ONE

@@ -8,7 +8,7 @@ from domain.units import PPM
 
 
 def wave_lots(facts: SagaFacts, place: int) -> int:
-    """Give the lots that the least filled leg so far allows, paid from what came in; 0 is below the minimums."""
+    """Give the lots that the least filled leg allows, paid from what came in; 0 is below the minimums."""
     legs, ledgers = facts.plan.legs, facts.ledgers
     leg, ahead = legs[place], {at for wave in facts.pending for at in wave}
     lots = leg.size_lots

@@ -17,7 +17,7 @@ from arbitrage.ticket import Ticket
 from domain.order import Side
 from domain.units import PPM
 
-# Values are integers of 2^-64 of an atom of the ticket's asset: an asset a billion times cheaper still has a value.
+# Values are in 2^-64 of an atom of the ticket's asset: an asset a billion times cheaper still has one.
 SCALE = 1 << 64
 Costs = tuple[int, int]
 
@@ -31,7 +31,7 @@ def values(ticket: Ticket) -> tuple[int, ...]:
 
 
 def cost(leg: LegPlan, side: int, price_ticks: int, value: Sequence[int], fee_ppm: int) -> int:
-    """Give the scaled loss of trading one lot of a leg's market at a price; `value` is of what the leg pays, gets."""
+    """Give the scaled loss of trading one lot at a price; `value` is of what the leg pays and gets."""
     worth_base, worth_quote = (value[1], value[0]) if leg.side == Side.BUY else (value[0], value[1])
     base, quote = worth_base * leg.lot_atoms, worth_quote * price_ticks * leg.tick_lot_atoms
     charged = quote if side == Side.SELL or leg.fee_in_quote else base
@@ -40,7 +40,7 @@ def cost(leg: LegPlan, side: int, price_ticks: int, value: Sequence[int], fee_pp
 
 
 def leg_costs(leg: LegPlan, value: Sequence[int], fee_ppm: int) -> Costs:
-    """Give the scaled loss a lot of a leg done at its worst, and of it taken back at its worst, which is never a gain."""
+    """Give the scaled loss a lot of doing a leg and of taking it back, each at its worst; back is no gain."""
     forward = cost(leg, leg.side, leg.hedge_ticks, value, fee_ppm)
     return forward, max(0, cost(leg, -leg.side, leg.unwind_ticks, value, fee_ppm))
 
@@ -67,13 +67,13 @@ def worst_atoms(ticket: Ticket, legs: Sequence[LegPlan], fills_max: int, fee_ste
 
 
 def home(lots: int, costs: Costs) -> int:
-    """Give the scaled loss of taking a leg back from a net size, or of doing again what was taken back too far."""
+    """Give the scaled loss of taking a net size back, or of doing again what was taken back too far."""
     return costs[1] * lots if lots > 0 else max(0, costs[0]) * -lots
 
 
-def ahead(lots: int, forward_lots: int, back_lots: int, costs: Costs) -> int:
+def ahead(lots: int, open_lots: Sequence[int], costs: Costs) -> int:
     """Give the most that open sizes and the way home from them can still lose, scaled."""
-    here = home(lots, costs)
+    here, (forward_lots, back_lots) = home(lots, costs), open_lots
     forth = forward_lots * costs[0] + home(lots + forward_lots, costs)
     back = back_lots * costs[1] + home(lots - back_lots, costs)
     return max(here, forth, back)
