@@ -1,0 +1,213 @@
+"""How much may be put into a route: fractional Kelly on what its shadows paid, under caps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from arbitrage.legs import Legs, canonical
+from arbitrage.outcomes import Outcomes
+from arbitrage.ticket import Ticket
+from domain.instrument import Instrument
+
+WORTH_UNIT = 10**15  # worths are whole in this, so that no rounding can exceed a cap
+
+
+class CapitalConfig(BaseModel):
+    """State how bold to be, and the shares of the budget that nothing may exceed.
+
+    A route without shadows is taken for one that pays `prior_keep_frac` of what it promises, with a standard
+    deviation of `prior_bps`, and fills in `prior_filled_frac` of cases; that weighs as `prior_samples`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kelly_frac: float = Field(0.25, ge=0, le=1)
+    route_frac_max: float = Field(0.25, ge=0, le=1)
+    venue_frac_max: float = Field(0.5, ge=0, le=1)
+    asset_frac_max: float = Field(0.5, ge=0, le=1)
+    depth_frac_max: float = Field(0.5, gt=0, le=1)
+    prior_keep_frac: float = Field(0.25, ge=0, le=1)
+    prior_bps: float = Field(30.0, gt=0, le=10_000)
+    prior_filled_frac: float = Field(0.5, ge=0, le=1)
+    prior_samples: int = Field(20, ge=1, le=100_000)
+    tickets: int = Field(64, ge=1, le=10_000)
+
+
+class Limit(IntEnum):
+    """Name what holds a ticket to its size."""
+
+    DEPTH = 0
+    KELLY = 1
+    ROUTE = 2
+    VENUE = 3
+    ASSET = 4
+    BUDGET = 5
+    TICKETS = 6  # too many are under way
+    UNVALUED = 7  # what it begins with has no known worth
+
+
+class Fit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Say how much a ticket may put in, in its own asset, and what limits it."""
+
+    in_atoms_max: int
+    limit: Limit
+
+
+class Stake(msgspec.Struct, frozen=True, array_like=True):
+    """What a ticket under way binds: its value at every venue and in every asset that it passes."""
+
+    ticket_id: int
+    value_atoms: int
+    route: Legs
+    venues: tuple[str, ...]
+    assets: tuple[str, ...]
+
+
+class Capital:
+    """Give every ticket its share of the node's budget, and know what those under way bind.
+
+    Values are whole atoms of the anchor that `worth` is told in (`Consensus.worth`). At most `tickets` stakes
+    are held; what is bound at a venue, in an asset and in all is their sum. A smaller budget never cuts what
+    is under way: it leaves no room.
+    """
+
+    def __init__(self, config: CapitalConfig, instruments: Sequence[Instrument], outcomes: Outcomes) -> None:
+        self.config = config
+        self.budget_atoms = 0
+        self._instruments, self._outcomes = instruments, outcomes
+        self._stakes: dict[int, Stake] = {}
+        self._bound: dict[tuple[str, str] | Legs, int] = {}
+
+    def size_frac(self, legs: Legs, expected_bps: float) -> float:
+        """Give the share of the budget that a route deserves, within `route_frac_max`: mean over variance.
+
+        Mean, variance and fill probability lean on the prior as far as there are few shadows.
+        """
+        config, known = self.config, self._outcomes.of(canonical(legs))
+        lean = config.prior_samples
+        prior_mean = config.prior_keep_frac * expected_bps
+        mean = (known.met * known.shadow_mean_bps + lean * prior_mean) / (known.met + lean)
+        variance = (known.met * known.shadow_variance + lean * config.prior_bps**2) / (known.met + lean)
+        filled = (known.count * known.filled_frac + lean * config.prior_filled_frac) / (known.count + lean)
+        kelly = mean * 10_000 / variance  # both in bps: mean / variance in fractions
+        return min(max(config.kelly_frac * kelly * filled, 0.0), config.route_frac_max)
+
+    def fit(self, ticket: Ticket, worth: float) -> Fit:
+        """Say how much of a ticket, sized by the whole depth, may be put in now; `worth` is of its asset."""
+        scaled = _scaled(worth)
+        if scaled <= 0:
+            return Fit(0, Limit.UNVALUED)
+        if len(self._stakes) >= self.config.tickets:
+            return Fit(0, Limit.TICKETS)
+        depth = int(ticket.in_atoms * self.config.depth_frac_max)
+        rooms = [(max(room, 0) * WORTH_UNIT // scaled, limit) for room, limit in self._rooms(ticket)]
+        atoms, limit = min([(depth, Limit.DEPTH), *rooms])
+        return Fit(atoms, limit)
+
+    def commit(self, ticket: Ticket, worth: float) -> bool:
+        """Bind what a ticket puts in, before its first leg; false where it has no room or is bound already."""
+        stake = self._stake(ticket.ticket_id, ticket, worth)
+        if (
+            stake.value_atoms <= 0
+            or stake.ticket_id in self._stakes
+            or len(self._stakes) >= self.config.tickets
+        ):
+            return False
+        if any(stake.value_atoms > room for room, limit in self._rooms(ticket) if limit is not Limit.KELLY):
+            return False
+        self._bind(stake, 1)
+        return True
+
+    def release(self, ticket_id: int) -> bool:
+        """Free what a ticket bound, when its legs have ended; false where it bound nothing."""
+        stake = self._stakes.get(ticket_id)
+        if stake is not None:
+            self._bind(stake, -1)
+        return stake is not None
+
+    def allocate(self, wanted: Sequence[tuple[Ticket, float]]) -> list[Fit]:
+        """Share what is free out over tickets found together: the best growth first, each under every cap.
+
+        Each is of the ticket and what its asset is worth. Nothing is bound by it. Growth is the share of the
+        budget that a route deserves times what it promises.
+        """
+        fits: dict[int, Fit] = {}
+        trial: list[Stake] = []
+        for place in sorted(range(len(wanted)), key=lambda place: self._rank(wanted[place][0], place)):
+            ticket, worth = wanted[place]
+            fit = fits[place] = self.fit(ticket, worth)
+            if fit.in_atoms_max > 0:
+                part = msgspec.structs.replace(ticket, in_atoms=fit.in_atoms_max)
+                trial.append(self._stake(-1 - place, part, worth))
+                self._bind(trial[-1], 1)
+        for stake in trial:
+            self._bind(stake, -1)
+        return [fits[place] for place in range(len(wanted))]
+
+    def bound_atoms(self) -> int:
+        """Give the value of all tickets under way."""
+        return self._bound.get(("", ""), 0)
+
+    def stakes(self) -> tuple[Stake, ...]:
+        """List what is under way."""
+        return tuple(self._stakes.values())
+
+    def state(self) -> bytes:
+        """Give budget and stakes as data."""
+        return msgspec.msgpack.encode((self.budget_atoms, list(self._stakes.values())))
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave."""
+        self.budget_atoms, stakes = msgspec.msgpack.decode(state, type=tuple[int, list[Stake]])
+        self._stakes, self._bound = {}, {}
+        for stake in stakes:
+            self._bind(stake, 1)
+
+    def _rooms(self, ticket: Ticket) -> list[tuple[int, Limit]]:
+        config, budget, bound = self.config, self.budget_atoms, self._bound
+        route, (venues, assets) = canonical(ticket.route), self._passed(ticket)
+        deserved = self.size_frac(ticket.route, ticket.profit_bps)
+        at_venue, in_asset = int(budget * config.venue_frac_max), int(budget * config.asset_frac_max)
+        return [
+            (budget - self.bound_atoms(), Limit.BUDGET),
+            (int(budget * deserved) - bound.get(route, 0), Limit.KELLY),
+            (int(budget * config.route_frac_max) - bound.get(route, 0), Limit.ROUTE),
+            *((at_venue - bound.get(("venue", venue), 0), Limit.VENUE) for venue in venues),
+            *((in_asset - bound.get(("asset", asset), 0), Limit.ASSET) for asset in assets),
+        ]
+
+    def _passed(self, ticket: Ticket) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """List the venues of a ticket, and its assets beside the one that it begins and ends with."""
+        markets = [self._instruments[leg.instrument] for leg in ticket.legs]
+        assets = dict.fromkeys(asset for market in markets for asset in (market.base, market.quote))
+        assets.pop(ticket.asset, None)
+        return tuple(dict.fromkeys(market.venue for market in markets)), tuple(assets)
+
+    def _stake(self, ticket_id: int, ticket: Ticket, worth: float) -> Stake:
+        value = -(-ticket.in_atoms * _scaled(worth) // WORTH_UNIT)
+        return Stake(ticket_id, value, canonical(ticket.route), *self._passed(ticket))
+
+    def _bind(self, stake: Stake, sign: int) -> None:
+        if sign > 0:
+            self._stakes[stake.ticket_id] = stake
+        else:
+            del self._stakes[stake.ticket_id]
+        venues, assets = (
+            [("venue", each) for each in stake.venues],
+            [("asset", each) for each in stake.assets],
+        )
+        for key in (("", ""), stake.route, *venues, *assets):
+            self._bound[key] = self._bound.get(key, 0) + sign * stake.value_atoms
+            if self._bound[key] == 0:
+                del self._bound[key]
+
+    def _rank(self, ticket: Ticket, place: int) -> tuple[float, int]:
+        return -self.size_frac(ticket.route, ticket.profit_bps) * ticket.profit_bps, place
+
+
+def _scaled(worth: float) -> int:
+    return round(worth * WORTH_UNIT) if 0 < worth < float("inf") else 0

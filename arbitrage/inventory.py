@@ -1,0 +1,159 @@
+"""What lies where, where it should lie, and what it is worth to have more of it there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from arbitrage.legs import Legs
+from domain.instrument import Instrument
+
+Place = tuple[str, str]  # venue, asset
+
+
+class InventoryConfig(BaseModel):
+    """State targets and what being off them costs.
+
+    `shares` tells, by asset and venue, how an asset's total is to lie; an asset that is not named lies
+    evenly. `slope_bps` is what one whole target too much of an asset makes it cheaper there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shares: dict[str, dict[str, float]] = {}
+    slope_bps: float = Field(2.0, ge=0, le=1_000)
+    bps_max: float = Field(20.0, ge=0, le=1_000)
+    in_flight: int = Field(256, ge=1, le=100_000)
+
+
+class Flight(msgspec.Struct, frozen=True, array_like=True):
+    """A transfer on its way: at neither venue, but known. `atoms` is what shall arrive."""
+
+    transfer_id: int
+    asset: str
+    from_venue: str
+    to_venue: str
+    atoms: int
+    sent_ns: int
+    due_ns: int
+
+
+class Inventory:
+    """Hold what each venue holds of each asset, and what is between them.
+
+    The total of an asset is all of it, wherever it lies or flies: a transfer is not profit. Places are those
+    of the instruments; at most `in_flight` transfers fly at once.
+    """
+
+    def __init__(self, config: InventoryConfig, instruments: Sequence[Instrument]) -> None:
+        self.config = config
+        self._places = [((each.venue, each.base), (each.venue, each.quote)) for each in instruments]
+        places = dict.fromkeys(place for pair in self._places for place in pair)
+        self._held: dict[Place, int] = dict.fromkeys(places, 0)
+        self._venues: dict[str, tuple[str, ...]] = {}
+        for venue, asset in places:
+            self._venues[asset] = (*self._venues.get(asset, ()), venue)
+        self._flights: dict[int, Flight] = {}
+        self._prices: dict[str, dict[str, float]] = {}
+
+    def hold(self, venue: str, asset: str, atoms: int) -> None:
+        """Take what a venue says that it holds for us; what belongs to no market of ours is left out."""
+        if self._held.get((venue, asset), atoms) != atoms:
+            self._held[venue, asset] = atoms
+            self._prices.pop(asset, None)
+
+    def held_atoms(self, venue: str, asset: str) -> int:
+        """Give what a venue holds of an asset."""
+        return self._held.get((venue, asset), 0)
+
+    def send(self, flight: Flight) -> bool:
+        """Note a transfer that left; false where too many fly or this one is known already."""
+        if flight.transfer_id in self._flights or len(self._flights) >= self.config.in_flight:
+            return False
+        self._flights[flight.transfer_id] = flight
+        self._prices.pop(flight.asset, None)
+        return True
+
+    def arrive(self, transfer_id: int) -> Flight | None:
+        """Note that a transfer arrived, or came back; what its venue holds then comes by `hold`."""
+        flight = self._flights.pop(transfer_id, None)
+        if flight is not None:
+            self._prices.pop(flight.asset, None)
+        return flight
+
+    def overdue(self, now_ns: int) -> list[Flight]:
+        """List transfers that should have arrived."""
+        return [flight for flight in self._flights.values() if flight.due_ns < now_ns]
+
+    def flying_atoms(self, asset: str, venue: str | None = None) -> int:
+        """Give what of an asset is on its way, to one venue or to any."""
+        flights = [flight for flight in self._flights.values() if flight.asset == asset]
+        return sum(flight.atoms for flight in flights if venue is None or flight.to_venue == venue)
+
+    def total_atoms(self, asset: str) -> int:
+        """Give all of an asset, wherever it lies or flies."""
+        lying = sum(self._held[venue, asset] for venue in self.venues(asset))
+        return lying + self.flying_atoms(asset)
+
+    def assets(self) -> tuple[str, ...]:
+        """List the assets of all places."""
+        return tuple(self._venues)
+
+    def venues(self, asset: str) -> tuple[str, ...]:
+        """List the venues where an asset can lie."""
+        return self._venues.get(asset, ())
+
+    def targets(self, asset: str) -> dict[str, int]:
+        """Share an asset's total out over its venues, to the last atom."""
+        venues, total = self.venues(asset), max(self.total_atoms(asset), 0)
+        stated = self.config.shares.get(asset, {})
+        shares = [stated.get(venue, 0.0 if stated else 1.0) for venue in venues]
+        whole = sum(shares)
+        if whole <= 0:
+            return dict.fromkeys(venues, 0)
+        wanted = [int(total * (share / whole)) for share in shares]
+        wanted[shares.index(max(shares))] += total - sum(wanted)
+        return dict(zip(venues, wanted, strict=True))
+
+    def shadow_bps(self, venue: str, asset: str) -> float:
+        """Price one more unit here: above zero it is a burden, below it is welcome, within `bps_max`.
+
+        Too much costs in proportion; too little ever more, for what is gone can no longer be sold.
+        """
+        prices = self._prices.get(asset)
+        if prices is None:
+            targets = self.targets(asset)
+            prices = {place: self._price_bps(self._held[place, asset], targets[place]) for place in targets}
+            self._prices[asset] = prices
+        return prices.get(venue, 0.0)
+
+    def _price_bps(self, held: int, target: int) -> float:
+        bound, slope = self.config.bps_max, self.config.slope_bps
+        if held == target:
+            return 0.0
+        if held > target:
+            return min(slope * (held - target) / target, bound) if target > 0 else bound
+        return max(slope * (held - target) / held, -bound) if held > 0 else -bound
+
+    def route_bps(self, legs: Legs) -> float:
+        """Price what a route moves: what it brings to places, less what it takes from them."""
+        moved: dict[Place, int] = {}
+        for market, side in legs:
+            base, quote = self._places[market]
+            moved[base] = moved.get(base, 0) + side
+            moved[quote] = moved.get(quote, 0) - side
+        return sum(count * self.shadow_bps(*place) for place, count in moved.items() if count != 0)
+
+    def state(self) -> bytes:
+        """Give everything held and flying as data."""
+        held = [(venue, asset, atoms) for (venue, asset), atoms in self._held.items()]
+        return msgspec.msgpack.encode((held, list(self._flights.values())))
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave."""
+        held, flights = msgspec.msgpack.decode(state, type=tuple[list[tuple[str, str, int]], list[Flight]])
+        self._held = {(venue, asset): atoms for venue, asset, atoms in held}
+        self._flights = {flight.transfer_id: flight for flight in flights}
+        self._prices = {}

@@ -1,0 +1,142 @@
+"""How much better than the fees a cycle must be before it is worth sending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from arbitrage.inventory import Inventory
+from arbitrage.legs import Legs, canonical
+from arbitrage.quotes import NS_PER_S, Quotes
+from arbitrage.shadow import ShadowRow
+from arbitrage.shortfall import Shortfalls
+from domain.instrument import Instrument
+from domain.units import PPM
+
+
+class ThresholdConfig(BaseModel):
+    """State what the summands of the threshold weigh, and their bounds.
+
+    `volatility_bps` is taken of a market until its own is known, and is the least that is ever taken, both
+    for a second. `prior_bps` stands for what is learnt until there are `samples` of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latency_factor: float = Field(1.0, ge=0, le=100)
+    staleness_factor: float = Field(0.5, ge=0, le=100)
+    latency_ms: float = Field(100.0, ge=0, le=60_000)
+    volatility_bps: float = Field(3.0, ge=0, le=10_000)
+    volatility_bps_min: float = Field(0.2, ge=0, le=10_000)
+    quantile_frac: float = Field(0.75, gt=0, lt=1)
+    samples: int = Field(20, ge=1, le=1_000)
+    window: int = Field(64, ge=2, le=10_000)
+    keys: int = Field(2_048, ge=4, le=1_000_000)
+    prior_bps: float = Field(2.0, ge=0, le=10_000)
+    learned_bps_max: float = Field(100.0, ge=0, le=10_000)
+    inventory_factor: float = Field(1.0, ge=0, le=100)
+    floor_bps: float = Field(0.5, ge=0, le=10_000)
+
+
+class Parts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Every summand in bps. The fee is shown, not asked again: a cycle's product is after fees."""
+
+    fee_bps: float
+    latency_bps: float
+    staleness_bps: float
+    learned_bps: float
+    inventory_bps: float
+    floor_bps: float
+
+    @property
+    def total_bps(self) -> float:
+        """Give what a cycle's profit after fees must reach."""
+        return max(self.modelled_bps + self.learned_bps + self.inventory_bps, self.floor_bps)
+
+    @property
+    def modelled_bps(self) -> float:
+        """Give what latency and staleness ask: what is learnt is what shadow fills fell short beyond it."""
+        return self.latency_bps + self.staleness_bps
+
+
+class Threshold:
+    """Ask of a route what it may lose between the books that we saw and the books that we meet.
+
+    Legs move on their own, so their risks add as variances: latency asks the root of the sum over legs of
+    variance × latency, staleness the same of variance × age.
+    """
+
+    def __init__(
+        self, config: ThresholdConfig, instruments: Sequence[Instrument], quotes: Quotes, inventory: Inventory
+    ) -> None:
+        self.config = config
+        self._quotes, self._inventory = quotes, inventory
+        self._fee_ppm = [each.taker_fee_ppm for each in instruments]
+        self._venue = [each.venue for each in instruments]
+        venues = list(dict.fromkeys(self._venue))
+        self._venue_index = [venues.index(venue) for venue in self._venue]
+        self._shortfalls = Shortfalls(config.keys, config.window)
+        self._unknown_ns = round(config.latency_ms * 1_000_000)
+
+    def bps(self, legs: Legs, now_ns: int, latency_ns: Mapping[str, int]) -> Parts:
+        """Give what is asked of a route now; a venue without a measured latency has the config's."""
+        late, old, fee_ppm = 0.0, 0.0, 0
+        for market, _ in legs:
+            variance = self._variance(market)
+            late += variance * latency_ns.get(self._venue[market], self._unknown_ns)
+            old += variance * max(now_ns - self._quotes.heard_ns[market], 0)
+            fee_ppm += self._fee_ppm[market]
+        config = self.config
+        return Parts(
+            fee_bps=fee_ppm * 10_000 / PPM,
+            latency_bps=config.latency_factor * sqrt(late / NS_PER_S),
+            staleness_bps=config.staleness_factor * sqrt(old / NS_PER_S),
+            learned_bps=self._learned_bps(legs, now_ns),
+            inventory_bps=config.inventory_factor * self._inventory.route_bps(legs),
+            floor_bps=config.floor_bps,
+        )
+
+    def learn(self, row: ShadowRow) -> None:
+        """Take a settled shadow; where nothing would have filled, nothing was lost, and nothing is learnt."""
+        if row.filled_frac_max > 0:
+            self.learned(row.route, row.expected_bps, row.shadow_bps, row.settled_ns, row.modelled_bps)
+
+    def learned(
+        self, legs: Legs, expected_bps: float, shadow_bps: float, now_ns: int, modelled_bps: float = 0.0
+    ) -> None:
+        """Take how much less than expected was paid, beyond what latency and staleness had asked for."""
+        bound = self.config.learned_bps_max
+        shortfall_bps = min(max(expected_bps - shadow_bps - modelled_bps, -bound), bound)
+        self._shortfalls.add(canonical(legs), self._venues(legs), now_ns, shortfall_bps)
+
+    def fee(self, market: int, taker_ppm: int) -> None:
+        """Take what a market charges now."""
+        self._fee_ppm[market] = taker_ppm
+
+    def state(self) -> bytes:
+        """Give what was learnt as data; quotes and inventory give theirs."""
+        return msgspec.msgpack.encode((self._fee_ppm, self._shortfalls.state()))
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave."""
+        self._fee_ppm, learnt = msgspec.msgpack.decode(state, type=tuple[list[int], bytes])
+        self._shortfalls.restore(learnt)
+
+    def _variance(self, market: int) -> float:
+        config, known = self.config, self._quotes.variance[market]
+        if known <= 0:
+            return config.volatility_bps**2
+        return max(known, config.volatility_bps_min**2)
+
+    def _learned_bps(self, legs: Legs, now_ns: int) -> float:
+        config = self.config
+        known = self._shortfalls.quantile(
+            canonical(legs), self._venues(legs), now_ns, config.quantile_frac, config.samples
+        )
+        return config.prior_bps if known is None else known
+
+    def _venues(self, legs: Legs) -> tuple[int, ...]:
+        return tuple(sorted({self._venue_index[market] for market, _ in legs}))
