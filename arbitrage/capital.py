@@ -109,13 +109,11 @@ class Capital:
         return Fit(atoms, limit)
 
     def commit(self, ticket: Ticket, worth: float) -> bool:
-        """Bind what a ticket puts in, before its first leg; false where it has no room or is bound already."""
+        """Bind what a ticket puts in, before its first leg; false where there is no room for it."""
         stake = self._stake(ticket.ticket_id, ticket, worth)
-        if (
-            stake.value_atoms <= 0
-            or stake.ticket_id in self._stakes
-            or len(self._stakes) >= self.config.tickets
-        ):
+        if stake.value_atoms <= 0 or stake.ticket_id in self._stakes:
+            return False
+        if len(self._stakes) >= self.config.tickets:
             return False
         if any(stake.value_atoms > room for room, limit in self._rooms(ticket) if limit is not Limit.KELLY):
             return False
@@ -196,11 +194,10 @@ class Capital:
             self._stakes[stake.ticket_id] = stake
         else:
             del self._stakes[stake.ticket_id]
-        venues, assets = (
-            [("venue", each) for each in stake.venues],
-            [("asset", each) for each in stake.assets],
-        )
-        for key in (("", ""), stake.route, *venues, *assets):
+        keys: list[tuple[str, str] | Legs] = [("", ""), stake.route]
+        keys += [("venue", venue) for venue in stake.venues]
+        keys += [("asset", asset) for asset in stake.assets]
+        for key in keys:
             self._bound[key] = self._bound.get(key, 0) + sign * stake.value_atoms
             if self._bound[key] == 0:
                 del self._bound[key]

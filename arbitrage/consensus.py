@@ -45,7 +45,7 @@ class Consensus:
     ) -> None:
         self._quotes, self._age_ns, self._sound = quotes, age_ns, sound
         self.assets = list(dict.fromkeys(asset for each in instruments for asset in (each.base, each.quote)))
-        index = {asset: place for place, asset in enumerate(self.assets)}
+        self.index = index = {asset: place for place, asset in enumerate(self.assets)}
         self.base = [index[each.base] for each in instruments]
         self.quote = [index[each.quote] for each in instruments]
         self.pegs = [members for names in pegs.values() if (members := _places(names, index))]

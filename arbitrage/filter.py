@@ -135,6 +135,10 @@ class AnomalyFilter:
         reason = self.quarantine.why(market)
         return RejectReason(reason) if reason >= 0 else None
 
+    def worth(self, asset: str) -> float:
+        """Give what an asset is worth in the anchor by all markets; 0 where nothing has told it yet."""
+        return self.consensus.worth[self.consensus.index[asset]]
+
     # Fees
 
     def fee(self, market: int, taker_ppm: float, now_ns: int) -> bool:

@@ -179,7 +179,7 @@ class Shadows:
 
 
 def _row(pending: _Pending, fills: Sequence[ShadowFill], unwind_bps: float, now_ns: int) -> ShadowRow:
-    """Value what filled: whole cycles at the shadow's rates, what is left on a leg at the unwinding's cost."""
+    """Value whole cycles at the shadow's rates, and what is left on a leg at what unwinding costs."""
     ticket, rates = pending.ticket, 1.0
     fracs = [fill.filled_lots / leg.size_lots for fill, leg in zip(fills, ticket.legs, strict=True)]
     for fill, leg in zip(fills, ticket.legs, strict=True):
