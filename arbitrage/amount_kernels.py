@@ -51,18 +51,13 @@ def charged(amount: int, ppm: int) -> int:
 
 @kernel
 def scaled(amount: int, by: int, over: int) -> int:
-    """Give amount × by / over, rounded down: guessed in floats, then corrected; the product may wrap."""
+    """Give amount × by / over, rounded down: guessed in floats, then set right; the products may wrap."""
     whole = amount // over
     rest = amount - whole * over
     guess = int(float(rest) * float(by) / float(over))
     error = int(rest) * int(by) - guess * int(over)
-    while error < 0:
-        guess -= 1
-        error += over
-    while error >= over:
-        guess += 1
-        error -= over
-    return whole * by + guess
+    scaled_down: int = whole * by + guess + error // over
+    return scaled_down
 
 
 @kernel
@@ -87,12 +82,12 @@ def level_get(legs: Ints, leg: int, cost: int, lots: int) -> int:
 
 
 @kernel
-def laid(legs: Ints, books: Ints, levels: Ints, leg: int) -> int:
+def laid(legs: Ints, books: Ints, levels: Ints, leg: int, amount_max: int, unit_max: int) -> int:
     """Lay out a leg's levels with their sums, cut off where amounts would grow beyond their bound."""
     side, lot, tick_lot = legs[leg, SIDE], legs[leg, LOT_ATOMS], legs[leg, TICK_LOT_ATOMS]
     fee = legs[leg, FEE_PPM]
-    price_max = UNIT_MAX // tick_lot
-    if lot > UNIT_MAX or fee >= PPM or fee <= -PPM:
+    price_max = unit_max // tick_lot
+    if lot > unit_max or fee >= PPM or fee <= -PPM:
         return OUT_OF_BOUNDS
     lots, pay, get, count = 0, 0, 0, legs[leg, LEVELS]
     for k in range(count):
@@ -104,7 +99,7 @@ def laid(legs: Ints, books: Ints, levels: Ints, leg: int) -> int:
         cost = price * tick_lot
         levels[leg, k, COST], levels[leg, k, LOTS_BEFORE] = cost, lots
         levels[leg, k, PAY_BEFORE], levels[leg, k, GET_BEFORE] = pay, get
-        unit, left = 2 * max(cost, lot), AMOUNT_MAX - max(pay, get)
+        unit, left = 2 * max(cost, lot), amount_max - max(pay, get)
         if float(here) * unit > left:
             here, count = min(here, left // unit), k + 1
         levels[leg, k, PRICE], levels[leg, k, LOTS] = price, here
@@ -135,14 +130,11 @@ def affordable(legs: Ints, levels: Ints, leg: int, have: int) -> int:
     rest, cost = have - levels[leg, k, PAY_BEFORE], levels[leg, k, COST]
     if legs[leg, SIDE] < 0:
         lots = rest // legs[leg, LOT_ATOMS]
-    elif legs[leg, FEE_IN_QUOTE] == 0:
-        lots = rest // cost
     else:
-        lots = int(float(rest) / (float(cost) * (1.0 + legs[leg, FEE_PPM] / PPM)))
-        while lots > 0 and level_pay(legs, leg, cost, lots) > rest:
-            lots -= 1
-        while lots < levels[leg, k, LOTS] and level_pay(legs, leg, cost, lots + 1) <= rest:
-            lots += 1
+        if legs[leg, FEE_IN_QUOTE] != 0:  # the most whose fee, rounded up, is paid as well
+            over = PPM + legs[leg, FEE_PPM]
+            rest = rest // over * PPM + rest % over * PPM // over
+        lots = rest // cost
     most: int = levels[leg, k, LOTS_BEFORE] + min(lots, levels[leg, k, LOTS])
     return most
 
@@ -154,13 +146,10 @@ def needed(legs: Ints, levels: Ints, leg: int, want: int) -> int:
         return -1
     k = at_level(legs, levels, leg, GET_BEFORE, want)
     rest, cost = want - levels[leg, k, GET_BEFORE], levels[leg, k, COST]
-    unit = float(cost if legs[leg, SIDE] < 0 else legs[leg, LOT_ATOMS])
-    if legs[leg, SIDE] < 0 or legs[leg, FEE_IN_QUOTE] == 0:
-        unit *= 1.0 - legs[leg, FEE_PPM] / PPM
-    lots = min(max(0, int(float(rest) / unit)), levels[leg, k, LOTS])
-    while lots < levels[leg, k, LOTS] and level_get(legs, leg, cost, lots) < rest:
-        lots += 1
-    while lots > 0 and level_get(legs, leg, cost, lots - 1) >= rest:
-        lots -= 1
+    if legs[leg, SIDE] < 0 or legs[leg, FEE_IN_QUOTE] == 0:  # the least that is enough after a fee rounded up
+        kept = PPM - legs[leg, FEE_PPM]
+        rest = rest // kept * PPM - (-(rest % kept) * PPM) // kept
+    unit = cost if legs[leg, SIDE] < 0 else legs[leg, LOT_ATOMS]
+    lots = -(-rest // unit)
     fewest: int = levels[leg, k, LOTS_BEFORE] + lots
     return fewest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from arbitrage import amount_kernels as a
 from arbitrage import sizing_kernels as k
+from arbitrage.exact import EXACT_AMOUNT_MAX, exact_size_cycle
 from arbitrage.fee import NO_FEES_CHANGED, FeeRule, Fees, fee_rule
 from arbitrage.ticket import Cycle, Leg, Ticket
 from domain.instrument import Instrument
@@ -70,12 +71,17 @@ class Sizer:
         fees: Fees = NO_FEES_CHANGED,
         swap_ppm: int = SWAP_PPM,
         swaps: Mapping[str, int] = ALL_THE_SAME,
+        *,
+        exact: bool = False,
     ) -> None:
+        """Take the markets and what they charge; `exact` is slow, and without bounds on amounts."""
         assert all(0 <= ppm <= SWAP_PPM_MAX for ppm in (swap_ppm, *swaps.values())), "a swap cost"
         self._instruments = tuple(instruments)
+        self._type: type = object if exact else np.int64
+        self._bounds = (EXACT_AMOUNT_MAX,) * 2 if exact else (a.AMOUNT_MAX, a.UNIT_MAX)
         self._fees: dict[int, FeeRule] = {}
         # By market, one row for a BUY and one for a SELL.
-        self._rows = np.zeros((len(self._instruments), 2, a.ROW_WIDTH), np.int64)
+        self._rows = np.zeros((len(self._instruments), 2, a.ROW_WIDTH), self._type)
         venues: dict[str, int] = {}
         for market, each in enumerate(self._instruments):
             for side in (-1, 1):
@@ -91,13 +97,14 @@ class Sizer:
                 row[a.VENUE] = venues.setdefault(each.venue, len(venues))
             self._charge(market, fee_rule(each, market, fees))
         self._fees.update(fees)
-        self._legs = np.zeros((LEGS_MAX, a.LEG_WIDTH), np.int64)
+        self._legs = np.zeros((LEGS_MAX, a.LEG_WIDTH), self._type)
         self._flow = np.zeros((LEGS_MAX, k.FLOW_WIDTH), np.float64)
-        self._plan = np.zeros((LEGS_MAX, k.PLAN_WIDTH), np.int64)
-        self._told = np.zeros(k.TOLD_HEAD + LEGS_MAX * k.PLAN_WIDTH, np.int64)
-        self._asked = np.zeros(LEGS_MAX * k.ASKED_WIDTH, np.int64)
-        self._words = self._asked.data  # sets a word in a quarter of the time
-        self._size = entry(k.size_cycle)
+        self._plan = np.zeros((LEGS_MAX, k.PLAN_WIDTH), self._type)
+        self._told = np.zeros(k.TOLD_HEAD + LEGS_MAX * k.PLAN_WIDTH, self._type)
+        self._asked = np.zeros(LEGS_MAX * k.ASKED_WIDTH, self._type)
+        # A view sets a word in a quarter of the time.
+        self._words: Any = self._asked if exact else self._asked.data
+        self._size = exact_size_cycle() if exact else entry(k.size_cycle)
         self._make_room(LEVELS_ROOM)
 
     def set_fee(self, market: int, rule: FeeRule) -> None:
@@ -142,7 +149,7 @@ class Sizer:
             if length > self._room:
                 self._make_room(length)
             self._books[leg][:length] = levels
-            words[at], words[at + 1], words[at + 2], words[at + 3] = market, side > 0, length, -1
+            words[at], words[at + 1], words[at + 2], words[at + 3] = market, int(side > 0), length, -1
             at += k.ASKED_WIDTH
         if budget is not None:
             self._bound(cycle, budget, sequential)
@@ -157,6 +164,7 @@ class Sizer:
             self._told,
             count,
             _threshold_ppm(threshold_bps),
+            *self._bounds,
         )
         told = self._told[: k.TOLD_HEAD + count * k.PLAN_WIDTH].tolist()
         if told[k.REASON] != a.MADE:
@@ -175,7 +183,7 @@ class Sizer:
             each = self._instruments[hop.market]
             if not sequential or leg == 0 or each.venue != venue:
                 has = budget.get((each.venue, each.quote if hop.side > 0 else each.base), 0)
-                self._asked[leg * k.ASKED_WIDTH + k.BALANCE_MAX] = max(0, min(has, a.AMOUNT_MAX))
+                self._asked[leg * k.ASKED_WIDTH + k.BALANCE_MAX] = max(0, min(has, self._bounds[0]))
             venue = each.venue
 
     def _charge(self, market: int, rule: FeeRule) -> None:
@@ -183,11 +191,11 @@ class Sizer:
         self._rows[market, :, a.FEE_IN_QUOTE] = rule.in_quote
 
     def _make_room(self, levels: int) -> None:
-        kept = np.zeros((LEGS_MAX, levels, 2), np.int64)
+        kept: Levels = np.zeros((LEGS_MAX, levels, 2), self._type)
         for leg, book in enumerate(getattr(self, "_books", ())):
             kept[leg, : len(book)] = book
         self._room, self._depths, self._books = levels, kept, list(kept)
-        self._levels = np.zeros((LEGS_MAX, levels + 1, a.LEVEL_WIDTH), np.int64)
+        self._levels: Levels = np.zeros((LEGS_MAX, levels + 1, a.LEVEL_WIDTH), self._type)
 
 
 def _threshold_ppm(threshold_bps: float) -> int:

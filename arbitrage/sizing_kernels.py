@@ -223,7 +223,17 @@ def tried(
 
 
 @kernel
-def ready(rows: Ints, asked: Ints, books: Ints, legs: Ints, levels: Ints, told: Ints, count: int) -> bool:
+def ready(
+    rows: Ints,
+    asked: Ints,
+    books: Ints,
+    legs: Ints,
+    levels: Ints,
+    told: Ints,
+    count: int,
+    amount_max: int,
+    unit_max: int,
+) -> bool:
     """Lay every leg out and bound its lots; false where one cannot have its least size."""
     for leg in range(count):
         at = leg * ASKED_WIDTH
@@ -235,7 +245,9 @@ def ready(rows: Ints, asked: Ints, books: Ints, legs: Ints, levels: Ints, told: 
             if asked[before * ASKED_WIDTH + MARKET] == asked[at + MARKET]:
                 told[REASON], told[FIGURE], told[LIMIT] = ONE_BOOK_TWICE, before, 0
                 return False
-        told[REASON] = laid(legs, books, levels, leg) if legs[leg, LEVELS] > 0 else NO_DEPTH
+        told[REASON] = (
+            laid(legs, books, levels, leg, amount_max, unit_max) if legs[leg, LEVELS] > 0 else NO_DEPTH
+        )
         if told[REASON] != MADE:
             return False
         depth = levels[leg, legs[leg, LEVELS], LOTS_BEFORE]
@@ -256,9 +268,23 @@ def ready(rows: Ints, asked: Ints, books: Ints, legs: Ints, levels: Ints, told: 
     return True
 
 
+@kernel
+def climb(legs: Ints, levels: Ints, plan: Ints, told: Ints, count: int, threshold_ppm: int) -> None:
+    """Go on by single lots of the first leg for as long as that earns more."""
+    for _ in range(WIDE_LOTS):
+        start, earned = told[TOLD_HEAD + SIZE], told[EARNED]
+        if told[REASON] != MADE:
+            return
+        for lots in (start - 1, start + 1):
+            if 0 < lots <= legs[0, LOTS_MAX]:
+                tried(legs, levels, plan, told, count, lots, threshold_ppm)
+        if told[EARNED] == earned:
+            return
+
+
 @kernel(
     "void(int64[:, :, ::1], int64[::1], int64[:, :, ::1], int64[:, ::1], int64[:, :, ::1], float64[:, ::1],"
-    " int64[:, ::1], int64[::1], int64, int64)"
+    " int64[:, ::1], int64[::1], int64, int64, int64, int64)"
 )
 def size_cycle(
     rows: Ints,
@@ -271,9 +297,11 @@ def size_cycle(
     told: Ints,
     count: int,
     threshold_ppm: int,
+    amount_max: int,
+    unit_max: int,
 ) -> None:
     """Find the plan in whole lots that earns most beyond the threshold, into `told`."""
-    if not ready(rows, asked, books, legs, levels, told, count):
+    if not ready(rows, asked, books, legs, levels, told, count, amount_max, unit_max):
         return
     first = walked(legs, levels, flow, count, threshold_ppm)
     told[WHICH] = -1
@@ -295,3 +323,4 @@ def size_cycle(
                     start = funded(legs, levels, count, pivot, here)
                     if start > 0:
                         tried(legs, levels, plan, told, count, start, threshold_ppm)
+    climb(legs, levels, plan, told, count, threshold_ppm)
