@@ -62,7 +62,9 @@ class NodeShell:
         self.rehearsal = Rehearsal(config, markets) if config.hot.rehearse_us > 0 else None
 
     def attach(self, venue: Venue) -> None:
-        """Take a venue's instruments, in the node's order."""
+        """Take a venue's instruments, in the node's order; books that agents trade on come first."""
+        markets = self.node.markets
+        venue.prefer([one.index for one in venue.instruments if markets[one.index].agents])
         self._by_name[venue.name] = venue
         self._by_instrument.extend(venue for _ in venue.instruments)
 

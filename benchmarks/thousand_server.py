@@ -173,8 +173,11 @@ class Stream(WSListener):
         self._venue.transport = transport
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Hear nothing."""
-        if frame.msg_type == WSMsgType.CLOSE:
+        """Confirm a subscription."""
+        if frame.msg_type == WSMsgType.TEXT:
+            number = json.loads(frame.get_payload_as_bytes())["id"]
+            transport.send(WSMsgType.TEXT, json.dumps({"result": None, "id": number}).encode())
+        elif frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect()
 
 

@@ -229,7 +229,8 @@ async def ours(load: Load) -> Found:
         for address, own in zip(config.venues, markets, strict=True):
             venue = BinanceVenue(address, own, clock, shell.deliver)
             shell.attach(venue)
-            watches.append(watched(venue.stream.link, load))
+            (link,) = venue.stream.link.links
+            watches.append(watched(link, load))
             venues.append(await stack.enter_async_context(venue))
         line = Coordinator(shell.report)
         async with asyncio.TaskGroup() as tasks:

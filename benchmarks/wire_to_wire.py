@@ -122,7 +122,8 @@ def config_of(ports: Ports, hot: HotConfig) -> RegionConfig:
 
 def watched(venue: BinanceVenue, watch: Stopwatch) -> None:
     """Put the stopwatch around both links, at the outermost places that are still our code."""
-    take, send = venue.stream.link.frame, venue.gateway.link.send
+    (stream,) = venue.stream.link.links
+    take, send = stream.frame, venue.gateway.link.send
 
     def frame(transport: WSTransport, told: WSFrame) -> None:
         watch.begin()
@@ -132,7 +133,7 @@ def watched(venue: BinanceVenue, watch: Stopwatch) -> None:
         send(payload)
         watch.end()
 
-    venue.stream.link.frame = frame  # type: ignore[method-assign,assignment]
+    stream.frame = frame  # type: ignore[method-assign,assignment]
     venue.gateway.link.send = sent  # type: ignore[method-assign]
 
 

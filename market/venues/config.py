@@ -20,6 +20,7 @@ class VenueConfig(BaseModel):
     """State a venue's addresses, account and time-outs; secrets by name of a variable or a Vault path only.
 
     A venue with a dead-man switch cancels our orders `dead_man_s` after our last sign of life; 0 is never.
+    Where `snapshot_levels` is absent the adapter chooses how deep books are.
     `dialect` names the adapter, `exchange` the exchange that a universal adapter is to speak to.
     """
 
@@ -50,7 +51,7 @@ class VenueConfig(BaseModel):
     backoff_max_s: float = Field(10.0, gt=0)
     recv_window_ms: int = Field(2_000, ge=1, le=60_000)
     in_flight_max: int = Field(256, ge=1)
-    snapshot_levels: int = Field(1_000, ge=5, le=5_000)
+    snapshot_levels: int | None = Field(None, ge=5, le=5_000)
     snapshot_concurrency: int = Field(4, ge=1)
     rest_attempts: int = Field(5, ge=1)
     dead_man_s: float = Field(60.0, ge=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -38,8 +38,16 @@ class Standing(Protocol):
     """A link as far as a session needs it: whether it stands, and why not."""
 
     up: asyncio.Event
-    refused: SwarmError | None
-    last_reason: str
+
+    @property
+    def refused(self) -> SwarmError | None:
+        """Give why the venue will not have us, where it says so."""
+        ...
+
+    @property
+    def last_reason(self) -> str:
+        """Give why it does not stand."""
+        ...
 
 
 class Feeding(Feed, Protocol):
@@ -110,6 +118,7 @@ class VenueSession:
         self.fetch_account: Callable[[tuple[tuple[int, int], ...]], None] = self.gateway.fetch_account
         self.fetch_book: Callable[[int], None] = self.stream.fetch_book
         self.trades_after: Callable[[int, int, int], Awaitable[Rows]] = self.stream.trades_after
+        self.prefer: Callable[[Iterable[int]], None] = getattr(self.stream, "prefer", _nothing)
         self.rehearse: Callable[[OrderIntent], None] = getattr(self.gateway, "rehearse", _nothing)
         self.reread: Callable[[], None] = getattr(self.stream, "reread", _nothing)
         self.purge: Callable[[], list[int]] = getattr(self.gateway, "purge", list)

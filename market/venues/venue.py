@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -45,6 +45,7 @@ class Venue(Protocol):
     fetch_account: Callable[[tuple[tuple[int, int], ...]], None]
     fetch_book: Callable[[int], None]
     trades_after: Callable[[int, int, int], Awaitable[Rows]]
+    prefer: Callable[[Iterable[int]], None]
     purge: Callable[[], list[int]]
     rehearse: Callable[[OrderIntent], None]
     reread: Callable[[], None]

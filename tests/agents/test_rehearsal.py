@@ -134,6 +134,9 @@ class Shown:
     def fetch_book(self, index: int) -> None:
         assert index == 0
 
+    def prefer(self, instruments: list[int]) -> None:
+        assert instruments == [0]
+
 
 def hot_shell(venue: Shown, told: list[str]) -> NodeShell:
     """Build a shell that is asked to rehearse, on a journal in memory."""

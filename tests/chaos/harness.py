@@ -14,7 +14,6 @@ from domain.draws import stream
 from domain.events import Event
 from domain.instrument import Instrument
 from market.venues import order_line
-from market.venues.binance import gateway
 from market.venues.config import VenueConfig
 from market.venues.venue import Venue, load_instruments, venue_of
 from sim.exchange import server_flow
@@ -240,9 +239,8 @@ def live_through(
     loop = VirtualLoop()
     with (
         patch.dict(os.environ, {"TEST_X_KEY": KEY, "TEST_X_SECRET": _secret(dialect)}),
-        # Both look around more often than a slow market needs.
+        # All look around more often than a slow market needs.
         patch.object(server_flow, "TICK_S", SLOWER_S),
-        patch.object(gateway, "SWEEP_S", SLOWER_S),
         patch.object(order_line, "SWEEP_S", SLOWER_S),
         asyncio.Runner(loop_factory=lambda: loop) as runner,
     ):

@@ -51,6 +51,8 @@ class Scripted:
         }
         self.order_sockets: list[web.WebSocketResponse] = []
         self.stream_sockets: list[web.WebSocketResponse] = []
+        self.subscribed: list[Json] = []
+        self.subscribe: Callable[[Json], list[Any]] = lambda asked: [{"result": None, "id": asked["id"]}]
         self.silent = False
 
     async def _rest(self, request: web.Request) -> web.Response:
@@ -80,8 +82,12 @@ class Scripted:
         socket = web.WebSocketResponse(autoping=not self.silent, timeout=0.1)
         await socket.prepare(request)
         self.stream_sockets.append(socket)
-        async for _ in socket:
-            pass
+        async for message in socket:
+            if message.type == WSMsgType.TEXT:
+                asked = json.loads(message.data)
+                self.subscribed.append(asked)
+                for frame in self.subscribe(asked):
+                    await socket.send_str(frame if isinstance(frame, str) else json.dumps(frame))
         return socket
 
     def asked(self, method: str) -> list[Json]:

@@ -90,6 +90,17 @@ def weight_of(path: str, parameters: Mapping[str, str | int]) -> int:
     return _WEIGHTS.get(path, 1)
 
 
+def levels_for(markets: int) -> int:
+    """Choose how deep the snapshots of so many books are: all of them fit into half a minute's data.
+
+    >>> levels_for(3), levels_for(50), levels_for(1_000)
+    (1000, 500, 100)
+    """
+    affordable = Reserve().ceilings(KNOWN[0].limit)[Priority.DATA] // 2
+    fitting = [levels for levels, weight in _DEPTHS[:3] if markets * weight <= affordable]
+    return max(fitting, default=_DEPTHS[0][0])
+
+
 def priority_of(path: str) -> Priority:
     """Tell who a REST call is for: the account comes before the market's data."""
     return Priority.DATA if path in _DATA else Priority.HEDGE

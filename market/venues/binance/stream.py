@@ -1,9 +1,9 @@
-"""Market data: one combined stream as events; snapshots and missed trades come over REST."""
+"""Market data: combined streams as events; snapshots and missed trades come over REST."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from domain.dtypes import INSTRUMENT, KIND, SEQUENCE, TRADE_ROW
 from domain.errors import SwarmError
@@ -11,11 +11,13 @@ from domain.events import Event
 from domain.instrument import Instrument
 from domain.market_events import FeedLost, FeedUp, MarketRows, Trade
 from domain.protocols import Clock
+from market.venues.binance.limits import levels_for
 from market.venues.binance.past_trades import PastTrades
 from market.venues.binance.rest import RestClient
+from market.venues.binance.stream_links import StreamLinks
 from market.venues.binance.wire import MarketWire
 from market.venues.config import VenueConfig
-from market.venues.link import LinkBroken, VenueLink
+from market.venues.link import LinkBroken
 
 GAPS_MAX = 8
 
@@ -36,8 +38,10 @@ class MarketStream:
         self.wire = MarketWire(instruments)
         self.reread = self.wire.reread
         self._cells = self.wire.scanner.state.data
+        self._levels = config.snapshot_levels or levels_for(len(instruments))
         # One place per market is all that can be wanted, so this queue cannot overflow.
-        self._wanted: asyncio.Queue[int] = asyncio.Queue(maxsize=len(instruments))
+        self._wanted: asyncio.PriorityQueue[tuple[bool, int, int]] = asyncio.PriorityQueue(len(instruments))
+        self._asked, self._preferred = 0, frozenset[int]()
         self._pending: set[int] = set()
         self.snapshots_failed, self.trades_lost = 0, 0
         self._seen_trade: dict[int, int] = {}
@@ -46,16 +50,27 @@ class MarketStream:
         self._reopened = asyncio.Event()
         self._past = PastTrades(rest, self.wire, self._symbols, clock)
         self.trades_after = self._past.after
-        url = f"{config.stream_url.rstrip('/')}/stream?streams={'/'.join(self.wire.streams)}"
-        self.link = VenueLink(
-            "stream", url, config, on_open=self._opened, on_frame=self._frame, on_lost=self._lost
+        self._up = False
+        self.link = StreamLinks(
+            config,
+            self.wire.streams,
+            on_begin=self.wire.opened,
+            on_frame=self._frame,
+            on_up=self._opened,
+            on_lost=self._lost,
         )
+        self.wire.on_answer = self.link.answered
+
+    def prefer(self, instruments: Iterable[int]) -> None:
+        """Fetch the books of these before all others: somebody trades there."""
+        self._preferred = frozenset(instruments)
 
     def fetch_book(self, instrument: int) -> None:
         """Ask for a snapshot; asking again while one is on its way changes nothing."""
         if instrument not in self._pending:
             self._pending.add(instrument)
-            self._wanted.put_nowait(instrument)
+            self._asked += 1
+            self._wanted.put_nowait((instrument not in self._preferred, self._asked, instrument))
 
     async def run(self) -> None:
         """Keep the feed up and fetch snapshots, at most `snapshot_concurrency` at a time."""
@@ -65,9 +80,8 @@ class MarketStream:
             for _ in range(self._config.snapshot_concurrency):
                 tasks.create_task(self._fetch_books())
 
-    async def _opened(self) -> None:
-        self.wire.opened()
-        self.link.up.set()
+    def _opened(self) -> None:
+        self._up = True
         for instrument, seen in self._seen_trade.items():
             self._open_gap(instrument, seen)
         self._first_live.clear()
@@ -75,22 +89,26 @@ class MarketStream:
         self._deliver(FeedUp(self._config.name, self._clock.now_ns()))
 
     def _lost(self, reason: str) -> None:
+        self._up = False
         self._deliver(FeedLost(self._config.name, self._clock.now_ns(), reason))
 
     def _frame(self, payload: bytes) -> None:
         event = self.wire.decode(payload, self._clock.now_ns())
-        if type(event) is MarketRows:
+        if type(event) is MarketRows and self._up:
             cells = self._cells
             if cells[KIND] == TRADE_ROW:
                 self._live_trade(event, cells[INSTRUMENT], cells[SEQUENCE])
             else:
                 self._deliver(event)
+        elif event is None:
+            if self.wire.hopeless:
+                raise LinkBroken(f"too many bad frames: {self.wire.last_bad}")
+        elif not self._up:
+            pass  # what comes before all streams are subscribed belongs to no epoch of the books
         elif type(event) is Trade:
             self._live_trade(event, event.instrument, event.trade_id)
-        elif event is not None:
+        else:
             self._deliver(event)
-        elif self.wire.hopeless:
-            raise LinkBroken(f"too many bad frames: {self.wire.last_bad}")
 
     def _live_trade(self, trade: Trade | MarketRows, instrument: int, trade_id: int) -> None:
         if trade_id > self._seen_trade.get(instrument, -1):
@@ -134,7 +152,7 @@ class MarketStream:
 
     async def _fetch_books(self) -> None:
         while True:
-            instrument = await self._wanted.get()
+            _, _, instrument = await self._wanted.get()
             try:
                 await self._fetch_book(instrument)
             except SwarmError:
@@ -146,7 +164,7 @@ class MarketStream:
     async def _fetch_book(self, instrument: int) -> None:
         parameters: dict[str, str | int] = {
             "symbol": self._symbols[instrument],
-            "limit": self._config.snapshot_levels,
+            "limit": self._levels,
         }
         while True:
             epoch = self.link.epoch

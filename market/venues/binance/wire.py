@@ -63,6 +63,28 @@ class _Snapshot(msgspec.Struct, gc=False):
     asks: list[Pair]
 
 
+class _Refusal(msgspec.Struct, gc=False):
+    msg: str
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What the venue says to a message of ours on a market stream."""
+
+    id: int | None = None
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: _Refusal | None = None
+    code: int | None = None
+    msg: str = ""
+
+    @property
+    def refusal(self) -> str | None:
+        """Give why it was refused, `None` where it was not."""
+        if self.error is not None:
+            return self.error.msg or "no reason given"
+        return None if self.code is None else self.msg or "no reason given"
+
+
+_ANSWER = msgspec.json.Decoder(Answer)
 _COMBINED = msgspec.json.Decoder(_Combined)
 _DEPTH = msgspec.json.Decoder(_Depth)
 _BEST = msgspec.json.Decoder(_Best)
@@ -148,6 +170,7 @@ class MarketWire:
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.readers: dict[int, MarketReader] = {}
         self._routes: dict[str, _Reader] = {}
+        self.on_answer: Callable[[Answer], None] = lambda answer: None
         self.frames, self.bad_frames, self.last_bad = 0, 0, ""
         self._weight = self._bad_at = 0
         self._last = b""
@@ -180,7 +203,7 @@ class MarketWire:
         self._weight = 0
 
     def decode(self, payload: bytes, local_ts_ns: int) -> MarketRows | MarketData | None:
-        """Give the frame's event, `None` for a bad frame; rows hold until the next call."""
+        """Give the frame's event, `None` for an answer or a bad frame; rows hold until the next call."""
         self.frames += 1
         self._last = payload
         count = self._scan(payload, local_ts_ns, self._state)
@@ -191,11 +214,15 @@ class MarketWire:
         self._scan(self._last, 0, self._state)
 
     def read(self, payload: bytes, local_ts_ns: int) -> MarketData | None:
-        """Read a frame in any form that JSON allows; `None` for a bad one."""
+        """Read a frame in any form that JSON allows; `None` for a bad one and for an answer."""
         try:
             frame = _COMBINED.decode(payload)
             return self._routes[frame.stream](frame.data, local_ts_ns)
         except (KeyError, ValueError, RecursionError) as error:
+            answer = _answer(payload)
+            if answer is not None:
+                self.on_answer(answer)
+                return None
             # The good frames since the last bad one are counted here, where the fast way does not come.
             good = self.frames - self._bad_at - 1
             self._weight = max(0, self._weight - good) + BAD_WEIGHT
@@ -222,3 +249,12 @@ class MarketWire:
     def _bad(self, error: Exception) -> None:
         self.bad_frames += 1
         self.last_bad = f"{type(error).__name__}: {error}"[:200]
+
+
+def _answer(payload: bytes) -> Answer | None:
+    try:
+        answer = _ANSWER.decode(payload)
+    except (ValueError, RecursionError):
+        return None
+    said = answer.result is not msgspec.UNSET or answer.refusal is not None
+    return answer if said else None

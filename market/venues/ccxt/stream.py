@@ -27,6 +27,7 @@ from market.venues.steps import MS_NS, BadFrame
 TRADES_SEEN_MAX = 4_096
 TRADES_ASKED = 1_000
 BAD_IN_A_ROW_MAX = 16
+LEVELS = 1_000
 # Where an exchange's own default is shallow; elsewhere it decides.
 DEPTHS = {"kraken": 100}
 
@@ -95,6 +96,7 @@ class CcxtStream:
     ) -> None:
         self._config, self._client, self._clock, self._deliver = config, client, clock, deliver
         self._readers = {instrument.index: Reader(instrument) for instrument in instruments}
+        self._levels = LEVELS if config.snapshot_levels is None else config.snapshot_levels
         self._symbols: dict[int, str] = {}
         self._sequences = dict.fromkeys(self._readers, 0)
         self._booked_ns = dict.fromkeys(self._readers, 0)
@@ -164,7 +166,7 @@ class CcxtStream:
         now_ns = self._clock.now_ns()
         sequence = self._sequences[index] + 1
         try:
-            event = self._readers[index].book(book, self._config.snapshot_levels, sequence, now_ns)
+            event = self._readers[index].book(book, self._levels, sequence, now_ns)
         except BadFrame as error:
             self._bad(error)
             return

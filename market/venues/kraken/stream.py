@@ -33,9 +33,8 @@ PRINTS_POLL_S = 0.01
 def book_depth(config: VenueConfig) -> int:
     """Give the depth that books are subscribed to: the nearest that Kraken offers to `snapshot_levels`, 100
     where the config does not say. The pipeline must cut its books there (`BookRules(depth=…)`)."""
-    if "snapshot_levels" not in config.model_fields_set:
-        return DEPTH
-    return min(DEPTHS, key=lambda depth: abs(depth - config.snapshot_levels))
+    wanted = DEPTH if config.snapshot_levels is None else config.snapshot_levels
+    return min(DEPTHS, key=lambda depth: abs(depth - wanted))
 
 
 class MarketStream:

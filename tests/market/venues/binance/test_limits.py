@@ -21,6 +21,7 @@ from market.venues.binance.limits import (
     answer_counts,
     answer_wait_s,
     held_until_ns,
+    levels_for,
     priority_of,
     rules_of,
     weight_of,
@@ -262,3 +263,19 @@ async def test_orders_that_waited_for_the_socket_too_long_or_until_it_was_gone_w
         texts = [event.text for event in heard.of(OrderRefusedByVenue)]
         assert texts == ["not sent: its time was up", "not sent: the link was lost"]
         assert not heard.of(FateUnknown) and not venue.asked("order.place")
+
+
+@pytest.mark.parametrize(("markets", "levels"), [(1, 1_000), (36, 1_000), (37, 500), (73, 100), (3_000, 100)])
+def test_the_depth_of_snapshots_follows_their_weight(markets: int, levels: int) -> None:
+    assert levels_for(markets) == levels
+
+
+def test_a_thousand_books_are_asked_for_in_ninety_seconds() -> None:
+    quota = Limits(Quotas(), Scripted().config()).quota
+    now_ns, asked = 0, 0
+    weight = weight_of("/api/v3/depth", {"limit": levels_for(1_000)})
+    while asked < 1_000:
+        wait_ns = quota.ask((("REQUEST_WEIGHT_1M", weight),), Priority.DATA, now_ns)
+        now_ns += wait_ns
+        asked += wait_ns == 0
+    assert now_ns < 90e9

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from domain.errors import ExitCode, SwarmError
+from domain.instrument import Instrument
 from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick, Trade
-from tests.market.scripted_venue import scripted
-from tests.market.venue_server import in_loop, until, with_keys
+from hw.clock import SystemClock
+from market.venues.binance import stream_links
+from market.venues.binance.venue import BinanceVenue
+from tests.market.scripted_venue import Scripted, scripted
+from tests.market.venue_server import Heard, in_loop, until, with_keys
 from tests.market.venues.binance.test_frames import tight
 from tests.market.venues.binance.test_wire import BEST, DEPTH, SNAPSHOT
 
@@ -157,3 +165,106 @@ async def test_a_stream_of_bad_frames_ends_the_connection_and_some_among_good_on
         await until(lambda: len(heard.of(FeedUp)) == 2)
         (lost,) = heard.of(FeedLost)
         assert lost.reason.startswith("too many bad frames: DecodeError")
+
+
+def many(number: int) -> tuple[Instrument, ...]:
+    return tuple(
+        Instrument.of(place, "test-x", f"A{place:03}", "USDT", tick="0.01", lot="0.001")
+        for place in range(number)
+    )
+
+
+@asynccontextmanager
+async def wide(venue: Scripted, number: int, **changes: Any) -> AsyncIterator[tuple[BinanceVenue, Heard]]:
+    heard = Heard()
+    config = venue.config(**changes)
+    async with BinanceVenue(config, many(number), SystemClock(), heard.append) as adapter:
+        yield adapter, heard
+
+
+@in_loop
+async def test_streams_are_subscribed_by_message_within_what_one_connection_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_links, "PAUSE_S", 0.01)
+    async with scripted() as venue, wide(venue, 600) as (adapter, heard):
+        asked = [name for request in venue.subscribed for name in request["params"]]
+        assert len(asked) == 1_800 and set(asked) == set(adapter.stream.wire.streams)
+        rest = sorted(len(one["params"]) for one in venue.subscribed if len(one["params"]) < 200)
+        assert rest == [24, 176]
+        assert len({one["id"] for one in venue.subscribed}) == 10 and len(venue.stream_sockets) == 2
+        assert len(heard.of(FeedUp)) == 1
+
+
+@in_loop
+async def test_a_pause_lies_between_messages_of_a_connection() -> None:
+    async with scripted() as venue:
+        at: list[float] = []
+        clock = asyncio.get_running_loop().time
+
+        def answer(request: dict[str, Any]) -> list[Any]:
+            at.append(clock())
+            return [{"result": None, "id": request["id"]}]
+
+        venue.subscribe = answer
+        async with wide(venue, 150):
+            assert len(at) == 3 and all(late - early > 0.2 for early, late in pairwise(at))
+
+
+@in_loop
+async def test_a_refused_subscription_ends_the_start_with_the_venues_words() -> None:
+    async with scripted() as venue:
+        for answer in (
+            {"error": {"code": 2, "msg": "no such stream"}, "id": 1},
+            {"code": 2, "msg": "no such stream"},
+        ):
+            venue.subscribe = lambda request, answer=answer: [answer]  # type: ignore[misc]
+            with pytest.raises(SwarmError, match="test-x refused streams: no such stream") as caught:
+                async with venue.venue():
+                    raise AssertionError("it must not come up")
+            assert caught.value.code == ExitCode.CONFIG
+
+
+@in_loop
+async def test_a_venue_that_confirms_nothing_is_not_up() -> None:
+    async with scripted() as venue:
+        venue.subscribe = lambda request: [{"result": None, "id": 999}]
+        with pytest.raises(SwarmError, match="TimeoutError") as caught:
+            async with venue.venue(start_timeout_s=0.5):
+                raise AssertionError("it must not come up")
+        assert caught.value.code == ExitCode.VENUE_DOWN and len(venue.stream_sockets) > 1
+
+
+@in_loop
+async def test_nothing_is_told_before_every_stream_stands_and_one_lost_connection_ends_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_links, "STREAMS_MAX", 3)
+    async with scripted() as venue:
+        early = json.dumps(BEST)
+        venue.subscribe = lambda request: [early, {"result": None, "id": request["id"]}, early]
+        async with venue.venue() as (adapter, heard):
+            await venue.stream_sockets[0].send_str(early)
+            await until(lambda: heard.of(Tick))
+            assert heard.index(heard.of(FeedUp)[0]) < heard.index(heard.of(Tick)[0])
+            assert len(heard.of(Tick)) < 5 and adapter.bad_frames == 0
+            venue.subscribe = lambda request: [{"result": None, "id": request["id"]}]
+            for times in (2, 3):
+                await venue.stream_sockets[-1].close()
+                await until(lambda times=times: len(heard.of(FeedUp)) == times)  # type: ignore[misc]
+                assert len(heard.of(FeedLost)) == times - 1
+                assert len(venue.stream_sockets) == 2 * times
+
+
+@in_loop
+async def test_books_that_agents_trade_on_are_fetched_first_and_depth_follows_the_number_of_markets() -> None:
+    async with scripted() as venue:
+        venue.rest["/api/v3/depth"] = lambda query: (200, SNAPSHOT)
+        async with wide(venue, 60, snapshot_concurrency=1) as (adapter, heard):
+            adapter.prefer([40, 59])
+            for place in range(60):
+                adapter.fetch_book(place)
+            await until(lambda: len(heard.of(BookSnapshot)) == 60)
+            asked = [query for path, query in venue.rest_calls if path == "/api/v3/depth"]
+            assert [one["symbol"] for one in asked][:3] == ["A040USDT", "A059USDT", "A000USDT"]
+            assert {one["limit"] for one in asked} == {"500"}
