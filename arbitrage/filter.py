@@ -101,7 +101,7 @@ class AnomalyFilter:
                 self.flicker.swung(2 * market + 1, 1 if ask_lots > lots else -1, now_ns)
         if not (bid_same and ask_same):
             quotes.bid_ticks[market], quotes.ask_ticks[market] = bid_ticks, ask_ticks
-            quotes.moved_ns[market] = now_ns
+            quotes.before_ns[market], quotes.moved_ns[market] = quotes.moved_ns[market], now_ns
             self.still.moved(self.venue[market], now_ns)
         elif self.sound[market] == SOUND:
             return self.quarantine.held[market] == 0 and self.venue_quarantine.held[self.venue[market]] == 0

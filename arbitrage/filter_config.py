@@ -36,9 +36,9 @@ class FilterConfig(BaseModel):
     flicker_ratio: int = Field(4, ge=2, le=1_000)
     flicker_reversals: int = Field(12, ge=1, le=10_000)
 
-    frozen_s: float = Field(3.0, gt=0, le=_DAY_S)
+    frozen_s: float = Field(5.0, gt=0, le=_DAY_S)
     frozen_bps: float = Field(25.0, gt=0, le=_FAR_BPS)
-    frozen_moves: int = Field(50, ge=1, le=1_000_000)
+    frozen_moves: int = Field(100, ge=1, le=1_000_000)
 
     deviation_enter_bps: float = Field(200.0, gt=0, le=_FAR_BPS)
     deviation_leave_bps: float = Field(100.0, gt=0, le=_FAR_BPS)

@@ -164,8 +164,9 @@ class RouteJudge:
             or self._worth(found, legs) < self.config.persist_worth
         ):
             return 0
-        moved = self._markets.quotes.moved_ns
-        moved_ns = max((moved[market] for market, _ in legs if moved[market] < now_ns), default=0)
+        moved, before = self._markets.quotes.moved_ns, self._markets.quotes.before_ns
+        # The move of now is what made us look: only moves before it could have ended the episode unseen.
+        moved_ns = max(before[market] if moved[market] == now_ns else moved[market] for market, _ in legs)
         return self.episodes.seen(canonical(legs), moved_ns, now_ns)
 
     def _worth(self, found: Cycle | Ticket, legs: Legs) -> float:

@@ -68,14 +68,16 @@ class Quarantine:
         case = self._cases.get((market, reason))
         if case is None:
             return False
-        if case.held_ns >= 0:
-            if case.calm_ns < 0:
-                case.calm_ns = now_ns
-            if not self._served(case, now_ns):
-                return False
-            self.held[market] -= 1
-            self.changes += 1
+        if case.held_ns < 0:
+            del self._cases[market, reason]
+            return False
+        if case.calm_ns < 0:
+            case.calm_ns = now_ns
+        if not self._served(case, now_ns):
+            return False
         del self._cases[market, reason]
+        self.held[market] -= 1
+        self.changes += 1
         return self.held[market] == 0
 
     def hold(self, market: int, reason: int, now_ns: int, *, calm: bool) -> None:

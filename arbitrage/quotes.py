@@ -22,6 +22,7 @@ class _State(msgspec.Struct, array_like=True):
     ask_lots: Whole
     heard_ns: Whole
     moved_ns: Whole
+    before_ns: Whole
     sampled_ns: Whole
     sampled_mid: Whole
     variance: list[float]
@@ -32,7 +33,7 @@ class Quotes:
 
     A mid is kept doubled (bid + ask), whole. The variance is of the mid's return, in bps² per second, by
     samples at least `sample_ns` apart, weighted by `dt / (dt + memory_ns)`: a moving average that needs no
-    exponential. `heard_ns` is 0 before the first quote.
+    exponential. `heard_ns` is 0 before the first quote; `before_ns` is of the move before the last.
     """
 
     def __init__(self, instruments: Sequence[Instrument], memory_ns: int) -> None:
@@ -41,7 +42,7 @@ class Quotes:
         self.half_tick = [each.tick.value(1) / 2 for each in instruments]
         self.bid_ticks, self.bid_lots = [0] * count, [0] * count
         self.ask_ticks, self.ask_lots = [0] * count, [0] * count
-        self.heard_ns, self.moved_ns = [0] * count, [0] * count
+        self.heard_ns, self.moved_ns, self.before_ns = [0] * count, [0] * count, [0] * count
         self.sampled_ns, self.sampled_mid = [0] * count, [0] * count
         self.variance = [0.0] * count
 
