@@ -100,7 +100,9 @@ class OrderGateway(OrderLine):
         return self._rest.limits.ask(weight, priority, now_ns) > 0
 
     def _barred(self, intent: OrderIntent, now_ns: int) -> str | None:
-        limits = self._rest.limits
+        limits, count_max = self._rest.limits, self._wire.count_max
+        if intent.price_ticks > count_max or intent.size_lots > count_max:
+            return "its figures are too large to be written"
         if limits.orders_left > 0:
             return None
         priority = Priority.HEDGE if intent.reduce_only else Priority.NEW

@@ -1,163 +1,213 @@
-"""Signed requests as bytes: templates hold the parameters in alphabetical order, so sending sorts nothing."""
+"""Signed requests as bytes: programs hold the parameters in alphabetical order, so sending sorts nothing."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import hmac
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
-from domain.ids import SEQUENCE_BITS, SEQUENCE_MAX, client_id_text
+import numpy as np
+
 from domain.instrument import Instrument
 from domain.order import OrderIntent, Side, TimeInForce
-from market.venues.steps import StepWriter
+from domain.units import ATOM_DECIMALS
+from hw.kernel import entry
+from market.venues.binance import order_kernels as k
+from market.venues.binance.order_kernels import CLIENT, PRICE, REQUEST, SIGNATURE, SIZE, SYMBOL, TIME
 
-PREFIXES_MAX = 4_096
-_BLOCK = 64
-_MARKET = int(TimeInForce.MARKET)
+_PRIMES_MAX = 312
+_SIZES_MAX = {REQUEST: 19, CLIENT: 17, PRICE: 21, SIZE: 21, TIME: 19, SIGNATURE: 64}
+_NUMBERS = frozenset({"recvWindow", "timestamp"})
+
+Part = str | int
+Write = Callable[[k.Text, k.Cells, int, int, int, int, int, int, int], int]
 
 
 class Signer:
-    """Sign with HMAC-SHA256; the key's two padded blocks are hashed once and copied for every message.
+    """Sign texts of any size with HMAC-SHA256.
 
     >>> Signer("key").sign(b"The quick brown fox jumps over the lazy dog")[:16]
     'f7bc83f430538424'
     """
 
     def __init__(self, secret: str) -> None:
-        key = secret.encode()
-        if len(key) > _BLOCK:
-            key = hashlib.sha256(key).digest()
-        key = key.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._key = secret.encode()
 
     def sign(self, message: bytes) -> str:
         """Give the signature in hex."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.hexdigest()
+        return hmac.digest(self._key, message, "sha256").hex()
 
 
-class _Prefixes(dict[int, str]):
-    """The part of a client id's text that one agent keeps for an epoch; only the sequence is written anew."""
+class OrderWire:
+    """Build signed WebSocket API requests; every call gives the bytes of one frame.
 
-    def __missing__(self, upper: int) -> str:
-        if len(self) >= PREFIXES_MAX:
-            self.clear()
-        text = self[upper] = client_id_text(upper << SEQUENCE_BITS)[:-8]
-        return text
+    Prices and sizes beyond `count_max` steps cannot be written, and must not be asked for.
+    """
 
-
-class _Market:
-    """The templates of one market, per side and time in force."""
-
-    __slots__ = ("places", "price", "size", "symbol")
-
-    def __init__(self, instrument: Instrument, api_key: str, window_ms: int) -> None:
-        self.symbol = instrument.symbol
-        self.price, self.size = StepWriter(instrument.tick), StepWriter(instrument.lot)
-        self.places = {
-            (int(side), int(tif)): _place_pieces(api_key, window_ms, instrument.symbol, side, tif)
-            for side in Side
-            for tif in TimeInForce
+    def __init__(
+        self, instruments: Iterable[Instrument], api_key: str, api_secret: str, recv_window_ms: int = 2_000
+    ) -> None:
+        assert api_key.isascii() and not set(api_key) & set('%"\\&='), "an API key is letters and digits"
+        common: dict[str, Part] = {
+            "apiKey": api_key,
+            "recvWindow": str(recv_window_ms),
+            "timestamp": TIME,
         }
+        by_id: dict[str, Part] = {**common, "origClientOrderId": CLIENT, "symbol": SYMBOL}
+        programs = {
+            "cancel": _program("order.cancel", by_id),
+            "status": _program("order.status", by_id),
+            "subscribe": _program("userDataStream.subscribe.signature", common),
+        }
+        for side in Side:
+            for tif in TimeInForce:
+                programs[f"{side}{tif}"] = _program("order.place", _placing(common, side, tif))
+        instruments = tuple(instruments)
+        steps = [one.tick for one in instruments] + [one.lot for one in instruments]
+        self.count_max = ((1 << 63) - 1) // max((step.units for step in steps), default=1)
+        symbol_size = max((len(one.symbol.encode()) for one in instruments), default=0)
+        assert all(_fits(parts, symbol_size) for parts in programs.values()), (
+            "a key or a symbol as long as that"
+        )
+        text, cells = bytearray(k.CONSTANT), [*_ROUNDS, *[0] * (k.MARKETS - k.BLOCK)]
+        self._markets = {one.index: _add_market(text, cells, one) for one in instruments}
+        places = {name: _add_program(text, cells, parts) for name, parts in programs.items()}
+        self._cancel, self._status, self._subscribe = (
+            places[name] for name in ("cancel", "status", "subscribe")
+        )
+        self._places = {(int(side), int(tif)): places[f"{side}{tif}"] for side in Side for tif in TimeInForce}
+        self._text, self._cells = np.frombuffer(text, np.uint8), np.array(cells, np.int64)
+        self._made = memoryview(text)
+        self._write: Write = entry(k.write_request)
+        self._take_key(api_secret.encode(), f"apiKey={api_key}&".encode())
+
+    def _take_key(self, key: bytes, prefix: bytes) -> None:
+        """Hash once what every signature begins with: the key's two blocks, the prefix's whole blocks."""
+        if len(key) > k.BLOCK:
+            key = hashlib.sha256(key).digest()
+        key = key.ljust(k.BLOCK, b"\0")
+        fixed = len(prefix) // k.BLOCK * k.BLOCK
+        inner = bytes(byte ^ 0x36 for byte in key) + prefix[:fixed]
+        for start, begin in ((k.INNER, inner), (k.OUTER, bytes(byte ^ 0x5C for byte in key))):
+            self._cells[k.STATE : k.STATE + k.WORDS] = _START
+            for at in range(0, len(begin), k.BLOCK):
+                self._text[: k.BLOCK] = np.frombuffer(begin[at : at + k.BLOCK], np.uint8)
+                k.absorb(self._text, 0, self._cells)
+            self._cells[start : start + k.WORDS] = self._cells[k.STATE : k.STATE + k.WORDS]
+        self._cells[k.FIXED] = fixed
+
+    def place(self, request_id: int, client_id: int, intent: OrderIntent, timestamp_ms: int) -> bytes:
+        """Build `order.place`."""
+        end = self._write(
+            self._text,
+            self._cells,
+            self._places[intent.side, intent.tif],
+            self._markets[intent.instrument],
+            request_id,
+            client_id,
+            intent.price_ticks,
+            intent.size_lots,
+            timestamp_ms,
+        )
+        return self._made[:end].tobytes()
+
+    def cancel(self, request_id: int, client_id: int, instrument: int, timestamp_ms: int) -> bytes:
+        """Build `order.cancel`."""
+        return self._plain(self._cancel, self._markets[instrument], request_id, client_id, timestamp_ms)
+
+    def status(self, request_id: int, client_id: int, instrument: int, timestamp_ms: int) -> bytes:
+        """Build `order.status`."""
+        return self._plain(self._status, self._markets[instrument], request_id, client_id, timestamp_ms)
+
+    def subscribe(self, request_id: int, timestamp_ms: int) -> bytes:
+        """Build the request that brings user events onto the same connection."""
+        return self._plain(self._subscribe, 0, request_id, 0, timestamp_ms)
+
+    def _plain(self, program: int, market: int, request_id: int, client_id: int, timestamp_ms: int) -> bytes:
+        end = self._write(self._text, self._cells, program, market, request_id, client_id, 0, 0, timestamp_ms)
+        return self._made[:end].tobytes()
 
 
-_HOLE, _DIGITS = "\0", "\0d"
-
-
-def _place_pieces(api_key: str, window_ms: int, symbol: str, side: Side, tif: TimeInForce) -> list[str]:
-    """Give 12 pieces: 5 around (id, price, size, time) to sign, 7 around the same and two more to send."""
+def _placing(common: dict[str, Part], side: Side, tif: TimeInForce) -> dict[str, Part]:
     parameters = {
-        "apiKey": api_key,
-        "newClientOrderId": _HOLE,
+        **common,
+        "newClientOrderId": CLIENT,
         "newOrderRespType": "ACK",
-        "price": _HOLE,
-        "quantity": _HOLE,
-        "recvWindow": str(window_ms),
+        "price": PRICE,
+        "quantity": SIZE,
         "side": side.name,
-        "symbol": symbol,
+        "symbol": SYMBOL,
         "timeInForce": tif.name,
-        "timestamp": _DIGITS,
         "type": "LIMIT",
     }
     if tif in (TimeInForce.MARKET, TimeInForce.POST):
         del parameters["timeInForce"]
         parameters["type"] = "MARKET" if tif == TimeInForce.MARKET else "LIMIT_MAKER"
     if tif == TimeInForce.MARKET:
-        # Keep the hole where the price would be, so that every kind of order is filled in alike.
         del parameters["price"]
-        parameters["newOrderRespType"] = "ACK" + _HOLE
-    return _pieces("order.place", parameters)
+    return parameters
 
 
-def _pieces(method: str, parameters: dict[str, str]) -> list[str]:
-    """Cut the text to sign and the request at their holes; numbers stay bare in the JSON."""
+def _program(method: str, parameters: dict[str, Part]) -> list[Part]:
+    """Give the text to sign and the request, by parts; numbers stay bare in the JSON."""
     names = sorted(parameters)
-    text = "&".join(f"{name}={parameters[name]}" for name in names)
-    body = ",".join(
-        f'"{name}":{parameters[name]}' if name in _NUMBERS else f'"{name}":"{parameters[name]}"'
-        for name in names
-    )
-    request = f'{{"id":{_HOLE},"method":"{method}","params":{{{body},"signature":"{_HOLE}"}}}}'
-    return [*text.replace(_DIGITS, _HOLE).split(_HOLE), *request.replace(_DIGITS, _HOLE).split(_HOLE)]
+    parts: list[Part] = []
+    for name in names:
+        parts += [f"{'&' if parts else ''}{name}=", parameters[name]]
+    parts += [k.SIGN, '{"id":', REQUEST, f',"method":"{method}","params":{{']
+    for name in names:
+        quote = "" if name in _NUMBERS else '"'
+        parts += [f'"{name}":{quote}', parameters[name], f"{quote},"]
+    return [*parts, '"signature":"', SIGNATURE, '"}}', k.END]
 
 
-_NUMBERS = frozenset({"recvWindow", "timestamp"})
+def _fits(parts: Sequence[Part], symbol_size: int) -> bool:
+    """Tell whether a program's text to sign and its request have room for the longest fields."""
+    sizes = [len(part) if isinstance(part, str) else _SIZES_MAX.get(part, 0) for part in parts]
+    sizes = [symbol_size if part == SYMBOL else size for part, size in zip(parts, sizes, strict=True)]
+    at = parts.index(k.SIGN)
+    return sum(sizes[:at]) <= k.SIGNED_MAX - 2 * k.BLOCK and sum(sizes[at:]) <= k.REQUEST_MAX
 
 
-class OrderWire:
-    """Build signed WebSocket API requests; every call gives the bytes of one frame."""
+def _add_market(text: bytearray, cells: list[int], instrument: Instrument) -> int:
+    symbol, tick, lot = instrument.symbol.encode(), instrument.tick, instrument.lot
+    assert max(tick.decimals, lot.decimals) <= ATOM_DECIMALS, "a step finer than an atom"
+    cells += [len(text), len(symbol), tick.units, tick.decimals, lot.units, lot.decimals]
+    text += symbol
+    return len(cells) - k.MARKET_WIDTH
 
-    def __init__(
-        self, instruments: Iterable[Instrument], api_key: str, api_secret: str, recv_window_ms: int = 2_000
-    ) -> None:
-        assert api_key.isascii() and not set(api_key) & set('%"\\&='), "an API key is letters and digits"
-        self._sign, self._prefixes = Signer(api_secret).sign, _Prefixes()
-        self._markets = {
-            instrument.index: _Market(instrument, api_key, recv_window_ms) for instrument in instruments
-        }
-        common = {"apiKey": api_key, "recvWindow": str(recv_window_ms), "timestamp": _DIGITS}
-        by_id = {**common, "origClientOrderId": _HOLE, "symbol": _HOLE}
-        self._cancel, self._status = _pieces("order.cancel", by_id), _pieces("order.status", by_id)
-        self._subscribe = _pieces("userDataStream.subscribe.signature", common)
 
-    def place(self, request_id: int, client_id: int, intent: OrderIntent, timestamp_ms: int) -> bytes:
-        """Build `order.place`."""
-        market = self._markets[intent.instrument]
-        tif, size = intent.tif, market.size[intent.size_lots]
-        price = market.price[intent.price_ticks] if tif != _MARKET else ""
-        text = f"{self._prefixes[client_id >> SEQUENCE_BITS]}{client_id & SEQUENCE_MAX:08x}"
-        stamp = str(timestamp_ms)
-        a, b, c, d, e, f, g, h, i, j, k, end = market.places[intent.side, tif]
-        signature = self._sign(f"{a}{text}{b}{price}{c}{size}{d}{stamp}{e}".encode())
-        return f"{f}{request_id}{g}{text}{h}{price}{i}{size}{j}{stamp}{k}{signature}{end}".encode()
-
-    def cancel(self, request_id: int, client_id: int, instrument: int, timestamp_ms: int) -> bytes:
-        """Build `order.cancel`."""
-        return self._by_id(self._cancel, request_id, client_id, instrument, timestamp_ms)
-
-    def status(self, request_id: int, client_id: int, instrument: int, timestamp_ms: int) -> bytes:
-        """Build `order.status`."""
-        return self._by_id(self._status, request_id, client_id, instrument, timestamp_ms)
-
-    def _by_id(
-        self, pieces: list[str], request_id: int, client_id: int, instrument: int, timestamp_ms: int
-    ) -> bytes:
-        a, b, c, d, e, f, g, h, i, end = pieces
-        text, symbol = client_id_text(client_id), self._markets[instrument].symbol
-        signature = self._sign(f"{a}{text}{b}{symbol}{c}{timestamp_ms}{d}".encode())
-        return f"{e}{request_id}{f}{text}{g}{symbol}{h}{timestamp_ms}{i}{signature}{end}".encode()
-
-    def subscribe(self, request_id: int, timestamp_ms: int) -> bytes:
-        """Build the request that brings user events onto the same connection."""
-        a, b, c, d, e, end = self._subscribe
-        signature = self._sign(f"{a}{timestamp_ms}{b}".encode())
-        return f"{c}{request_id}{d}{timestamp_ms}{e}{signature}{end}".encode()
+def _add_program(text: bytearray, cells: list[int], parts: Sequence[Part]) -> int:
+    """Add a program, its constant texts joined where they touch."""
+    begin, pending = len(cells), b""
+    for part in parts:
+        if isinstance(part, str):
+            pending += part.encode()
+            continue
+        if pending != b"":
+            cells += [len(text), len(pending)]
+            text += pending
+            pending = b""
+        cells += [part, 0]
+    return begin
 
 
 def signed_query(signer: Signer, parameters: dict[str, str | int]) -> str:
     """Write a REST query with its signature at the end."""
     query = urlencode(parameters)
     return f"{query}&signature={signer.sign(query.encode())}"
+
+
+def _fraction(number: int, root: int) -> int:
+    """Give the first 32 bits after the point of a root, exactly."""
+    low, high = 0, number << 32
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**root <= number << 32 * root else (low, middle)
+    return low & 0xFFFFFFFF
+
+
+_PRIMES = [number for number in range(2, _PRIMES_MAX) if all(number % below for below in range(2, number))]
+_ROUNDS = [_fraction(prime, 3) for prime in _PRIMES]
+_START = [_fraction(prime, 2) for prime in _PRIMES[: k.WORDS]]

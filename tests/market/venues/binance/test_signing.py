@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from domain.ids import EPOCH_MAX, SEQUENCE_MAX, SHARD_MAX, client_id, client_id_text
 from domain.order import OrderIntent, Side, TimeInForce
-from market.venues.binance.signing import PREFIXES_MAX, OrderWire, Signer, signed_query
+from domain.units import Step
+from market.venues.binance.signing import OrderWire, Signer, signed_query
 from tests.market.scripted_venue import BTC, ETH
 
 KEY, SECRET = (
@@ -45,12 +51,6 @@ def test_the_example_of_the_documentation_has_the_documented_signature() -> None
     )
     expected = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
     assert Signer(SECRET).sign(query.encode()) == expected
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.text(max_size=200), st.binary(max_size=300))
-def test_any_secret_and_message_are_signed_as_the_standard_library_does(secret: str, message: bytes) -> None:
-    assert Signer(secret).sign(message) == hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 @pytest.mark.parametrize("side", list(Side))
@@ -109,8 +109,73 @@ def test_every_client_id_is_written_as_everywhere_else(shard: int, epoch: int, s
     assert told["newClientOrderId"] == client_id_text(number)
 
 
-def test_the_memo_of_agents_and_epochs_is_bounded() -> None:
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 150), st.integers(0, 150), st.integers(1, 1 << 40))
+def test_keys_of_every_length_sign_alike(key_size: int, secret_size: int, time_ms: int) -> None:
+    key, secret = "k" * key_size, "s" * secret_size
+    frame = OrderWire((BTC,), key, secret).place(7, 9, OrderIntent(0, 0, 1, 0, 123, 45), time_ms)
+    parameters = json.loads(frame)["params"]
+    signature = parameters.pop("signature")
+    text = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters))
+    assert parameters["apiKey"] == key and signature == standard(secret, text)
+
+
+STEPS = st.builds(Step, st.integers(1, 10_000), st.integers(0, 10))
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS, STEPS, st.integers(0, 1 << 49), st.integers(0, 1 << 49), st.integers(1, 1 << 62))
+def test_numbers_are_written_as_their_steps_are(
+    tick: Step, lot: Step, price: int, size: int, request: int
+) -> None:
+    market = structs.replace(BTC, tick=tick, lot=lot)
+    wire = OrderWire((market,), KEY, SECRET)
+    assert max(price, size) <= wire.count_max
+    frame = wire.place(request, 5, OrderIntent(0, 0, -1, 1, price, size), 1)
+    told = check(frame, "order.place")
+    assert json.loads(frame)["id"] == request
+    assert (told["price"], told["quantity"]) == (tick.text(price), lot.text(size))
+
+
+def test_the_largest_figures_are_written_whole() -> None:
     wire = OrderWire((BTC,), KEY, SECRET)
-    for epoch in range(PREFIXES_MAX + 10):
-        wire.place(1, client_id(1, epoch, 7), OrderIntent(0, 0, 1, 0, 123, 45), 1_700_000_000_000)
-    assert 0 < len(wire._prefixes) <= PREFIXES_MAX
+    frame = wire.place(1, 5, OrderIntent(0, 0, 1, 0, wire.count_max, wire.count_max), 1)
+    told = check(frame, "order.place")
+    assert (told["price"], told["quantity"]) == (BTC.tick.text(wire.count_max), BTC.lot.text(wire.count_max))
+
+
+def test_a_market_that_cannot_be_written_is_our_own_mistake() -> None:
+    with pytest.raises(AssertionError):
+        OrderWire((structs.replace(BTC, symbol="B" * 1_000),), KEY, SECRET)
+    with pytest.raises(AssertionError):
+        OrderWire((structs.replace(BTC, tick=Step(1, 11)),), KEY, SECRET)
+
+
+def test_frames_that_were_given_stay_as_they_are() -> None:
+    first = PLACES.place(1, 5, OrderIntent(0, 0, 1, 0, 123, 45), 1)
+    kept = bytes(first)
+    PLACES.cancel(2, 6, 0, 9)
+    assert first == kept and json.loads(first)["id"] == 1
+
+
+def test_the_same_holds_uncompiled() -> None:
+    if os.environ.get("SWARM_KERNELS", "on") == "off":
+        return
+    here = [
+        f"{__file__}::{name}"
+        for name in (
+            "test_every_kind_of_order_is_signed_over_its_own_parameters",
+            "test_cancels_queries_and_subscriptions_are_signed_too",
+            "test_the_largest_figures_are_written_whole",
+        )
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *here],
+        env={**os.environ, "SWARM_KERNELS": "off"},
+        cwd=Path(__file__).parents[4],
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2_000:]
