@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from sim import venue_cli
+from sim.study.cli import add_study
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
@@ -36,6 +37,7 @@ def _add_sim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--deploy", type=Path, default=DEPLOY, metavar="DIR", help="where regions and exchanges are"
     )
     sim.set_defaults(run=run_sim)
+    add_study(sim, DEPLOY)
 
 
 def _add_journal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

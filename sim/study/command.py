@@ -1,0 +1,45 @@
+"""What `swarm sim arb-study` does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from domain.errors import ExitCode
+from sim.study.report import report, table, write
+from sim.study.study import jobs, study
+from sim.study.world import StudyConfig
+
+COLUMNS = (TextColumn("studying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
+def run_study(arguments: argparse.Namespace) -> int:
+    """Run every job, write what was found, and print the table."""
+    config = StudyConfig(minutes=arguments.minutes, taker_fee_ppm=round(arguments.taker_bps * 100))
+    wanted = jobs(arguments.bots, arguments.latencies, arguments.seeds)
+    with Progress(
+        *COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        task = bar.add_task("", total=len(wanted))
+        results = study(
+            wanted,
+            config,
+            arguments.deploy / "exchanges.toml",
+            arguments.processes,
+            lambda done, _: bar.update(task, completed=done),
+        )
+    found = report(results, config)
+    seeds = f"{len(arguments.seeds)} seeds of {arguments.minutes:g} virtual minutes"
+    title = f"{seeds}, taker fee {arguments.taker_bps:g} bps a leg"
+    if arguments.out is not None:
+        for path in write(found, arguments.out, title):
+            sys.stderr.write(f"wrote {path}\n")
+    if arguments.json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        sys.stdout.write(table(found.rows))
+    return ExitCode.OK

@@ -1,0 +1,53 @@
+"""The region of our arbitrage in the study: one group over all markets of all venues, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agents.config import RegionConfig, region
+from sim.exchange.config import ExchangeConfig
+from sim.study.world import ACCOUNT, NODE, REGION, Job, StudyConfig
+
+SHARD = 100
+# No message bound may decide what the study finds.
+MESSAGES = {"messages_per_s": 1_000, "messages_burst": 1_000}
+
+
+def ours(job: Job, config: StudyConfig, markets: Sequence[ExchangeConfig]) -> RegionConfig:
+    """Write the region: the limits of an order as the naive bot's, those of what is held out of the way."""
+    table: dict[str, Any] = {
+        "node": NODE,
+        "region": REGION,
+        "coordinator": {"address": "tcp://127.0.0.1:7070"},
+        "venues": [_venue(one) for one in markets],
+        "agents": [],
+        "arbitrage": [
+            {
+                "name": "study",
+                "shard": SHARD,
+                "limits": {
+                    "order_notional_max": config.order_usdt_max,
+                    "position_notional_max": 1_000_000,
+                    "in_flight_max": 64,
+                    **MESSAGES,
+                },
+                "reach_us": {REGION: {one.name: job.latency_us for one in markets}},
+            }
+        ],
+        "limits": {"gross_notional_max": 100_000_000, **MESSAGES},
+    }
+    return region(table, "the study's region")
+
+
+def _venue(one: ExchangeConfig) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "rest_url": "http://127.0.0.1:1",
+        "stream_url": "ws://127.0.0.1:1",
+        "api_url": "ws://127.0.0.1:1/ws-api/v3",
+        "account": ACCOUNT,
+        "api_key_env": "KEY",
+        "api_secret_env": "SECRET",
+        "symbols": [market.symbol for market in one.markets],
+    }
