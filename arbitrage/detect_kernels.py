@@ -1,0 +1,280 @@
+"""Find the best cycle of up to four legs through an edge or a hot pair, exactly.
+
+What a leg gains at the values that stand is at most 1 where it is certified, and the values cancel around a
+cycle: a cycle that gains needs a hot leg, and legs on the way to it may lose no more than hot ones gain.
+Legs are walked as pairs at their best rates, which no choice of books can beat; whatever may still win is
+then given books, with the swaps between their venues. The legs of a cycle may be walked from any of them.
+"""
+
+from __future__ import annotations
+
+from arbitrage.certify_kernels import CERTAIN, degree, heat, pair_between
+from arbitrage.graph_columns import (
+    BOOK_COUNT,
+    BOOKS,
+    BOOKS_AT,
+    CHOSEN_AT,
+    CURSOR_AT,
+    FLOOR,
+    FOUND,
+    FOUND_AT,
+    FOUND_PRODUCT,
+    HOT,
+    HOT_AT,
+    HOT_PAIR,
+    HOT_WORDS,
+    HOTTEST,
+    LEGS_MAX,
+    MARKET_WORDS,
+    MARKETS_AT,
+    PAIR,
+    PAIR_WORDS,
+    PAIRS_AT,
+    PATH_AT,
+    PREFIX_AT,
+    PRODUCT_MIN,
+    RATES_AT,
+    REVERSE,
+    SOURCE,
+    STARTS_AT,
+    SUFFIX_AT,
+    TARGET,
+    TOPS_AT,
+    TURNED_AT,
+    VALUE_WORDS,
+    VALUES_AT,
+    VENUE,
+    Ints,
+    Reals,
+)
+from hw.kernel import kernel
+
+# A bound is loosened by more than rounding can be, and what passes it is multiplied out from the rates.
+LOOSE = 1.0 - 1e-12
+ANY = -1
+
+
+@kernel
+def pair_of(ints: Ints, edge: int) -> int:
+    """Give the pair that an edge belongs to."""
+    pair: int = ints[ints[MARKETS_AT] + (edge >> 1) * MARKET_WORDS + PAIR + (edge & 1)]
+    return pair
+
+
+@kernel
+def venue_of(ints: Ints, edge: int) -> int:
+    """Give the venue of an edge."""
+    venue: int = ints[ints[MARKETS_AT] + (edge >> 1) * MARKET_WORDS + VENUE]
+    return venue
+
+
+@kernel
+def source_of(ints: Ints, edge: int) -> int:
+    """Give the class that an edge begins from."""
+    source: int = ints[ints[PAIRS_AT] + pair_of(ints, edge) * PAIR_WORDS + SOURCE]
+    return source
+
+
+@kernel
+def swap_rest(ints: Ints, reals: Reals, edge: int, onward: int) -> float:
+    """Give what is left of the asset between two legs: all of it at one venue."""
+    if venue_of(ints, edge) == venue_of(ints, onward):
+        return 1.0
+    asset = ints[ints[PAIRS_AT] + pair_of(ints, edge) * PAIR_WORDS + TARGET]
+    rest: float = reals[ints[VALUES_AT] + VALUE_WORDS * asset + 1]
+    return rest
+
+
+@kernel
+def is_sooner(ints: Ints, one: int, count: int, other: int, others: int) -> bool:
+    """Tell which of two equal cycles is taken: that of fewer legs, then that of lower edges."""
+    if count != others:
+        return count < others
+    for i in range(count):
+        if ints[one + i] != ints[other + i]:
+            return bool(ints[one + i] < ints[other + i])
+    return False
+
+
+@kernel
+def visits_once(ints: Ints) -> bool:
+    """Tell whether four chosen edges pass no asset twice at one venue."""
+    once = True
+    for i in range(2):
+        one, two = ints[CHOSEN_AT + i], ints[CHOSEN_AT + i + 2]
+        if source_of(ints, one) == source_of(ints, two):
+            into, out = venue_of(ints, ints[CHOSEN_AT + (i + 3) % 4]), venue_of(ints, one)
+            for j in range(i + 1, i + 3):
+                venue = venue_of(ints, ints[CHOSEN_AT + j])
+                once = once and venue not in (into, out)
+    return once
+
+
+@kernel
+def challenge(ints: Ints, reals: Reals, count: int) -> None:
+    """Multiply the chosen edges out, from the lowest on, and keep them if nothing found so far is better."""
+    low = 0
+    for i in range(1, count):
+        if ints[CHOSEN_AT + i] < ints[CHOSEN_AT + low]:
+            low = i
+    product = 1.0
+    for i in range(count):
+        edge, onward = ints[CHOSEN_AT + (low + i) % count], ints[CHOSEN_AT + (low + i + 1) % count]
+        ints[TURNED_AT + i] = edge
+        product *= reals[ints[RATES_AT] + edge] * swap_rest(ints, reals, edge, onward)
+    if product <= reals[PRODUCT_MIN] or (count == 4 and not visits_once(ints)):
+        return
+    if ints[FOUND] != 0 and (
+        product < reals[FOUND_PRODUCT]
+        or (
+            product == reals[FOUND_PRODUCT]
+            and not is_sooner(ints, int(TURNED_AT), count, int(FOUND_AT), ints[FOUND])
+        )
+    ):
+        return
+    ints[FOUND], reals[FOUND_PRODUCT], reals[FLOOR] = count, product, product * LOOSE
+    for i in range(count):
+        ints[FOUND_AT + i] = ints[TURNED_AT + i]
+
+
+@kernel
+def choose_books(ints: Ints, reals: Reals, count: int, fixed: int) -> None:
+    """Give the pairs of the path their books in each way that may still win; `fixed` is the first, or ANY."""
+    reals[SUFFIX_AT + count] = 1.0
+    for i in range(count - 1, -1, -1):
+        reals[SUFFIX_AT + i] = reals[SUFFIX_AT + i + 1] * reals[ints[TOPS_AT] + ints[PATH_AT + i]]
+    reals[PREFIX_AT], ints[CURSOR_AT], leg = 1.0, 0, 0
+    while leg >= 0:
+        at, place = ints[PAIRS_AT] + ints[PATH_AT + leg] * PAIR_WORDS, ints[CURSOR_AT + leg]
+        alone = leg == 0 and fixed != ANY
+        if place >= (1 if alone else ints[at + BOOK_COUNT]):
+            leg -= 1
+            continue
+        ints[CURSOR_AT + leg] += 1
+        edge = fixed if alone else ints[ints[BOOKS_AT] + ints[at + BOOKS] + place]
+        so_far = reals[PREFIX_AT + leg] * reals[ints[RATES_AT] + edge]
+        if leg > 0:
+            so_far *= swap_rest(ints, reals, ints[CHOSEN_AT + leg - 1], edge)
+        if so_far * reals[SUFFIX_AT + leg + 1] < reals[FLOOR]:
+            continue
+        ints[CHOSEN_AT + leg] = edge
+        if leg + 1 == count:
+            challenge(ints, reals, count)
+        else:
+            leg += 1
+            reals[PREFIX_AT + leg], ints[CURSOR_AT + leg] = so_far, 0
+
+
+@kernel
+def join(
+    ints: Ints,
+    reals: Reals,
+    source: int,
+    target: int,
+    gain: float,
+    most: float,
+    place: int,
+    missing: int,
+    count: int,
+    fixed: int,
+) -> None:
+    """Close a path by up to three pairs from `place` on; no leg but a known one gains more than `most`.
+
+    Of two ends, the one with fewer pairs is gone on from; the last pair is looked up.
+    """
+    pairs, starts = ints[PAIRS_AT], ints[STARTS_AT]
+    back = degree(ints, target) < degree(ints, source)
+    here = target if back else source
+    for i in range(
+        ints[starts + here] if missing == 3 else 0, ints[starts + here + 1] if missing == 3 else 1
+    ):
+        first, last, gained, spot = source, target, gain, place
+        if missing == 3:
+            step = ints[pairs + i * PAIR_WORDS + REVERSE] if back else i
+            gained *= heat(ints, reals, step)
+            if gained * most * most < reals[FLOOR]:
+                continue
+            ints[PATH_AT + (place + 2 if back else place)] = step
+            other = ints[pairs + i * PAIR_WORDS + TARGET]
+            first, last, spot = (source, other, place) if back else (other, target, place + 1)
+        behind = degree(ints, last) < degree(ints, first)
+        there = last if behind else first
+        for j in range(
+            ints[starts + there] if missing > 1 else 0, ints[starts + there + 1] if missing > 1 else 1
+        ):
+            here_first, here_last, total, at = first, last, gained, spot
+            if missing > 1:
+                step = ints[pairs + j * PAIR_WORDS + REVERSE] if behind else j
+                total *= heat(ints, reals, step)
+                if total * most < reals[FLOOR]:
+                    continue
+                ints[PATH_AT + (spot + 1 if behind else spot)] = step
+                other = ints[pairs + j * PAIR_WORDS + TARGET]
+                here_first, here_last, at = (first, other, spot) if behind else (other, last, spot + 1)
+            if missing > 0:
+                pair = pair_between(ints, here_first, here_last)
+                if pair < 0:
+                    continue
+                total *= heat(ints, reals, pair)
+                ints[PATH_AT + at] = pair
+            if total >= reals[FLOOR]:
+                choose_books(ints, reals, count, fixed)
+
+
+@kernel
+def search(ints: Ints, reals: Reals, pair: int, gain: float, fixed: int, hot: int) -> None:
+    """Find cycles from a pair: those with no other hot leg, then with each of the first `hot` hot pairs.
+
+    Between the pair and a hot one, and on from there, up to two legs are missing in all.
+    """
+    first, legs_max = ints[PAIRS_AT] + pair * PAIR_WORDS, ints[LEGS_MAX]
+    source, target, hottest = ints[first + TARGET], ints[first + SOURCE], reals[HOTTEST]
+    ints[PATH_AT] = pair
+    for i in range(-1, hot):
+        other, gained, most, enters, leaves = pair, gain, 1.0, ANY, ANY
+        if i >= 0:
+            other, most = ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR], hottest
+            gained *= heat(ints, reals, other)
+            at = ints[PAIRS_AT] + other * PAIR_WORDS
+            enters, leaves = ints[at + SOURCE], ints[at + TARGET]
+        if gained * (most * most if i >= 0 else 1.0) < reals[FLOOR]:
+            continue
+        for way in range(6):
+            # What is missing from `begin` to `end`, at which place, and how many legs that makes.
+            begin, end, place, missing, count, fits = source, target, 1, 1 + way, 2 + way, way < 3
+            total = gained
+            if i >= 0 and way < 3:
+                begin, place, missing, fits = leaves, 2, way, enters == source
+                if way == 0:
+                    fits = fits and leaves == target
+                ints[PATH_AT + 1] = other
+            elif i >= 0 and way < 5:
+                end, missing, count, fits = enters, way - 2, way, leaves == target
+                ints[PATH_AT + count - 1] = other
+            elif i >= 0:
+                onward = pair_between(ints, source, enters)
+                begin, place, missing, count, fits = leaves, 3, 1, 4, onward >= 0
+                ints[PATH_AT + 1], ints[PATH_AT + 2] = onward, other
+                if fits:
+                    total *= heat(ints, reals, onward)
+            if fits and count <= legs_max:
+                join(ints, reals, begin, end, total, most, place, missing, count, fixed)
+
+
+@kernel
+def look(ints: Ints, reals: Reals, edge: int) -> None:
+    """Find the best cycle through an edge, or of all (ANY): each is found from the last of its hot pairs."""
+    ints[FOUND], reals[FLOOR], most = 0, reals[PRODUCT_MIN] * LOOSE, 1.0
+    for i in range(ints[HOT]):
+        most = max(most, heat(ints, reals, ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR]))
+    reals[HOTTEST] = most
+    for i in range(ints[HOT] if edge == ANY else 1):
+        pair, hot = pair_of(ints, edge if edge != ANY else 0), ints[HOT]
+        if edge == ANY:
+            pair, hot = ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR], i + 1
+        gain = heat(ints, reals, pair)
+        if edge != ANY:
+            gain *= reals[ints[RATES_AT] + edge] / reals[ints[TOPS_AT] + pair]
+        elif gain <= 1.0 + CERTAIN:
+            continue
+        search(ints, reals, pair, gain, edge, hot)
