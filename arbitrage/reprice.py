@@ -49,12 +49,12 @@ def reprice(
     for leg in legs:
         market = instruments[leg.instrument]
         if market.venue != before:
-            swap += fee_atoms(max(given, out), swaps.get(paid_asset(leg, market), swap_ppm))
+            swap += fee_atoms(max(given, out), swaps.get(paid_asset(leg.side, market), swap_ppm))
         before = market.venue
     return Ticket(
         ticket_id=ticket.ticket_id,
         detected_ns=ticket.detected_ns,
-        asset=paid_asset(legs[0], instruments[legs[0].instrument]),
+        asset=paid_asset(legs[0].side, instruments[legs[0].instrument]),
         legs=tuple(legs),
         in_atoms=given,
         out_atoms=out,
@@ -63,9 +63,9 @@ def reprice(
     )
 
 
-def paid_asset(leg: Leg, market: Instrument) -> str:
-    """Name the asset that a leg gives."""
-    return market.quote if leg.side > 0 else market.base
+def paid_asset(side: int, market: Instrument) -> str:
+    """Name the asset that a hop gives."""
+    return market.quote if side > 0 else market.base
 
 
 def filled(leg: Leg, market: Instrument, levels: list[list[int]], rule: FeeRule) -> Leg | None:

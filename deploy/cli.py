@@ -22,7 +22,15 @@ from deploy.voice import open_missing, say, send_nowhere
 from domain.errors import ExitCode, SwarmError
 
 CRASH = "swarm-crash.log"
-PARTS = ("deploy.up", "coordinator.cli", "agents.cli", "market.cli", "sim.cli", "deploy.kernels")
+PARTS = (
+    "deploy.up",
+    "coordinator.cli",
+    "agents.cli",
+    "market.cli",
+    "arbitrage.cli",
+    "sim.cli",
+    "deploy.kernels",
+)
 
 
 class OneLineParser(argparse.ArgumentParser):
