@@ -15,7 +15,7 @@ from market.config import PipelineConfig
 from market.history.recorder import RecorderConfig
 from market.indicator_names import parse
 from market.schedule import ScheduleConfig
-from market.venues.config import VenueConfig
+from market.venues.config import VenueConfig, check_port
 from risk.limits import AgentLimits, NodeLimits
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -32,6 +32,12 @@ class CoordinatorConfig(_Table):
     """Where the coordinator answers."""
 
     address: Annotated[str, Field(pattern=r"^(tcp|ipc|inproc)://.+")]
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.address.startswith("tcp://"):
+            check_port("address", self.address)
+        return self
 
 
 class VenueTable(VenueConfig):
@@ -131,6 +137,12 @@ class RegionConfig(_Table):
         symbols = {venue.name: venue.symbols for venue in self.venues}
         if len(symbols) != len(self.venues):
             raise ValueError("two venues share a name")
+        for place, name in enumerate(self.market.indicators):
+            if name in self.market.indicators[:place]:
+                raise ValueError(f"market.indicators names {name} twice")
+        for name in self.market.books:
+            if name not in symbols:
+                raise ValueError(f"market.books names {name}, which is not a venue here")
         hands = self._hands()
         working = (*self.agents, *hands)
         if len({agent.shard for agent in working}) != len(working):

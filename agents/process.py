@@ -86,7 +86,8 @@ def moved(config: RegionConfig, coordinator: str | None, venues: list[str]) -> R
 
 def _place(text: str) -> tuple[str, str]:
     name, equals, place = text.partition("=")
-    if not equals or ":" not in place:
+    host, _, port = place.rpartition(":")
+    if not equals or host == "" or not (port.isdecimal() and 0 < int(port) < 1 << 16):
         raise ConfigError(f"not NAME=HOST:PORT: {text}", where="--venue", mend="write tokyo-x=127.0.0.1:7101")
     return name, place
 

@@ -32,7 +32,7 @@ def enlist(node: Node) -> tuple[Arbitrageur, ...]:
             hand_of(config, _market(node, config), node.desk, node.markets)
             for config in node.config.hands(group)
         ]
-        groups.append(Arbitrageur(group, node.config, node.desk, node.pipeline, hands))
+        groups.append(Arbitrageur(group, node.config, node.desk, node.pipeline, node.mandate, hands))
     return tuple(groups)
 
 

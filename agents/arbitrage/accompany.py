@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.arbitrage.touched import touched
 from agents.orders import Actions
+from domain import control_events as control
 from domain import market_events as told
 from domain import order_events as answers
 
@@ -42,6 +43,16 @@ def _with(kind: type, handler: Handler, groups: Sequence[Arbitrageur]) -> Handle
         for group in groups:
             group.follow(out)
 
+    def on_clock(event: control.Clocked, out: Actions) -> None:
+        handler(event, out)
+        for group in groups:
+            group.passed(out)
+
+    def on_start(event: control.NodeStarted, out: Actions) -> None:
+        handler(event, out)
+        for group in groups:
+            group.restarted(out)
+
     def on_other(event: object, out: Actions) -> None:
         handler(event, out)
         for group in groups:
@@ -53,4 +64,9 @@ def _with(kind: type, handler: Handler, groups: Sequence[Arbitrageur]) -> Handle
         return on_told
     if kind is told.Trade:
         return handler
-    return on_ack if kind is answers.OrderAcked else on_other
+    special: dict[type, Handler] = {
+        answers.OrderAcked: on_ack,
+        control.Clocked: on_clock,
+        control.NodeStarted: on_start,
+    }
+    return special.get(kind, on_other)

@@ -1,4 +1,4 @@
-"""An arbitrage group: what it sees of its markets, and what it does about it."""
+"""An arbitrage group: sees every touch of its markets, judges the best cycle, and has its legs executed."""
 
 from __future__ import annotations
 
@@ -7,29 +7,53 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from agents.arbitrage.decision import Decision, unplanned
+from agents.arbitrage.execution import SENDING, Execution
 from agents.arbitrage.latency import Latencies
-from agents.arbitrage.opportunity import Ring
+from agents.arbitrage.opportunity import Deal, Outcome, Refused, Ring
+from agents.arbitrage.sight import Sight
+from agents.arbitrage.valuation import Valuation
 from agents.order import PENDING_NEW
 from agents.orders import Actions
-from domain.order_events import OrderAcked
+from arbitrage.fee import FeeRule
+from arbitrage.legs import canonical, legs_of
+from arbitrage.planner import Planner
+from arbitrage.saga_events import NoSaga, SagaEnded, SagaState
+from arbitrage.ticket import Cycle, Ticket
+from domain.order_events import Fill, OrderAcked
 
 if TYPE_CHECKING:
     from agents.agent import Agent
     from agents.arbitrage.config import ArbitrageConfig
     from agents.config import RegionConfig
     from agents.desk import Desk
+    from agents.mandate import Mandate
+    from domain.instrument import Instrument
     from market.pipeline import Pipeline
+
+OTHERS_MAX = 6
+TICKETS_MAX = 256
+# Refusals that say nothing against the next best cycle, and those whose cycles are followed all the same.
+_NOT_ITS_FAULT = (Outcome.ELSEWHERE, Outcome.BUSY, Outcome.FILTERED, Outcome.UNREADY)
+_FOLLOWED = (Outcome.ELSEWHERE, Outcome.BELOW)
 
 
 class GroupState(msgspec.Struct, array_like=True):
-    """Everything of a group that decides, apart from its hands; `markets` names what the parts number."""
+    """Everything of a group that decides, apart from its hands; `markets` says what its parts number."""
 
-    markets: list[str]
+    markets: list[tuple[str, int, int]]
     latencies: bytes
+    sight: bytes
+    valuation: bytes
+    execution: bytes
+    tickets: dict[int, Ticket]
+    resting_ns: dict[int, int]
+    halted: bool
+    reduce_only: bool
 
 
 class Arbitrageur:
-    """Hold one group."""
+    """Hold one group: its hands by market, what it sees, what it makes of it, and what it is doing."""
 
     def __init__(
         self,
@@ -37,17 +61,130 @@ class Arbitrageur:
         region: RegionConfig,
         desk: Desk,
         pipeline: Pipeline,
+        mandate: Mandate,
         hands: Sequence[Agent],
     ) -> None:
-        self.config, self.region, self.desk, self.pipeline = config, region, desk, pipeline
+        self.config, self.desk, self._mandate = config, desk, mandate
         self.hands = {hand.instrument: hand for hand in hands}
-        reach_us = config.reach_us.get(region.region, {})
+        self.instruments: tuple[Instrument, ...] = tuple(pipeline.instruments.values())
+        reach_ns = config.reach_ns()
+        far_ns = round(config.threshold.latency_ms * 1e6) // 2
         venues = dict.fromkeys(hand.market.instrument.venue for hand in hands)
-        self.latencies = Latencies({venue: 2_000 * reach_us.get(venue, 1_000) for venue in venues})
-        self.ring = Ring(1_000_000_000)
+        self.latencies = Latencies(
+            {venue: 2 * reach_ns.get((region.region, venue), far_ns) for venue in venues}
+        )
+        fees = _in_quote(region, self.instruments)
+        self.sight = Sight(config, self.instruments, self.hands, pipeline, fees)
+        self.valuation = Valuation(config, self.instruments, self.hands, pipeline, self.sight, fees)
+        self.planner = Planner(self.instruments, config.saga, fees)
+        self.decision = Decision(
+            config,
+            region.region,
+            region.reporting_currency,
+            self.instruments,
+            self.hands,
+            desk,
+            self.sight,
+            self.valuation,
+            self.latencies,
+            self.planner,
+        )
+        self.execution = Execution(config.sagas(), desk, self.hands, self._on_fill, self._on_end)
+        self.ring = Ring(round(config.filter.gone_ms * 1e6))
+        # The ticket of every saga, and until when a market's book may still show what a saga took from it.
+        self.tickets: dict[int, Ticket] = {}
+        self._resting_ns: dict[int, int] = {}
+        self._halted = self._reduce_only = False
+        self._forgotten = 0
+
+    # What is seen
 
     def seek(self, markets: Sequence[int], out: Actions) -> None:
-        """Look at the markets that an event moved."""
+        """Look at the markets that an event moved, and act where a cycle gains."""
+        now_ns, found = self.desk.now_ns, False
+        for index in markets:
+            if index in self.hands:
+                found = self.sight.look(index, now_ns) or found
+                if index in self.execution.markets:
+                    self._quote(index, out)
+        if found:
+            self._judge(out)
+        if len(self.valuation.shadows) > 0:
+            self._settle()
+
+    def _quote(self, index: int, out: Actions) -> None:
+        """Tell the sagas a touch; one that nothing can be sent on is none."""
+        touch = self.sight.seen(index) if self.hands[index].lifecycle in SENDING else (0, 0)
+        self.execution.quoted(index, *touch, out)
+
+    def _settle(self) -> None:
+        now_ns = self.desk.now_ns
+        for row in self.valuation.settle(now_ns):
+            self.ring.shadowed(row.ticket_id, row.shadow_bps, now_ns)
+
+    # What is decided
+
+    def _judge(self, out: Actions) -> None:
+        best = self.sight.graph.best
+        if best is None or self._decided(best, out) not in _NOT_ITS_FAULT:
+            return
+        for cycle in self.sight.others(OTHERS_MAX):
+            if self._decided(cycle, out) not in _NOT_ITS_FAULT:
+                return
+
+    def _decided(self, cycle: Cycle, out: Actions) -> Outcome:
+        """Decide on one cycle, and note what became of it."""
+        now_ns = self.desk.now_ns
+        cycle = self.decision.turned(cycle)
+        deal = Deal(cycle, legs_of(cycle))
+        refused = self._busy(deal, now_ns)
+        if refused is not None and refused.reason == "itself":
+            return Outcome.BUSY
+        refused = refused or self.decision.refused(deal, now_ns) or self._begun(deal, out)
+        found = self.ring.note(now_ns, deal, refused)
+        if refused is None:
+            assert deal.ticket is not None
+            self.ring.follow(found, deal.ticket)
+        elif found.ticket is None and refused.outcome != Outcome.FILTERED:
+            self._followed(deal, refused.outcome, now_ns)
+            if deal.ticket is not None:
+                self.ring.follow(found, deal.ticket)
+        return found.outcome
+
+    def _busy(self, deal: Deal, now_ns: int) -> Refused | None:
+        """Leave alone what a saga trades, and what may still look as it did before one."""
+        for market, _ in deal.legs:
+            if market in self.execution.markets:
+                route, living = canonical(deal.legs), self.execution.sagas.living.values()
+                itself = any(canonical(saga.facts.plan.ticket.route) == route for saga in living)
+                return Refused(Outcome.BUSY, "itself" if itself else "saga", market=market)
+            if now_ns < (until_ns := self._resting_ns.get(market, 0)):
+                return Refused(Outcome.BUSY, "settling", until_ns - now_ns, 0, market)
+        return None
+
+    def _begun(self, deal: Deal, out: Actions) -> Refused | None:
+        """Plan a deal and begin it, or say why not."""
+        plan = self.decision.plan(deal, self.desk.now_ns)
+        if isinstance(plan, Refused):
+            return plan
+        touches = tuple(self.sight.seen(leg.instrument) for leg in plan.ticket.legs)
+        begun = self.execution.begin(plan, touches, out)
+        if isinstance(begun, NoSaga):
+            self.valuation.capital.release(plan.ticket.ticket_id)
+            return unplanned(begun)
+        self.tickets[begun] = plan.ticket
+        if len(self.tickets) > TICKETS_MAX:
+            del self.tickets[next(iter(self.tickets))]
+        return None
+
+    def _followed(self, deal: Deal, outcome: Outcome, now_ns: int) -> None:
+        """Follow what was not sent, once for each opportunity: what it would have paid is learnt from."""
+        if deal.ticket is None and outcome in _FOLLOWED:
+            deal.ticket = self.valuation.shadow_ticket(deal, now_ns)
+        if deal.ticket is not None and deal.parts is not None:
+            self.valuation.shadows.follow(deal.ticket, self.latencies.mean_ns, deal.parts.modelled_bps)
+
+    # What becomes of it
 
     def acked(self, event: OrderAcked) -> None:
         """Measure a venue by an order that it acknowledged, whoever sent it."""
@@ -57,19 +194,103 @@ class Arbitrageur:
             self.latencies.took(venue, event.local_ts_ns - order.sent_ns)
 
     def follow(self, out: Actions) -> None:
-        """Look at what an event did to our orders."""
+        """Take note of what an event did to our orders and to what we may do."""
+        self.execution.follow(out)
+        gate = self.desk.gate
+        if gate.halted != self._halted or gate.reduce_only != self._reduce_only:
+            resumed = self._halted and not gate.halted
+            self._halted, self._reduce_only = gate.halted, gate.reduce_only
+            self.execution.limited(gate.halted, gate.reduce_only, resumed, out)
+
+    def passed(self, out: Actions) -> None:
+        """Let time go on."""
+        now_ns = self.desk.now_ns
+        self.follow(out)
+        self.sight.review(now_ns)
+        self.valuation.hold()
+        for index in sorted(self.execution.markets):
+            self._quote(index, out)
+        self.execution.passed(out, release=self._mandate.flatten(now_ns))
+        if len(self.valuation.shadows) > 0:
+            self._settle()
+        if self._forgotten > 0:
+            self.desk.alarm("sagas-forgotten", f"{self.config.name}: {self._forgotten}", out)
+            self._forgotten = 0
+
+    def restarted(self, out: Actions) -> None:
+        """Begin a life: what was out is unknown until the venues have said."""
+        self.execution.restarted(out)
+        self.follow(out)
+
+    def _on_fill(self, fill: Fill) -> None:
+        """Hold what a fill was charged against what was reckoned."""
+        market = self.instruments[fill.instrument]
+        base = fill.size_lots * market.lot_atoms
+        notional = market.notional_atoms(fill.price_ticks, fill.size_lots)
+        charged = {market.base: base, market.quote: notional}.get(fill.fee_asset, 0)
+        filter_ = self.sight.filter
+        if charged <= 0 or filter_.charged(fill.instrument, charged, fill.fee_atoms, self.desk.now_ns):
+            return
+        taker_ppm = filter_.fees.ppm[fill.instrument]
+        self.planner.set_fee(fill.instrument, self.valuation.charge(fill.instrument, taker_ppm))
+        self.sight.graph.set_fee(fill.instrument, taker_ppm)
+
+    def _on_end(self, how: SagaEnded) -> None:
+        ticket, now_ns = self.tickets.get(how.saga), self.desk.now_ns
+        if ticket is None:
+            return
+        self.ring.ended(ticket.ticket_id, how, now_ns)
+        if how.state == SagaState.STUCK:
+            return
+        for leg in ticket.legs:
+            venue = self.instruments[leg.instrument].venue
+            self._resting_ns[leg.instrument] = now_ns + self.latencies.mean_ns[venue]
+        if self.valuation.capital.release(ticket.ticket_id):
+            filled = how.state == SagaState.FLAT
+            self.valuation.realised(ticket, how.profit_atoms - ticket.swap_atoms, filled, now_ns)
 
     def directs(self, agent: Agent) -> bool:
         """Tell whether a saga decides what this agent does."""
-        return False
+        return agent.instrument in self.execution.markets and self.hands.get(agent.instrument) is agent
+
+    # State
 
     def state(self) -> bytes:
         """Give everything that a restart needs."""
         return msgspec.msgpack.encode(
-            GroupState([hand.market.instrument.key for hand in self.hands.values()], self.latencies.state())
+            GroupState(
+                self._named(),
+                self.latencies.state(),
+                self.sight.state(),
+                self.valuation.state(),
+                self.execution.state(),
+                self.tickets,
+                self._resting_ns,
+                self._halted,
+                self._reduce_only,
+            )
         )
 
     def restore(self, state: bytes) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` gave; with other markets all begins anew, and sagas are the operator's."""
         kept = msgspec.msgpack.decode(state, type=GroupState)
         self.latencies.restore(kept.latencies)
+        if kept.markets != self._named():
+            self._forgotten = Execution.living(kept.execution)
+            return
+        self.sight.restore(kept.sight)
+        self.valuation.restore(kept.valuation)
+        self.execution.restore(kept.execution)
+        self.tickets, self._resting_ns = kept.tickets, kept.resting_ns
+        self._halted, self._reduce_only = kept.halted, kept.reduce_only
+        for market, rule in self.valuation.fees.items():
+            self.planner.set_fee(market, rule)
+
+    def _named(self) -> list[tuple[str, int, int]]:
+        return [(one.key, one.lot_atoms, one.tick_lot_atoms) for one in self.instruments]
+
+
+def _in_quote(region: RegionConfig, instruments: Sequence[Instrument]) -> dict[int, FeeRule]:
+    """Give the rules of venues that charge in the quote asset whoever takes."""
+    venues = {venue.name for venue in region.venues if venue.dialect == "kraken"}
+    return {one.index: FeeRule(one.taker_fee_ppm, True) for one in instruments if one.venue in venues}

@@ -1,0 +1,92 @@
+"""Write down what arbitrage sees, off the loop: for watchers, and never read by the node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agents.arbitrage.depths import depth_of
+from agents.arbitrage.telling import Line, told
+from arbitrage.books import books_text
+from arbitrage.sizing import Depth
+
+if TYPE_CHECKING:
+    from agents.node import Node
+
+PAUSE_S = 0.25
+BOOKS_EVERY = 4
+LINES_MAX = 128
+FILE_BYTES_MAX = 2 << 20
+
+
+def news_file(state: Path, node: str) -> Path:
+    """Give the file of a node's opportunities; what was before its last two million bytes is beside it."""
+    return state / "arbitrage" / f"{node}.jsonl"
+
+
+def books_file(state: Path, node: str) -> Path:
+    """Give the file of a node's books as they last were."""
+    return state / "books" / f"{node}.json"
+
+
+class Scribe:
+    """Gather on the node's loop, a bounded little at a time, and write in a thread.
+
+    A disk that fails stops the writing, not the node.
+    """
+
+    def __init__(self, node: Node, state: Path, log: Callable[[str], None]) -> None:
+        self._node, self._log = node, log
+        self._news, self._books = (
+            news_file(state, node.config.node),
+            books_file(state, node.config.node),
+        )
+        self._instruments = tuple(market.instrument for market in node.markets.values())
+
+    async def run(self) -> None:
+        """Write for ever."""
+        turn = 0
+        try:
+            for path in (self._news, self._books):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                await asyncio.sleep(PAUSE_S)
+                turn += 1
+                lines = self.gather()
+                depths = self.depths() if turn % BOOKS_EVERY == 0 else None
+                if lines or depths is not None:
+                    await asyncio.to_thread(self.write, lines, depths)
+        except OSError as trouble:
+            self._log(f"alarm arbitrage-file: {trouble.strerror}: nothing more is written for watchers")
+
+    def gather(self) -> list[Line]:
+        """Take what is new, as far as one turn's bound allows; what is older is told first."""
+        lines: list[Line] = []
+        config, known = self._node.config, self._instruments
+        for group in self._node.groups:
+            news, name = group.ring.news, group.config.name
+            while news and len(lines) < LINES_MAX:
+                lines.append(told(news.popleft(), config.node, config.region, name, known))
+        return lines
+
+    def depths(self) -> dict[int, Depth]:
+        """Copy the best levels of every market that is believed."""
+        pipeline = self._node.pipeline
+        return {index: depth_of(pipeline, index) for index in self._node.markets if pipeline.believed(index)}
+
+    def write(self, lines: list[Line], depths: dict[int, Depth] | None) -> None:
+        """Append lines, and put the books in place of the last ones."""
+        if lines:
+            with self._news.open("ab") as file:
+                file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+                size = file.tell()
+            if size > FILE_BYTES_MAX:
+                self._news.replace(self._news.with_suffix(".old.jsonl"))
+        if depths is not None:
+            fresh = self._books.with_suffix(".new")
+            fresh.write_text(books_text(self._instruments, depths), encoding="utf-8")
+            fresh.replace(self._books)

@@ -1,0 +1,94 @@
+"""What a group sees: which of its markets are believed, and the best cycle over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from arbitrage.fee import Fees
+from arbitrage.filter import AnomalyFilter
+from arbitrage.graph import PriceGraph
+from arbitrage.ticket import Cycle
+
+if TYPE_CHECKING:
+    from agents.arbitrage.config import ArbitrageConfig
+    from domain.instrument import Instrument
+    from market.pipeline import Pipeline
+
+
+class Sight:
+    """Keep filter and graph in step with the pipeline, by every touch of the group's markets.
+
+    Markets that are stale, doubted or in quarantine leave the graph; their next sound touch brings them back.
+    """
+
+    __slots__ = ("_inside", "_pipeline", "filter", "graph", "markets")
+
+    def __init__(
+        self,
+        config: ArbitrageConfig,
+        instruments: Sequence[Instrument],
+        markets: Iterable[int],
+        pipeline: Pipeline,
+        fees: Fees,
+    ) -> None:
+        self.filter = AnomalyFilter(config.filter, instruments, fees)
+        self.graph = PriceGraph(instruments, config.graph)
+        self.markets = tuple(markets)
+        self._pipeline = pipeline
+        self._inside = [False] * len(instruments)
+
+    def look(self, index: int, now_ns: int) -> bool:
+        """Take a market as it is now; tell whether a cycle that gains passes what improved."""
+        pipeline = self._pipeline
+        bid_ticks, bid_lots, ask_ticks, ask_lots, _, _ = pipeline.touch(index)
+        if pipeline.believed(index) and self.filter.touched(
+            index, bid_ticks, bid_lots, ask_ticks, ask_lots, now_ns
+        ):
+            self._inside[index] = True
+            return self.graph.update(index, bid_ticks, bid_lots, ask_ticks, ask_lots)
+        self._leave(index)
+        return False
+
+    def review(self, now_ns: int) -> None:
+        """Let markets go that are believed no more, though nobody told of them."""
+        for index in self.filter.sweep(now_ns).dropped:
+            self._leave(index)
+        believed = self._pipeline.believed
+        for index in self.markets:
+            if self._inside[index] and not believed(index):
+                self._leave(index)
+
+    def _leave(self, index: int) -> None:
+        if self._inside[index]:
+            self._inside[index] = False
+            self.graph.drop(index)
+
+    def seen(self, index: int) -> tuple[int, int]:
+        """Give a market's touch, zeros where it is not in the graph."""
+        if not self._inside[index]:
+            return 0, 0
+        bid_ticks, _, ask_ticks, _, _, _ = self._pipeline.touch(index)
+        return bid_ticks, ask_ticks
+
+    def others(self, limit: int) -> list[Cycle]:
+        """Give the cycles that gain after the best one."""
+        return self.graph.all(self.graph.config.legs_max, limit)[1:]
+
+    def worth(self, asset: str) -> float:
+        """Give what an atom of an asset is worth in atoms of the anchor, 0 where that is not known."""
+        consensus = self.filter.consensus
+        return consensus.worth[consensus.assets.index(asset)]
+
+    def state(self) -> bytes:
+        """Give everything that decides as data."""
+        return msgspec.msgpack.encode((self.filter.state(), self.graph.state(), self._inside))
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave."""
+        kept, graph, inside = msgspec.msgpack.decode(state, type=tuple[bytes, bytes, list[bool]])
+        self.filter.restore(kept)
+        self.graph.restore(graph)
+        self._inside = inside

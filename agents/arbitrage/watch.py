@@ -1,0 +1,169 @@
+"""`swarm arb watch`: opportunities as they are found, read from the files that nodes write."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from agents.arbitrage.telling import Line
+from domain.errors import ExitCode, SwarmError
+
+PAUSE_S = 0.25
+SHOWN_MAX = 200
+ROWS_NARROW = 12
+TAIL_BYTES = 256 << 10
+STYLES = {"taken": "bold green", "elsewhere": "dim", "filtered": "yellow", "below": "cyan", "unready": "red"}
+
+
+class Tail:
+    """Follow one file that is added to, and put aside when it is long."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = self._at = 0
+        self._rest = b""
+
+    def lines(self) -> list[Line]:
+        """Give what was added since the last time; the first time, the end of what there is."""
+        try:
+            with self._path.open("rb") as file:
+                inode = self._path.stat().st_ino
+                size = file.seek(0, 2)
+                if inode != self._inode or size < self._at:
+                    begun = self._inode != 0
+                    self._inode, self._at = inode, 0 if begun else max(0, size - TAIL_BYTES)
+                    self._rest = b""
+                file.seek(self._at)
+                added = self._rest + file.read()
+                self._at = file.tell()
+        except OSError:
+            return []
+        *whole, self._rest = added.split(b"\n")
+        return [line for each in whole if (line := _read(each)) is not None]
+
+
+def _read(text: bytes) -> Line | None:
+    """Read a line; the first of a tail may be half of one."""
+    try:
+        return msgspec.json.decode(text, type=Line)
+    except msgspec.DecodeError:
+        return None
+
+
+class Watch:
+    """Keep the newest opportunities of all nodes, or of one region's."""
+
+    def __init__(self, state: Path, region: str | None) -> None:
+        self._folder, self._region = state / "arbitrage", region
+        self._tails: dict[Path, Tail] = {}
+        self.latest: OrderedDict[tuple[str, str, int], Line] = OrderedDict()
+
+    def step(self) -> list[Line]:
+        """Take what is new, oldest first."""
+        for path in sorted(self._folder.glob("*.jsonl")):
+            if path not in self._tails and not path.name.endswith(".old.jsonl"):
+                self._tails[path] = Tail(path)
+        if not self._tails:
+            raise SwarmError(
+                "no node writes what arbitrage finds",
+                where=str(self._folder),
+                mend="start a swarm whose regions have an [[arbitrage]] table, or give its --state",
+                code=ExitCode.NOT_RUNNING,
+            )
+        fresh = [line for tail in self._tails.values() for line in tail.lines()]
+        fresh = [line for line in fresh if self._region in (None, line.region)]
+        fresh.sort(key=lambda line: line.ts_ns)
+        for line in fresh:
+            key = (line.node, line.group, line.number)
+            self.latest.pop(key, None)
+            self.latest[key] = line
+            if len(self.latest) > SHOWN_MAX:
+                self.latest.popitem(last=False)
+        return fresh
+
+
+def table(lines: Iterable[Line], rows: int) -> Table:
+    """Draw the newest opportunities, newest first."""
+    drawn = Table(expand=True, box=None, pad_edge=False)
+    for name in ("region", "route", "size"):
+        drawn.add_column(name, overflow="fold")
+    for name in ("touch", "expected", "threshold", "shadow"):
+        drawn.add_column(f"{name} bps", justify="right", no_wrap=True)
+    drawn.add_column("lived ms", justify="right", no_wrap=True)
+    drawn.add_column("outcome", overflow="fold")
+    for line in list(lines)[: -rows - 1 : -1]:
+        drawn.add_row(*_row(line), style=STYLES.get(line.outcome, ""))
+    return drawn
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    route = " → ".join(f"{side} {venue}:{symbol} {lots}".rstrip() for side, venue, symbol, lots in line.legs)
+    return (
+        line.region,
+        route,
+        f"{line.size} {line.asset}".strip(),
+        f"{line.touch_bps:.1f}",
+        _bps(line.expected_bps),
+        _bps(line.threshold.get("total_bps")),
+        _bps(line.shadow_bps),
+        f"{line.lived_ms:.0f}",
+        _outcome(line),
+    )
+
+
+def _bps(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _outcome(line: Line) -> str:
+    parts = [line.outcome, line.reason.replace("_", " ")]
+    if line.limit != 0 or line.figure != 0:
+        parts.append(f"{line.figure:g} against {line.limit:g}")
+    if line.market:
+        parts.append(f"at {line.market}")
+    if line.ended:
+        parts.append(f"→ {line.ended}, {line.profit}")
+    return " ".join(part for part in parts if part)
+
+
+def watch(state: Path, region: str | None, *, as_json: bool, once: bool) -> int:
+    """Show opportunities until told to stop."""
+    watching = Watch(state, region)
+    if as_json:
+        asyncio.run(_print(watching, once))
+    else:
+        asyncio.run(_show(watching, once))
+    return ExitCode.OK
+
+
+async def _print(watching: Watch, once: bool) -> None:
+    while True:
+        for line in watching.step():
+            sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+        sys.stdout.flush()
+        if once:
+            return
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _show(watching: Watch, once: bool) -> None:
+    console = Console()
+    watching.step()
+    if once or not console.is_terminal:
+        console.print(table(watching.latest.values(), SHOWN_MAX))
+        if once:
+            return
+    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        while True:
+            watching.step()
+            rows = max(ROWS_NARROW, console.height // 2)
+            live.update(table(watching.latest.values(), rows), refresh=True)
+            await asyncio.sleep(PAUSE_S)
