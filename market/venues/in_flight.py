@@ -27,6 +27,9 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     deadline_ns: int
 
 
+PLACE = RequestKind.PLACE
+
+
 class InFlight:
     """Match answers to requests by id. Late answers still count: they are remembered up to `late_max`."""
 
@@ -41,7 +44,7 @@ class InFlight:
 
     def full(self, kind: RequestKind) -> bool:
         """Tell whether there is no room; cancels and queries have as much again as new orders."""
-        return len(self._waiting) >= (self._most if kind == RequestKind.PLACE else 2 * self._most)
+        return len(self._waiting) >= (self._most if kind is PLACE else 2 * self._most)
 
     def add(self, request: Request) -> int:
         """Take a request and give it an id."""

@@ -24,7 +24,7 @@ from domain.order_events import (
 from domain.protocols import Clock
 from market.venues.backoff import Backoff
 from market.venues.config import VenueConfig
-from market.venues.in_flight import InFlight, Request, RequestKind, SendQueue
+from market.venues.in_flight import PLACE, InFlight, Request, RequestKind, SendQueue
 from market.venues.link import VenueLink
 from market.venues.rest import RestCalls
 
@@ -106,14 +106,14 @@ class OrderLine:
     def send(self, client_id: int, approved: ApprovedOrder) -> None:
         """Write a new order now."""
         now_ns, intent, link = self._clock.now_ns(), approved.intent, self.link
-        if self._in_flight.full(RequestKind.PLACE) or not link.up.is_set():
+        if self._in_flight.full(PLACE) or not link.up.is_set():
             why: str | None = "in-flight table is full" if link.up.is_set() else "order link is down"
         else:
             why = self._barred(intent, now_ns)
         if why is not None:
             self._soon(OrderRefusedByVenue(client_id, now_ns, NOT_SENT, f"not sent: {why}"))
             return
-        request = Request(RequestKind.PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
+        request = Request(PLACE, client_id, intent.instrument, now_ns + self._timeout_ns)
         request_id = self._in_flight.add(request)
         frame = self._place_frame(request_id, client_id, intent, now_ns)
         if link.paused:

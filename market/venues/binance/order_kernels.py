@@ -62,11 +62,17 @@ def write_hex(text: Text, at: int, number: int, size: int) -> int:
     return at + size
 
 
+@kernel
+def turned(word: np.uint32, by: int) -> np.uint32:
+    """Turn a word to the right."""
+    return np.uint32(word >> by | word << 32 - by)
+
+
 @kernel(ABSORB_SIGNATURE)
 def absorb(text: Text, at: int, cells: Cells) -> None:
     """Take one block of text into the state at work.
 
-    A word stands twice in 64 bits while it is turned, so that a turn is a shift.
+    Words have 32 bits where they are turned, which a processor does at once, and more where they are added.
     """
     for word in range(16):
         place = at + 4 * word
@@ -79,21 +85,21 @@ def absorb(text: Text, at: int, cells: Cells) -> None:
     a, b, c, d = int(cells[STATE]), int(cells[STATE + 1]), int(cells[STATE + 2]), int(cells[STATE + 3])
     e, f, g, h = int(cells[STATE + 4]), int(cells[STATE + 5]), int(cells[STATE + 6]), int(cells[STATE + 7])
     for step in range(64):
-        word = int(cells[SCHEDULE + (step & 15)])
+        added = int(cells[SCHEDULE + (step & 15)])
         if step >= 16:
-            before, after = int(cells[SCHEDULE + (step + 1 & 15)]), int(cells[SCHEDULE + (step + 14 & 15)])
-            early, late = before << 32 | before, after << 32 | after
-            word += (early >> 7 ^ early >> 18 ^ before >> 3) & _MASK
-            word += int(cells[SCHEDULE + (step + 9 & 15)])
-            word = word + ((late >> 17 ^ late >> 19 ^ after >> 10) & _MASK) & _MASK
-            cells[SCHEDULE + (step & 15)] = word
-        twice = e << 32 | e
-        turned = (twice >> 6 ^ twice >> 11 ^ twice >> 25) & _MASK
-        first = h + turned + (g ^ e & (f ^ g)) + int(cells[step]) + word
-        twice = a << 32 | a
-        turned = (twice >> 2 ^ twice >> 13 ^ twice >> 22) & _MASK
-        second = turned + (a & b | c & (a | b))
-        h, g, f, e, d, c, b, a = g, f, e, d + first & _MASK, c, b, a, first + second & _MASK
+            early = np.uint32(cells[SCHEDULE + (step + 1 & 15)])
+            late = np.uint32(cells[SCHEDULE + (step + 14 & 15)])
+            added += int(turned(early, 7) ^ turned(early, 18) ^ early >> 3)
+            added += int(turned(late, 17) ^ turned(late, 19) ^ late >> 10)
+            added = added + int(cells[SCHEDULE + (step + 9 & 15)]) & _MASK
+            cells[SCHEDULE + (step & 15)] = added
+        turning = np.uint32(e)
+        first = h + int(turned(turning, 6) ^ turned(turning, 11) ^ turned(turning, 25))
+        first += (g ^ e & (f ^ g)) + int(cells[step]) + added
+        turning = np.uint32(a)
+        second = first + int(turned(turning, 2) ^ turned(turning, 13) ^ turned(turning, 22))
+        second += a & b | c & (a | b)
+        h, g, f, e, d, c, b, a = g, f, e, d + first & _MASK, c, b, a, second & _MASK
     cells[STATE] = cells[STATE] + a & _MASK
     cells[STATE + 1] = cells[STATE + 1] + b & _MASK
     cells[STATE + 2] = cells[STATE + 2] + c & _MASK
