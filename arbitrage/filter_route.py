@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from arbitrage.episodes import Episodes
 from arbitrage.filter_config import FilterConfig, ms, seconds
 from arbitrage.legs import Legs, canonical, legs_of
@@ -17,31 +19,42 @@ if TYPE_CHECKING:
     from arbitrage.filter import AnomalyFilter
 
 
+class _Course(msgspec.Struct, frozen=True):
+    """What is known of a route whatever its quotes: worked out once.
+
+    `returns` are legs that go back where the leg before came from, on its venue; `pegged` are two coins of
+    one peg, and the market that passes the second.
+    """
+
+    route: Legs
+    returns: tuple[tuple[int, int, int, int], ...]
+    pegged: tuple[tuple[int, int, int], ...]
+    twice: int
+
+
 class RouteJudge:
     """Refuse a cycle for the first reason that holds: its legs', then its own."""
 
     def __init__(
         self, config: FilterConfig, instruments: Sequence[Instrument], markets: AnomalyFilter
     ) -> None:
-        self.config, self._instruments, self._markets = config, instruments, markets
+        self.config, self._markets = config, markets
         self._age_ns, self._age_spread_ns = ms(config.age_ms), ms(config.age_spread_ms)
         self._consensus_ns, self._persist_ns = ms(config.consensus_ms), seconds(config.persist_s)
         self._fee_ns = seconds(config.fee_settle_s)
+        self._flicker_ns = config.flicker_reversals * ms(config.flicker_ms)
         self._lot = [each.lot.value(1) for each in instruments]
         self.episodes = Episodes(config.routes, ms(config.gone_ms))
         self._peg = {asset: members for members in markets.consensus.pegs for asset in members}
+        self._courses: dict[Legs, _Course] = {}
 
     def judge(self, found: Cycle | Ticket, now_ns: int) -> Rejection | None:
         """Give the first reason to refuse, `None` where there is none."""
-        legs = legs_of(found)
-        gain_bps = _gain_bps(found)
-        lived_ns = self._lived_ns(found, legs, gain_bps, now_ns)
+        legs, gain_bps = legs_of(found), _gain_bps(found)
+        course = self._courses.get(legs) or self._planned(legs)
+        lived_ns = self._lived_ns(found, legs, course.route, gain_bps, now_ns)
         detected_ns = found.detected_ns if isinstance(found, Ticket) else now_ns
-        for market, _ in legs:
-            rejection = self._leg(market, detected_ns, now_ns)
-            if rejection is not None:
-                return rejection
-        rejection = self._ages(legs) or self._there_and_back(legs) or self._pegged(legs)
+        rejection = self._legs(legs, detected_ns, now_ns) or self._together(legs, course)
         if rejection is not None:
             return rejection
         if not gain_bps <= self.config.gain_bps:  # true of what is not a number, too
@@ -58,9 +71,31 @@ class RouteJudge:
         """Take back what `state` gave."""
         self.episodes.restore(state)
 
-    # One leg
+    # The legs one by one
 
-    def _leg(self, market: int, detected_ns: int, now_ns: int) -> Rejection | None:
+    def _legs(self, legs: Legs, detected_ns: int, now_ns: int) -> Rejection | None:
+        """Look at all that can be wrong with a leg at once; what it is is found out only where anything is."""
+        markets = self._markets
+        quotes, still, drained_ns = markets.quotes, markets.still, markets.flicker.drained_ns
+        fee_ns = min(detected_ns - 1, now_ns - self._fee_ns)
+        for market, _ in legs:
+            venue = markets.venue[market]
+            if (
+                markets.sound[market] >= 0
+                or not 0 <= now_ns - quotes.heard_ns[market] <= self._age_ns
+                or markets.quarantine.held[market] > 0
+                or markets.venue_quarantine.held[venue] > 0
+                or now_ns - still.venue_moved_ns[venue] > still.quiet_ns
+                or markets.fees.changed_ns[market] > fee_ns
+                or drained_ns[2 * market] - now_ns > self._flicker_ns
+                or drained_ns[2 * market + 1] - now_ns > self._flicker_ns
+            ) and (rejection := self._wrong(market, detected_ns, now_ns)) is not None:
+                return rejection
+            if (rejection := self._deviates(market, now_ns)) is not None:
+                return rejection
+        return None
+
+    def _wrong(self, market: int, detected_ns: int, now_ns: int) -> Rejection | None:
         markets, quotes = self._markets, self._markets.quotes
         heard_ns = quotes.heard_ns[market]
         if (why := markets.sound[market]) >= 0:
@@ -78,16 +113,13 @@ class RouteJudge:
         reversals = markets.flicker.reversals(market, now_ns)
         if reversals > self.config.flicker_reversals:
             return Rejection(RejectReason.FLICKER, reversals, self.config.flicker_reversals, market)
-        return self._deviates(market, now_ns)
+        return None
 
     def _kept_out(self, market: int, now_ns: int) -> Rejection:
         reason = self._markets.why(market) or RejectReason.FROZEN_VENUE
         if reason in {RejectReason.DEVIATION, RejectReason.OTHER_ASSET}:
-            off_bps, limit_bps = (
-                self._markets.consensus.deviation_bps(market),
-                self.config.deviation_leave_bps,
-            )
-            return Rejection(reason, off_bps, limit_bps, market)
+            off_bps = self._markets.consensus.deviation_bps(market)
+            return Rejection(reason, off_bps, self.config.deviation_leave_bps, market)
         if reason is RejectReason.FROZEN_VENUE:
             still = self._markets.still
             quiet_ns = now_ns - still.venue_moved_ns[self._markets.venue[market]]
@@ -107,34 +139,41 @@ class RouteJudge:
 
     # The legs together
 
-    def _ages(self, legs: Legs) -> Rejection | None:
+    def _together(self, legs: Legs, course: _Course) -> Rejection | None:
         heard = self._markets.quotes.heard_ns
-        oldest = min(legs, key=lambda leg: heard[leg[0]])[0]
-        spread_ns = max(heard[market] for market, _ in legs) - heard[oldest]
-        if spread_ns <= self._age_spread_ns:
-            return None
-        return Rejection(RejectReason.AGE_SPREAD, spread_ns, self._age_spread_ns, oldest)
-
-    def _there_and_back(self, legs: Legs) -> Rejection | None:
-        """Refuse what a venue would have to be crossed with itself to offer."""
-        for place, (market, side) in enumerate(legs):
-            after, back = legs[(place + 1) % len(legs)]
-            if self._returns(market, side, after, back):
-                gain_bps = (self._rate(market, side) * self._rate(after, back) - 1) * 10_000
-                if gain_bps > 0 or len(legs) == 2:
-                    return Rejection(RejectReason.TWO_CYCLE, gain_bps, 0.0, after)
-        if len({market for market, _ in legs}) < len(legs):
-            return Rejection(RejectReason.TWO_CYCLE, 0.0, 0.0, legs[0][0])
+        ages = [heard[market] for market, _ in legs]
+        if (spread_ns := max(ages) - min(ages)) > self._age_spread_ns:
+            oldest = legs[ages.index(min(ages))][0]
+            return Rejection(RejectReason.AGE_SPREAD, spread_ns, self._age_spread_ns, oldest)
+        for market, side, after, back in course.returns:
+            gain_bps = (self._rate(market, side) * self._rate(after, back) - 1) * 10_000
+            if gain_bps > 0 or len(legs) == 2:
+                return Rejection(RejectReason.TWO_CYCLE, gain_bps, 0.0, after)
+        if course.twice >= 0:
+            return Rejection(RejectReason.TWO_CYCLE, 0.0, 0.0, course.twice)
+        for asset, other, market in course.pegged:
+            basis_bps = self._markets.consensus.basis_bps((asset, other))
+            if basis_bps > self.config.peg_bps:
+                return Rejection(RejectReason.OFF_PEG, basis_bps, self.config.peg_bps, market)
         return None
 
+    def _planned(self, legs: Legs) -> _Course:
+        """Work a route out; what was worked out is thrown away whole where there is too much of it."""
+        if len(self._courses) >= self.config.routes:
+            self._courses.clear()
+        pairs = zip(legs, legs[1:] + legs[:1], strict=True)
+        returns = tuple((*leg, *after) for leg, after in pairs if self._returns(*leg, *after))
+        twice = legs[0][0] if len({market for market, _ in legs}) < len(legs) else -1
+        course = self._courses[legs] = _Course(canonical(legs), returns, self._pegged(legs), twice)
+        return course
+
     def _returns(self, market: int, side: int, after: int, back: int) -> bool:
+        """Tell whether a leg goes back where the one before came from, which only a crossed venue pays for."""
         consensus, venue = self._markets.consensus, self._markets.venue
         if venue[market] != venue[after]:
             return False
-        there, here = (
-            (consensus.base[market], consensus.quote[market]),
-            (consensus.base[after], consensus.quote[after]),
-        )
+        there = consensus.base[market], consensus.quote[market]
+        here = consensus.base[after], consensus.quote[after]
         return side != back if there == here else side == back and there == here[::-1]
 
     def _rate(self, market: int, side: int) -> float:
@@ -144,21 +183,18 @@ class RouteJudge:
             kept / (quotes.ask_ticks[market] * price) if side > 0 else kept * quotes.bid_ticks[market] * price
         )
 
-    def _pegged(self, legs: Legs) -> Rejection | None:
-        """Refuse to treat coins of one peg as near-equal while they are not."""
-        consensus = self._markets.consensus
+    def _pegged(self, legs: Legs) -> tuple[tuple[int, int, int], ...]:
+        """List the coins that a route passes beside another one of their peg."""
+        consensus, found = self._markets.consensus, list[tuple[int, int, int]]()
         met: dict[int, int] = {}
         for market, _ in legs:
             for asset in (consensus.base[market], consensus.quote[market]):
                 members = self._peg.get(asset)
-                if members is None or met.setdefault(members[0], asset) == asset:
-                    continue
-                basis_bps = consensus.basis_bps((asset, met[members[0]]))
-                if basis_bps > self.config.peg_bps:
-                    return Rejection(RejectReason.OFF_PEG, basis_bps, self.config.peg_bps, market)
-        return None
+                if members is not None and met.setdefault(members[0], asset) != asset:
+                    found.append((met[members[0]], asset, market))
+        return tuple(found)
 
-    def _lived_ns(self, found: Cycle | Ticket, legs: Legs, gain_bps: float, now_ns: int) -> int:
+    def _lived_ns(self, found: Cycle | Ticket, legs: Legs, route: Legs, gain_bps: float, now_ns: int) -> int:
         if (
             not gain_bps >= self.config.persist_gain_bps
             or self._worth(found, legs) < self.config.persist_worth
@@ -166,8 +202,8 @@ class RouteJudge:
             return 0
         moved, before = self._markets.quotes.moved_ns, self._markets.quotes.before_ns
         # The move of now is what made us look: only moves before it could have ended the episode unseen.
-        moved_ns = max(before[market] if moved[market] == now_ns else moved[market] for market, _ in legs)
-        return self.episodes.seen(canonical(legs), moved_ns, now_ns)
+        moved_ns = max([before[market] if moved[market] == now_ns else moved[market] for market, _ in legs])
+        return self.episodes.seen(route, moved_ns, now_ns)
 
     def _worth(self, found: Cycle | Ticket, legs: Legs) -> float:
         """Value what the touch, or the ticket, moves; what cannot be valued is taken to be large."""
@@ -177,7 +213,7 @@ class RouteJudge:
             asset = consensus.quote[market] if found.legs[0].side > 0 else consensus.base[market]
             worth = consensus.worth[asset]
             return found.in_atoms / ATOMS_PER_UNIT * worth if worth > 0 else float("inf")
-        return min(self._touch(market, side) for market, side in legs)
+        return min([self._touch(market, side) for market, side in legs])
 
     def _touch(self, market: int, side: int) -> float:
         quotes, worth = (

@@ -11,7 +11,7 @@ def legs_of(found: Cycle | Ticket) -> Legs:
     """Give (market, side) of every leg in the order of conversion."""
     if isinstance(found, Ticket):
         return found.route
-    return tuple((hop.market, hop.side) for hop in found.hops)
+    return tuple([(hop.market, hop.side) for hop in found.hops])
 
 
 def canonical(legs: Legs) -> Legs:
