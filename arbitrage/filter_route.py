@@ -74,7 +74,7 @@ class RouteJudge:
     # The legs one by one
 
     def _legs(self, legs: Legs, detected_ns: int, now_ns: int) -> Rejection | None:
-        """Look at all that can be wrong with a leg at once; what it is is found out only where anything is."""
+        """Look at all that can be wrong with a leg at once, and find out what only where anything is."""
         markets = self._markets
         quotes, still, drained_ns = markets.quotes, markets.still, markets.flicker.drained_ns
         fee_ns = min(detected_ns - 1, now_ns - self._fee_ns)
@@ -168,7 +168,7 @@ class RouteJudge:
         return course
 
     def _returns(self, market: int, side: int, after: int, back: int) -> bool:
-        """Tell whether a leg goes back where the one before came from, which only a crossed venue pays for."""
+        """Tell whether a leg goes back where the one before came from: only a crossed venue pays for that."""
         consensus, venue = self._markets.consensus, self._markets.venue
         if venue[market] != venue[after]:
             return False
