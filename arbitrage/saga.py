@@ -49,7 +49,7 @@ class Saga:
         facts.now_ns, facts.state = now_ns, int(SagaState.LEGS)
         for place in facts.pending.pop(0):
             leg = facts.plan.legs[place]
-            self._send(Drive(place, Purpose.LEG, leg.side, leg.cap_ticks, leg.size_lots, 0), out)
+            self._send(Drive(place, int(Purpose.LEG), leg.side, leg.cap_ticks, leg.size_lots, 0), out)
         return out
 
     def step(self, event: SagaEvent) -> Actions:
@@ -81,7 +81,8 @@ class Saga:
         if self._settled():
             self._finish(out)
         elif facts.state == SagaState.STUCK and (facts.reason != StuckReason.UNKNOWN or since_ns >= 0):
-            return
+            if news:
+                out.append(facts.ended())
         elif facts.halted:
             if overdue:
                 self._stuck(StuckReason.UNKNOWN, out)
@@ -139,7 +140,7 @@ class Saga:
             for place in facts.pending.pop(0):
                 leg, lots = facts.plan.legs[place], wave_lots(facts, place)
                 if lots > 0 and not facts.exposed(place, True, lots):
-                    self._send(Drive(place, Purpose.LEG, leg.side, leg.cap_ticks, lots, 0), out)
+                    self._send(Drive(place, int(Purpose.LEG), leg.side, leg.cap_ticks, lots, 0), out)
 
     def _drive_on(self, out: Actions) -> bool:
         """Drive lagging legs on; False where that cannot be or costs more than taking the others back."""
@@ -219,7 +220,8 @@ class Saga:
         ledger = facts.ledgers[place]
         ledger.hedges += purpose == Purpose.HEDGE
         ledger.unwinds += purpose == Purpose.UNWIND
-        ledger.ready_ns = facts.now_ns + facts.plan.rules.retry_ns
+        if purpose != Purpose.LEG:
+            ledger.ready_ns = facts.now_ns + facts.plan.rules.retry_ns
         number, instrument = len(facts.orders), facts.plan.legs[place].instrument
         facts.orders.append(LegOrder(place, purpose, side, price, lots, facts.now_ns))
         ioc = int(TimeInForce.IOC)
