@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from agents.arbitrage.scribe import Scribe
 from agents.config import RegionConfig, load_region
 from agents.coordinator_line import CoordinatorLine
 from agents.history import recording
@@ -110,6 +111,8 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         check_clock(node.desk.now_ns, SystemClock().now_ns(), config.node)
         clock = SystemClock(floor_ns=node.desk.now_ns + 1)
         shell = NodeShell(config, recorder, journal, clock, log)
+        if node.groups:
+            shell.beside.append(Scribe(node, state, log).run)
         await connect(shell, instruments, history_root(state), live_word, stack)
         link = LinkClient(config.coordinator.address, keys, server_key)
         await stack.enter_async_context(link)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -52,6 +52,8 @@ class NodeShell:
         self.node: Node = recorder.core
         self._decide, self._keep = self.node.step, recorder.keep
         self.tap: Callable[[Event], None] | None = None
+        # What goes on beside the core for as long as the node runs: it looks, and decides nothing.
+        self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self.latency = LatencyHistogram()
         self.stopping = asyncio.Event()
         self._gc = GcPolicy()
@@ -116,6 +118,7 @@ class NodeShell:
         self._gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             kept = [self._tick(line), self._commit(), line.beat(), line.listen()]
+            kept += [work() for work in self.beside]
             if self.config.hot.spin or self.rehearsal is not None:
                 kept.append(keep_warm(self.config.hot, self._rehearse))
             work = [tasks.create_task(each) for each in kept]

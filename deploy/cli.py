@@ -28,6 +28,7 @@ PARTS = (
     "agents.cli",
     "market.cli",
     "arbitrage.cli",
+    "agents.arbitrage.cli",
     "sim.cli",
     "deploy.kernels",
 )

@@ -6,10 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
+from arbitrage.cli import arb_verbs
 
-def add_arb_commands(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `watch` to `swarm arb`."""
-    command = verbs.add_parser(
+    command = arb_verbs(commands).add_parser(
         "watch",
         help="show opportunities live, each with the reason why it was or was not taken",
         description="Read what the nodes of a running swarm write down; nothing here touches an order's way.",

@@ -12,6 +12,8 @@ import msgspec
 from agents.arbitrage.depths import depth_of
 from agents.arbitrage.telling import Line, told
 from arbitrage.books import books_text
+from arbitrage.fee import FeeRule
+from arbitrage.live import FOLDER
 from arbitrage.sizing import Depth
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PAUSE_S = 0.25
 BOOKS_EVERY = 4
 LINES_MAX = 128
+BOOKS_MAX = 256
 FILE_BYTES_MAX = 2 << 20
 
 
@@ -30,7 +33,7 @@ def news_file(state: Path, node: str) -> Path:
 
 def books_file(state: Path, node: str) -> Path:
     """Give the file of a node's books as they last were."""
-    return state / "books" / f"{node}.json"
+    return state / FOLDER / f"{node}.json"
 
 
 class Scribe:
@@ -46,6 +49,7 @@ class Scribe:
             books_file(state, node.config.node),
         )
         self._instruments = tuple(market.instrument for market in node.markets.values())
+        self._fees: dict[int, FeeRule] = {}
 
     async def run(self) -> None:
         """Write for ever."""
@@ -53,11 +57,17 @@ class Scribe:
         try:
             for path in (self._news, self._books):
                 path.parent.mkdir(parents=True, exist_ok=True)
+            self._news.touch()
             while True:
                 await asyncio.sleep(PAUSE_S)
                 turn += 1
                 lines = self.gather()
-                depths = self.depths() if turn % BOOKS_EVERY == 0 else None
+                depths = None
+                if turn % BOOKS_EVERY == 0:
+                    depths = self.depths()
+                    self._fees = {
+                        m: r for group in self._node.groups for m, r in group.valuation.fees.items()
+                    }
                 if lines or depths is not None:
                     await asyncio.to_thread(self.write, lines, depths)
         except OSError as trouble:
@@ -76,7 +86,14 @@ class Scribe:
     def depths(self) -> dict[int, Depth]:
         """Copy the best levels of every market that is believed."""
         pipeline = self._node.pipeline
-        return {index: depth_of(pipeline, index) for index in self._node.markets if pipeline.believed(index)}
+        doubted = {
+            index
+            for group in self._node.groups
+            for index in group.sight.markets
+            if not group.sight.inside(index)
+        }
+        told = [index for index in self._node.markets if index not in doubted and pipeline.believed(index)]
+        return {index: depth_of(pipeline, index) for index in told[:BOOKS_MAX]}
 
     def write(self, lines: list[Line], depths: dict[int, Depth] | None) -> None:
         """Append lines, and put the books in place of the last ones."""
@@ -88,5 +105,5 @@ class Scribe:
                 self._news.replace(self._news.with_suffix(".old.jsonl"))
         if depths is not None:
             fresh = self._books.with_suffix(".new")
-            fresh.write_text(books_text(self._instruments, depths), encoding="utf-8")
+            fresh.write_text(books_text(self._instruments, depths, self._fees), encoding="utf-8")
             fresh.replace(self._books)

@@ -66,6 +66,10 @@ class Sight:
             self._inside[index] = False
             self.graph.drop(index)
 
+    def inside(self, index: int) -> bool:
+        """Tell whether a market is in the graph."""
+        return self._inside[index]
+
     def seen(self, index: int) -> tuple[int, int]:
         """Give a market's touch, zeros where it is not in the graph."""
         if not self._inside[index]:
