@@ -102,6 +102,9 @@ def _query(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument("sql", metavar="SQL")
     verb.add_argument("--csv", action="store_true", help="print CSV")
     verb.add_argument("--limit", type=_count, default=100, metavar="N", help="rows of a table (default 100)")
+    verb.add_argument(
+        "--seconds", type=_seconds, default=600.0, metavar="S", help="wait so long (default 600)"
+    )
 
 
 def _archive(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

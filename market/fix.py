@@ -35,6 +35,7 @@ class FixFeedCounts(msgspec.Struct):
     gaps: int = 0
     missing_messages: int = 0
     went_back: int = 0
+    crossed_books: int = 0
 
 
 class _Bad(Exception):
@@ -132,6 +133,7 @@ class FixFeed:
         told = head.get(RPT_SEQ)
         sequence = self._sequences[symbol] + 1 if told is None else _whole(told)
         self._sequences[symbol] = sequence
+        self.counts.crossed_books += bool(bids and asks and bids[0][0] >= asks[0][0])
         self.counts.snapshots += 1
         self.counts.trades += len(events)
         return [*events, BookSnapshot(instrument.index, sent_ns, local_ns, sequence, bids, asks)]

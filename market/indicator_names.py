@@ -166,6 +166,7 @@ KINDS: dict[str, Kind] = {
 }
 
 _FORM = re.compile(r"([a-z_]+)(?::([^@]*))?(?:@([a-z0-9]+))?")
+_HEAD = re.compile(r"[a-z_]+")
 _LENGTH = re.compile(r"([1-9][0-9]{0,3})(m|h)")
 
 
@@ -178,6 +179,11 @@ def parse(name: str, where: str = "indicators") -> Named:
     ('tick', 'book', 'trade')
     """
     form = _FORM.fullmatch(name)
+    head = _HEAD.match(name)
+    if form is None and head is not None and head[0] in KINDS:
+        parameters = ", ".join(each.name for each in KINDS[head[0]].parameters) or "none"
+        what = f"has {name[head.end() :]!r} after {head[0]}, which is no list of parameters and no clock"
+        raise _wrong(name, what, where, f"write ema:20@1m; the parameters of {head[0]} are {parameters}")
     kind = KINDS.get(form[1]) if form else None
     if form is None or kind is None:
         raise _wrong(name, "is not an indicator", where, f"one of {', '.join(KINDS)}, as in ema:20@1m")

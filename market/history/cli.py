@@ -60,7 +60,7 @@ def query(arguments: argparse.Namespace) -> int:
     from market.history.query import Query
 
     _there(arguments.root)
-    with Query(arguments.root) as history:
+    with Query(arguments.root, arguments.seconds) as history:
         told, rows = history.run(arguments.sql)
         names = [name if name not in told[:at] else f"{name}_{at + 1}" for at, name in enumerate(told)]
         if arguments.json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from market.history.steps import known_instrument
 from market.rows import rows_of
 
 _READ_BYTES = 1 << 20
+_BEGIN_BYTES = 4_096
+_SEPARATED = re.compile(rb"8=FIX[^\x01=]{0,8}([^\x01=0-9A-Za-z.])9=")
 
 
 class FixInput:
@@ -43,6 +46,8 @@ class FixInput:
         """Give book changes and trades."""
         with opened(self._path, self._progress) as stream:
             while data := stream.read(_READ_BYTES):
+                if self.feed.frames.counts.messages == 0:
+                    _check_separator(data[:_BEGIN_BYTES])
                 yield from self._columns(self.feed.feed(data))
                 self._check()
             yield from self._columns(self.feed.finish())
@@ -83,3 +88,13 @@ class FixInput:
         for _, kind, block in split(np.concatenate(ordered), self._rows):
             yield kind, columns_of(kind, block)
         self._rows += len(events)
+
+
+def _check_separator(begin: bytes) -> None:
+    """Say so where somebody made the separator readable: nothing in such a file holds."""
+    found = _SEPARATED.search(begin)
+    if found is not None:
+        shown = repr(found[1].decode("latin-1"))
+        raise BadInput(
+            f"{shown} separates its fields, not the byte 1: turn it back with tr {shown} '\\001'", 1
+        )

@@ -19,6 +19,9 @@ from market.history.layout import SUFFIX, Kind
 
 _KEYS = ("venue", "symbol", "day")
 _FETCH_ROWS = 10_000
+MEMORY_MB_MAX = 2_048
+SECONDS_MAX = 600.0
+INTERRUPTED_S = 5.0
 # Ticks and lots as decimals: exact, and beside the integers.
 _PRICES = {
     Kind.TICKS: {"bid": "bid_ticks", "ask": "ask_ticks"},
@@ -37,13 +40,14 @@ _SIZES = {
 class Query:
     """Answer SQL. Where `day`, `venue` and `symbol` are given, only their files are read.
 
-    Nothing can be written, and nothing but the history can be read: one statement, and that a SELECT.
+    Nothing can be written, and nothing but the history can be read: one statement, and that a SELECT. It may
+    take `MEMORY_MB_MAX` and, until its rows begin and between them, `seconds_max`; then it is refused.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, seconds_max: float = SECONDS_MAX) -> None:
         import duckdb
 
-        self.root = root.resolve()
+        self.root, self._seconds_max = root.resolve(), seconds_max
         self._alias: tempfile.TemporaryDirectory[str] | None = None
         if glob.escape(str(self.root)) != str(self.root):
             # A folder whose name is a pattern itself is reached by another name.
@@ -59,6 +63,7 @@ class Query:
             raise _damaged(error) from None
         folder = str(self.root).replace("'", "''")
         self._connection.execute(f"SET allowed_directories = ['{folder}']")
+        self._connection.execute(f"SET memory_limit = '{MEMORY_MB_MAX}MB'")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
@@ -97,7 +102,15 @@ class Query:
 
         threading.Thread(target=carry_out, name="query", daemon=True).start()
         try:
-            worked, found = done.get()
+            worked, found = done.get(timeout=self._seconds_max)
+        except queue.Empty:
+            self._connection.interrupt()
+            if not _ended(done):
+                sys.stderr.write("swarm: a question that does not end\n")
+                os._exit(ExitCode.USAGE)
+            raise _refused(
+                f"no answer within {self._seconds_max:g} s: ask for less, or give --seconds"
+            ) from None
         except KeyboardInterrupt:
             # Its thread cannot be ended, nor the process in good order meanwhile; there is nothing to keep.
             sys.stderr.write("swarm: interrupted\n")
@@ -146,6 +159,14 @@ def _nothing(kind: Kind) -> str:
     return f"(SELECT {', '.join(typed)} WHERE false)"
 
 
+def _ended(done: queue.SimpleQueue[tuple[bool, Any]]) -> bool:
+    try:
+        done.get(timeout=INTERRUPTED_S)
+    except queue.Empty:
+        return False
+    return True
+
+
 def _refused(what: str) -> SwarmError:
     return SwarmError(
         what,
@@ -160,6 +181,8 @@ def _told(error: Exception) -> SwarmError:
 
     if "pytz" in str(error):
         return _refused("a time with a zone cannot be shown: cast it to TIMESTAMP")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return _refused(f"the answer needs more than {MEMORY_MB_MAX} MB: ask for less at once")
     if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
         return _damaged(error)
     return _refused(_line(error))

@@ -12,6 +12,9 @@ from domain.errors import ConfigError
 from market.venues.keys import credentials
 
 LIVE_WORD = "real-money"
+# A tenth of what is traded: whatever is more is a figure in another unit.
+FEE_PPM_MAX = 100_000
+_URLS = ("rest_url", "stream_url", "api_url")
 # A simulated venue stands on this machine or in our own network: any other place may take real money.
 _OWN_SUFFIXES = (".local", ".internal", ".localhost", ".lan", ".svc", ".test")
 
@@ -39,22 +42,22 @@ class VenueConfig(BaseModel):
     vault_path: str | None = None
     simulated: bool = True
     live: bool = False
-    maker_fee_ppm: int | None = None
-    taker_fee_ppm: int | None = None
-    connect_timeout_s: float = Field(5.0, gt=0)
-    start_timeout_s: float = Field(10.0, gt=0)
-    request_timeout_s: float = Field(2.0, gt=0)
-    rest_timeout_s: float = Field(5.0, gt=0)
-    ping_idle_s: float = Field(3.0, gt=0)
-    ping_reply_s: float = Field(3.0, gt=0)
-    backoff_min_s: float = Field(0.1, gt=0)
-    backoff_max_s: float = Field(10.0, gt=0)
+    maker_fee_ppm: int | None = Field(None, ge=-FEE_PPM_MAX, le=FEE_PPM_MAX)
+    taker_fee_ppm: int | None = Field(None, ge=-FEE_PPM_MAX, le=FEE_PPM_MAX)
+    connect_timeout_s: float = Field(5.0, gt=0, le=600)
+    start_timeout_s: float = Field(10.0, gt=0, le=3_600)
+    request_timeout_s: float = Field(2.0, gt=0, le=600)
+    rest_timeout_s: float = Field(5.0, gt=0, le=600)
+    ping_idle_s: float = Field(3.0, gt=0, le=600)
+    ping_reply_s: float = Field(3.0, gt=0, le=600)
+    backoff_min_s: float = Field(0.1, gt=0, le=3_600)
+    backoff_max_s: float = Field(10.0, gt=0, le=3_600)
     recv_window_ms: int = Field(2_000, ge=1, le=60_000)
-    in_flight_max: int = Field(256, ge=1)
+    in_flight_max: int = Field(256, ge=1, le=1 << 16)
     snapshot_levels: int | None = Field(None, ge=5, le=5_000)
-    snapshot_concurrency: int = Field(4, ge=1)
-    rest_attempts: int = Field(5, ge=1)
-    dead_man_s: float = Field(60.0, ge=0)
+    snapshot_concurrency: int = Field(4, ge=1, le=64)
+    rest_attempts: int = Field(5, ge=1, le=100)
+    dead_man_s: float = Field(60.0, ge=0, le=86_400)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -63,16 +66,21 @@ class VenueConfig(BaseModel):
             raise ValueError("name both api_key_env and api_secret_env, or vault_path alone")
         if self.dialect == "ccxt" and self.exchange is None:
             raise ValueError("dialect ccxt needs the exchange's name at ccxt in exchange")
+        if self.dialect != "ccxt" and self.exchange is not None:
+            raise ValueError(f"exchange is for dialect ccxt alone, and dialect is {self.dialect}")
+        if self.backoff_max_s < self.backoff_min_s:
+            raise ValueError(
+                f"backoff_max_s {self.backoff_max_s:g} is below backoff_min_s {self.backoff_min_s:g}"
+            )
+        for field in _URLS:
+            check_port(field, getattr(self, field))
         return self
 
     def reached_at(self, host_port: str) -> Self:
         """Move a simulated venue to another host and port; a real one stays where it is."""
         if not self.simulated:
             raise self._refusal("only a simulated venue can be moved from the command line")
-        moved = {
-            field: urlsplit(getattr(self, field))._replace(netloc=host_port).geturl()
-            for field in ("rest_url", "stream_url", "api_url")
-        }
+        moved = {field: urlsplit(getattr(self, field))._replace(netloc=host_port).geturl() for field in _URLS}
         return self.model_copy(update=moved)
 
     def credentials(self) -> tuple[str, str]:
@@ -99,6 +107,16 @@ class VenueConfig(BaseModel):
     def _refusal(self, what: str) -> ConfigError:
         mend = f"real money needs simulated = false, live = true, https, wss, and {LIVE_WORD} in the call"
         return ConfigError(what, where=self.name, mend=mend)
+
+
+def check_port(what: str, url: str) -> None:
+    """Refuse an address whose port is none."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError(f"{what}: the port of {url[:80]} is not within 1 and 65535")
 
 
 def _is_real(url: str) -> bool:

@@ -29,7 +29,7 @@ from sim.exchange.messages import (
 )
 from sim.exchange.recovery import RecordedExchange
 from sim.exchange.server_tickers import Tickers
-from sim.exchange.sign import ApiKey, api_key
+from sim.exchange.sign import ApiKey, api_key, is_key
 from sim.exchange.stream_hub import BestChanged, MarketHub, UserEvent, UserHub
 from sim.exchange.stream_timed import TimedStreams
 from sim.exchange.weights import Weights
@@ -250,6 +250,12 @@ def read_keys(config: ExchangeConfig, environment: Mapping[str, str]) -> dict[st
         name, secret = (
             _variable(config.name, environment, one) for one in (account.api_key_env, account.api_secret_env)
         )
+        if config.dialect == "binance" and not is_key(name):
+            raise ConfigError(
+                f"environment variable {account.api_key_env} is no API key: every request with it is refused",
+                where=config.name,
+                mend="give it 8 to 128 letters, digits, - or _",
+            )
         if config.dialect == "kraken" and not is_secret(secret):
             raise ConfigError(
                 f"environment variable {account.api_secret_env} is not base64, as Kraken's secrets are",

@@ -43,9 +43,14 @@ def ws_payload(params: Mapping[str, str]) -> str:
     return "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "signature")
 
 
+def is_key(name: str) -> bool:
+    """Tell whether a text has the form of an API key."""
+    return _KEY.fullmatch(name) is not None
+
+
 def key_owner(keys: Mapping[str, ApiKey], name: str | None) -> ApiKey:
     """Look a key up."""
-    if name is None or _KEY.fullmatch(name) is None:
+    if name is None or not is_key(name):
         raise DialectError(-2014, "API-key format invalid.", 401)
     owner = keys.get(name)
     if owner is None:

@@ -52,6 +52,34 @@ def changed(folder: Path, *changes: tuple[str, str]) -> Path:
         ('symbol = "SOLUSDT"', 'symbol = "DOGEUSDT"', "trades DOGEUSDT, which tokyo-x does not list"),
         ('venue = "tokyo-x"', 'venue = "osaka-x"', "trades at osaka-x, which is not a venue here"),
         ("[limits]", "[limits", "not a TOML file"),
+        ("indicators = []", 'indicators = ["sma(0)"]', "has '(0)' after sma, which is no list of parameters"),
+        ("indicators = []", 'indicators = ["sma:0"]', "has 0 for period, out of range"),
+        ("indicators = []", 'indicators = ["sma:20", "sma:20"]', "names sma:20 twice"),
+        ("indicators = []", 'indicators = ["rsi:14@7m"]', "has bars of 7m, which do not fill a day"),
+        (
+            "indicators = []",
+            "books = { nope = { depth = 5 } }",
+            "market.books names nope, which is not a venue",
+        ),
+        (
+            "simulated = true",
+            "backoff_min_s = 9.0\nbackoff_max_s = 1.0",
+            "backoff_max_s 1 is below backoff_min_s 9",
+        ),
+        (
+            "simulated = true",
+            "taker_fee_ppm = -99999999999",
+            "venues.0.taker_fee_ppm: Input should be greater",
+        ),
+        ("simulated = true", 'exchange = "okx"', "exchange is for dialect ccxt alone"),
+        ('dialect = "binance"', 'dialect = "ccxt"', "dialect ccxt needs the exchange's name"),
+        ("simulated = true", "connect_timeout_s = inf", "venues.0.connect_timeout_s: Input should be"),
+        ("http://127.0.0.1:7101", "http://127.0.0.1:99999", "rest_url: the port of http://127.0.0.1:99999"),
+        (
+            "tcp://127.0.0.1:7070",
+            "tcp://127.0.0.1:99999",
+            "coordinator: address: the port of tcp://127.0.0.1:99999",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -28,7 +28,13 @@ def test_the_command_line_moves_coordinator_and_venue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "told"), [("nyc-x=h:1", "no venue is named nyc-x"), ("tokyo-x", "not NAME=HOST:PORT")]
+    ("place", "told"),
+    [
+        ("nyc-x=h:1", "no venue is named nyc-x"),
+        ("tokyo-x", "not NAME=HOST:PORT"),
+        ("tokyo-x=h:99999", "not NAME=HOST:PORT"),
+        ("tokyo-x=:1", "not NAME=HOST:PORT"),
+    ],
 )
 def test_a_wrong_place_is_refused(place: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):

@@ -72,7 +72,8 @@ all_venues = pytest.mark.parametrize("venue", CASES, ids=str)
 
 def reached(venue: Case, exchange: Simulated, **changes: Any) -> VenueConfig:
     """Say how the case's adapter reaches the exchange."""
-    return exchange.venue_config(**{"dialect": venue.adapter, "exchange": venue.dialect, **changes})
+    which = {"exchange": venue.dialect} if venue.adapter == "ccxt" else {}
+    return exchange.venue_config(**{"dialect": venue.adapter, **which, **changes})
 
 
 def served(venue: Case) -> AbstractAsyncContextManager[Simulated]:

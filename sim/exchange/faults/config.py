@@ -131,7 +131,7 @@ class FaultSpec(BaseModel):
 def spec_of(body: bytes) -> FaultSpec | str:
     """Read a fault, or say in one line what is wrong with it."""
     try:
-        return FaultSpec.model_validate_json(body)
+        return FaultSpec.model_validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])

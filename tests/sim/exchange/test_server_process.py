@@ -163,6 +163,13 @@ def test_a_port_that_is_not_ours_to_take_is_refused() -> None:
     assert (refused.value.code, refused.value.where) == (ExitCode.CONFIG, "y")
 
 
+@pytest.mark.parametrize("key", ["keyAAAA", "ключ-ключ", "k" * 129, "with space"])
+def test_a_key_that_every_request_would_be_refused_for_is_told_at_the_start(key: str) -> None:
+    with pytest.raises(ConfigError, match="A_KEY is no API key") as refused:
+        read_keys(config(), {"A_KEY": key, "A_SECRET": "secret"})
+    assert refused.value.where == "test-x" and key not in str(refused.value)
+
+
 def test_a_missing_key_names_its_variable() -> None:
     with pytest.raises(ConfigError, match="A_SECRET") as refused:
         read_keys(config(), {"A_KEY": "alice-key-1"})
