@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 
 from arbitrage.graph_columns import (
+    BACKS_AT,
     CHANGED_AT,
     CLASSES,
     EMPTY,
-    HASH_FACTOR,
-    HASH_SHIFT,
+    GAINS_AT,
     HEAT,
     HOT,
     HOT_AT,
@@ -31,12 +31,11 @@ from arbitrage.graph_columns import (
     QUEUE_AT,
     REPAIRS,
     REVERSE,
-    SLOT_MASK,
-    SLOTS_AT,
     SOURCE,
     STARTS_AT,
     STRETCHED,
     TARGET,
+    TARGETS_AT,
     TOPS_AT,
     UNPROVEN,
     VALUE_WORDS,
@@ -60,31 +59,6 @@ FAR = 1e60
 
 
 @kernel
-def pair_between(ints: Ints, source: int, target: int) -> int:
-    """Look up the pair that converts one class into another, -1 where no book does."""
-    key = source * ints[CLASSES] + target
-    mask, at = ints[SLOT_MASK], ints[SLOTS_AT]
-    slot = (key * HASH_FACTOR >> HASH_SHIFT) & mask
-    while ints[at + 2 * slot] != key and ints[at + 2 * slot] != EMPTY:
-        slot = (slot + 1) & mask
-    found: int = ints[at + 2 * slot + 1] if ints[at + 2 * slot] == key else EMPTY
-    return found
-
-
-@kernel
-def heat(ints: Ints, reals: Reals, pair: int) -> float:
-    """Give what a pair's best rate gains at the values that stand: above 1 is not certified."""
-    at, values = ints[PAIRS_AT] + pair * PAIR_WORDS, ints[VALUES_AT]
-    top = reals[ints[TOPS_AT] + pair]
-    gain: float = (
-        top
-        * reals[values + VALUE_WORDS * ints[at + TARGET]]
-        / reals[values + VALUE_WORDS * ints[at + SOURCE]]
-    )
-    return gain
-
-
-@kernel
 def degree(ints: Ints, place: int) -> int:
     """Count the pairs that leave a class."""
     at = ints[STARTS_AT] + place
@@ -93,26 +67,42 @@ def degree(ints: Ints, place: int) -> int:
 
 
 @kernel
+def refresh(ints: Ints, reals: Reals, place: int) -> None:
+    """Work out anew what the pairs of a class gain, seen from both of their ends."""
+    tops, values = ints[TOPS_AT], ints[VALUES_AT]
+    gains, backs = ints[GAINS_AT], ints[BACKS_AT]
+    mine = reals[values + VALUE_WORDS * place]
+    for out in range(ints[ints[STARTS_AT] + place], ints[ints[STARTS_AT] + place + 1]):
+        back = ints[ints[PAIRS_AT] + out * PAIR_WORDS + REVERSE]
+        other = reals[values + VALUE_WORDS * ints[ints[TARGETS_AT] + out]]
+        gain, gain_back = reals[tops + out] * other / mine, reals[tops + back] * mine / other
+        reals[gains + out], reals[backs + out] = gain, gain_back
+        reals[gains + back], reals[backs + back] = gain_back, gain
+
+
+@kernel
 def centre(ints: Ints, reals: Reals, place: int) -> bool:
     """Put one class's value in the middle of what its own pairs allow; leave it where they allow none."""
-    pairs, tops, values = ints[PAIRS_AT], ints[TOPS_AT], ints[VALUES_AT]
-    low, high = 0.0, 0.0
+    pairs, low, high = ints[PAIRS_AT], 0.0, 0.0
     for out in range(ints[ints[STARTS_AT] + place], ints[ints[STARTS_AT] + place + 1]):
-        at = pairs + out * PAIR_WORDS
-        back = ints[at + REVERSE]
-        other = reals[values + VALUE_WORDS * ints[at + TARGET]]
-        if ints[at + HEAT] == 0:
-            low = max(low, reals[tops + out] * other)
-        if ints[pairs + back * PAIR_WORDS + HEAT] == 0:
-            high = max(high, reals[tops + back] / other)
+        gain, back = reals[ints[GAINS_AT] + out], reals[ints[BACKS_AT] + out]
+        if gain > low and (gain <= 1.0 or ints[pairs + out * PAIR_WORDS + HEAT] == 0):
+            low = gain
+        if back > high and (
+            back <= 1.0 or ints[pairs + ints[pairs + out * PAIR_WORDS + REVERSE] * PAIR_WORDS + HEAT] == 0
+        ):
+            high = back
     if low * high > 1.0:
         return False
+    by = 1.0
     if low > 0.0 and high > 0.0:
-        reals[values + VALUE_WORDS * place] = math.sqrt(low / high)
+        by = math.sqrt(low / high)
     elif low > 0.0:
-        reals[values + VALUE_WORDS * place] = low * (1.0 + ALOOF)
+        by = low * (1.0 + ALOOF)
     elif high > 0.0:
-        reals[values + VALUE_WORDS * place] = (1.0 - ALOOF) / high
+        by = (1.0 - ALOOF) / high
+    reals[ints[VALUES_AT] + VALUE_WORDS * place] *= by
+    refresh(ints, reals, place)
     return True
 
 
@@ -140,51 +130,55 @@ def mark_hot(ints: Ints, pair: int, last: int, falling: bool) -> None:
 
 
 @kernel
-def spread(ints: Ints, reals: Reals, pair: int) -> int:
-    """Repair values from one pair on; give 0, or the last pair of a cycle that gains, or -1 for giving up.
+def spread(ints: Ints, reals: Reals, pair: int) -> None:
+    """Repair values from one pair on, or mark it hot where a cycle gains or there is too much to repair.
 
     The end of lower degree gives way: values fall behind the target, or rise ahead of the source. Each class
     remembers the pair that moved it; what would move the end that stays closes a cycle that gains.
     """
-    pairs, tops, values = ints[PAIRS_AT], ints[TOPS_AT], ints[VALUES_AT]
+    pairs, tops, values, old = ints[PAIRS_AT], ints[TOPS_AT], ints[VALUES_AT], ints[OLD_AT]
     queue, parents, waiting, changed = ints[QUEUE_AT], ints[PARENTS_AT], ints[WAITING_AT], ints[CHANGED_AT]
-    at, count = pairs + pair * PAIR_WORDS, ints[CLASSES]
-    falling = degree(ints, ints[at + TARGET]) <= degree(ints, ints[at + SOURCE])
-    first, stays = ints[at + TARGET], ints[at + SOURCE]
+    stays, first = ints[pairs + pair * PAIR_WORDS + SOURCE], ints[pairs + pair * PAIR_WORDS + TARGET]
+    falling = degree(ints, first) <= degree(ints, stays)
     if not falling:
-        first, stays = stays, first
-    anchor, rate = reals[values + VALUE_WORDS * stays], reals[tops + pair]
-    ints[changed], ints[parents + first] = first, pair
-    reals[ints[OLD_AT]] = reals[values + VALUE_WORDS * first]
+        stays, first = first, stays
+    gains, rate = ints[GAINS_AT] if falling else ints[BACKS_AT], reals[tops + pair]
+    reals[old + first], ints[changed], ints[parents + first] = (
+        reals[values + VALUE_WORDS * first],
+        first,
+        pair,
+    )
+    anchor = reals[values + VALUE_WORDS * stays]
     reals[values + VALUE_WORDS * first] = anchor / rate if falling else anchor * rate
-    ints[queue], ints[waiting + first] = first, 1
+    ints[queue] = first
     moved, head, length, outcome, work = 1, 0, 1, 0, WORK_MAX * ints[PAIRS]
     while length > 0 and outcome == 0:
         here = ints[queue + head]
-        head, length = (head + 1) % count, length - 1
+        head, length = (head + 1) % ints[CLASSES], length - 1
         ints[waiting + here] = 0
         value = reals[values + VALUE_WORDS * here]
+        by = reals[old + here] / value if falling else value / reals[old + here]
         for out in range(ints[ints[STARTS_AT] + here], ints[ints[STARTS_AT] + here + 1]):
-            other = ints[pairs + out * PAIR_WORDS + TARGET]
+            gain = reals[gains + out] * by
+            if gain <= 1.0 + CERTAIN:
+                continue
+            other = ints[ints[TARGETS_AT] + out]
             step = out if falling else ints[pairs + out * PAIR_WORDS + REVERSE]
-            rate = reals[tops + step]
-            if rate <= 0.0 or ints[pairs + step * PAIR_WORDS + HEAT] != 0:
-                continue
             theirs = reals[values + VALUE_WORDS * other]
-            if falling and rate * theirs <= value * (1.0 + CERTAIN):
-                continue
-            if not falling and rate * value <= theirs * (1.0 + CERTAIN):
+            if ints[parents + other] != EMPTY:
+                gain *= theirs / reals[old + other] if falling else reals[old + other] / theirs
+            if gain <= 1.0 + CERTAIN or ints[pairs + step * PAIR_WORDS + HEAT] != 0:
                 continue
             if other == stays:
                 outcome = step + 1
                 break
             if ints[parents + other] == EMPTY:
-                ints[changed + moved], reals[ints[OLD_AT] + moved] = other, theirs
+                ints[changed + moved], reals[old + other] = other, theirs
                 moved += 1
-            ints[parents + other] = step
+            ints[parents + other], rate = step, reals[tops + step]
             reals[values + VALUE_WORDS * other] = value / rate if falling else value * rate
             if ints[waiting + other] == 0:
-                ints[queue + (head + length) % count], ints[waiting + other] = other, 1
+                ints[queue + (head + length) % ints[CLASSES]], ints[waiting + other] = other, 1
                 length += 1
         work -= degree(ints, here)
         if work < 0 and outcome == 0:
@@ -195,8 +189,9 @@ def spread(ints: Ints, reals: Reals, pair: int) -> int:
         other = ints[changed + i]
         ints[parents + other], ints[waiting + other] = EMPTY, 0
         if outcome != 0:
-            reals[values + VALUE_WORDS * other] = reals[ints[OLD_AT] + i]
-    return outcome
+            reals[values + VALUE_WORDS * other] = reals[old + other]
+    for i in range(moved if outcome == 0 else 0):
+        refresh(ints, reals, ints[changed + i])
 
 
 @kernel
@@ -217,15 +212,6 @@ def let_go(ints: Ints, place: int) -> None:
 
 
 @kernel
-def stands(ints: Ints, reals: Reals, at: int) -> bool:
-    """Tell whether the witness of a hot pair still gains."""
-    product = 1.0
-    for i in range(ints[at + WITNESS_LEGS]):
-        product *= reals[ints[TOPS_AT] + ints[at + WITNESS + i]]
-    return product > 1.0 + WITNESS_MAX * CERTAIN
-
-
-@kernel
 def settle(ints: Ints, reals: Reals, pair: int) -> None:
     """Make a pair whose rate changed certified or hot, then try again for hot pairs whose witness broke.
 
@@ -239,16 +225,21 @@ def settle(ints: Ints, reals: Reals, pair: int) -> None:
         one = pair if i == hot else ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR]
         at = pairs + one * PAIR_WORDS
         place = ints[at + HEAT] - 1
-        certain = heat(ints, reals, one) <= 1.0 + CERTAIN
+        certain = reals[ints[GAINS_AT] + one] <= 1.0 + CERTAIN
         if place >= 0:
-            if not certain and (i == hot or stands(ints, reals, ints[HOT_AT] + HOT_WORDS * place)):
+            product, witness = 1.0, ints[HOT_AT] + HOT_WORDS * place
+            for j in range(ints[witness + WITNESS_LEGS]):
+                product *= reals[ints[TOPS_AT] + ints[witness + WITNESS + j]]
+            if not certain and (i == hot or product > 1.0 + WITNESS_MAX * CERTAIN):
                 continue
             let_go(ints, place)
         if certain:
             continue
         ints[REPAIRS] += 1
         small, large = ints[at + SOURCE], ints[at + TARGET]
-        if (degree(ints, small), -small) > (degree(ints, large), -large):
+        if degree(ints, small) > degree(ints, large) or (
+            degree(ints, small) == degree(ints, large) and small < large
+        ):
             small, large = large, small
         fits = False
         for end in range(2):
@@ -269,4 +260,6 @@ def level(ints: Ints, reals: Reals) -> None:
     for place in range(ints[CLASSES]):
         at = values + VALUE_WORDS * place
         reals[at] = min(max(reals[at] / by, 1.0 / FAR), FAR)
+    for place in range(ints[CLASSES]):
+        refresh(ints, reals, place)
     ints[STRETCHED] = 0

@@ -8,22 +8,29 @@ then given books, with the swaps between their venues. The legs of a cycle may b
 
 from __future__ import annotations
 
-from arbitrage.certify_kernels import CERTAIN, degree, heat, pair_between
+from arbitrage.certify_kernels import CERTAIN, degree
 from arbitrage.graph_columns import (
+    BACKS_AT,
+    BEST,
+    BEST_AT,
     BOOK_COUNT,
     BOOKS,
     BOOKS_AT,
     CHOSEN_AT,
     CURSOR_AT,
+    EMPTY,
     FLOOR,
     FOUND,
     FOUND_AT,
     FOUND_PRODUCT,
+    GAINS_AT,
+    HEAT,
     HOT,
     HOT_AT,
     HOT_PAIR,
     HOT_WORDS,
     HOTTEST,
+    HUBS_AT,
     LEGS_MAX,
     MARKET_WORDS,
     MARKETS_AT,
@@ -36,9 +43,11 @@ from arbitrage.graph_columns import (
     RATES_AT,
     REVERSE,
     SOURCE,
+    STANDING,
     STARTS_AT,
     SUFFIX_AT,
     TARGET,
+    TARGETS_AT,
     TOPS_AT,
     TURNED_AT,
     VALUE_WORDS,
@@ -69,13 +78,6 @@ def venue_of(ints: Ints, edge: int) -> int:
 
 
 @kernel
-def source_of(ints: Ints, edge: int) -> int:
-    """Give the class that an edge begins from."""
-    source: int = ints[ints[PAIRS_AT] + pair_of(ints, edge) * PAIR_WORDS + SOURCE]
-    return source
-
-
-@kernel
 def swap_rest(ints: Ints, reals: Reals, edge: int, onward: int) -> float:
     """Give what is left of the asset between two legs: all of it at one venue."""
     if venue_of(ints, edge) == venue_of(ints, onward):
@@ -97,13 +99,29 @@ def is_sooner(ints: Ints, one: int, count: int, other: int, others: int) -> bool
 
 
 @kernel
+def pair_between(ints: Ints, source: int, target: int) -> int:
+    """Look up the pair that converts one class into another, -1 where no book does."""
+    mine, theirs = ints[ints[HUBS_AT] + source], ints[ints[HUBS_AT] + target]
+    pair = EMPTY
+    if mine != EMPTY:
+        pair = ints[mine + 2 * target]
+    elif theirs != EMPTY:
+        pair = ints[theirs + 2 * source + 1]
+    else:
+        for out in range(ints[ints[STARTS_AT] + source], ints[ints[STARTS_AT] + source + 1]):
+            if ints[ints[TARGETS_AT] + out] == target:
+                pair = out
+    return pair
+
+
+@kernel
 def visits_once(ints: Ints) -> bool:
-    """Tell whether four chosen edges pass no asset twice at one venue."""
+    """Tell whether four chosen edges, in the order of their path, pass no asset twice at one venue."""
     once = True
     for i in range(2):
-        one, two = ints[CHOSEN_AT + i], ints[CHOSEN_AT + i + 2]
-        if source_of(ints, one) == source_of(ints, two):
-            into, out = venue_of(ints, ints[CHOSEN_AT + (i + 3) % 4]), venue_of(ints, one)
+        one, two = ints[PATH_AT + i] * PAIR_WORDS, ints[PATH_AT + i + 2] * PAIR_WORDS
+        if ints[ints[PAIRS_AT] + one + SOURCE] == ints[ints[PAIRS_AT] + two + SOURCE]:
+            into, out = venue_of(ints, ints[CHOSEN_AT + (i + 3) % 4]), venue_of(ints, ints[CHOSEN_AT + i])
             for j in range(i + 1, i + 3):
                 venue = venue_of(ints, ints[CHOSEN_AT + j])
                 once = once and venue not in (into, out)
@@ -113,26 +131,22 @@ def visits_once(ints: Ints) -> bool:
 @kernel
 def challenge(ints: Ints, reals: Reals, count: int) -> None:
     """Multiply the chosen edges out, from the lowest on, and keep them if nothing found so far is better."""
-    low = 0
+    low, product = 0, 1.0
     for i in range(1, count):
         if ints[CHOSEN_AT + i] < ints[CHOSEN_AT + low]:
             low = i
-    product = 1.0
     for i in range(count):
         edge, onward = ints[CHOSEN_AT + (low + i) % count], ints[CHOSEN_AT + (low + i + 1) % count]
         ints[TURNED_AT + i] = edge
         product *= reals[ints[RATES_AT] + edge] * swap_rest(ints, reals, edge, onward)
     if product <= reals[PRODUCT_MIN] or (count == 4 and not visits_once(ints)):
         return
-    if ints[FOUND] != 0 and (
-        product < reals[FOUND_PRODUCT]
-        or (
-            product == reals[FOUND_PRODUCT]
-            and not is_sooner(ints, int(TURNED_AT), count, int(FOUND_AT), ints[FOUND])
-        )
-    ):
-        return
-    ints[FOUND], reals[FOUND_PRODUCT], reals[FLOOR] = count, product, product * LOOSE
+    if ints[FOUND] != 0:
+        sooner = is_sooner(ints, int(TURNED_AT), count, int(FOUND_AT), ints[FOUND])
+        if product < reals[FOUND_PRODUCT] or (product == reals[FOUND_PRODUCT] and not sooner):
+            return
+    ints[FOUND], reals[FOUND_PRODUCT] = count, product
+    reals[FLOOR] = max(product, reals[STANDING]) * LOOSE
     for i in range(count):
         ints[FOUND_AT + i] = ints[TURNED_AT + i]
 
@@ -153,6 +167,8 @@ def choose_books(ints: Ints, reals: Reals, count: int, fixed: int) -> None:
         ints[CURSOR_AT + leg] += 1
         edge = fixed if alone else ints[ints[BOOKS_AT] + ints[at + BOOKS] + place]
         so_far = reals[PREFIX_AT + leg] * reals[ints[RATES_AT] + edge]
+        if so_far * reals[SUFFIX_AT + leg + 1] < reals[FLOOR]:
+            continue
         if leg > 0:
             so_far *= swap_rest(ints, reals, ints[CHOSEN_AT + leg - 1], edge)
         if so_far * reals[SUFFIX_AT + leg + 1] < reals[FLOOR]:
@@ -178,44 +194,42 @@ def join(
     count: int,
     fixed: int,
 ) -> None:
-    """Close a path by up to three pairs from `place` on; no leg but a known one gains more than `most`.
+    """Close a path by up to three pairs from `place` on; no missing leg gains more than `most`.
 
     Of two ends, the one with fewer pairs is gone on from; the last pair is looked up.
     """
-    pairs, starts = ints[PAIRS_AT], ints[STARTS_AT]
+    pairs, starts, targets, gains = ints[PAIRS_AT], ints[STARTS_AT], ints[TARGETS_AT], ints[GAINS_AT]
     back = degree(ints, target) < degree(ints, source)
-    here = target if back else source
-    for i in range(
-        ints[starts + here] if missing == 3 else 0, ints[starts + here + 1] if missing == 3 else 1
-    ):
+    here, steps = (target, ints[BACKS_AT]) if back else (source, gains)
+    begin, end = (ints[starts + here], ints[starts + here + 1]) if missing == 3 else (0, 1)
+    for i in range(begin, end):
         first, last, gained, spot = source, target, gain, place
         if missing == 3:
-            step = ints[pairs + i * PAIR_WORDS + REVERSE] if back else i
-            gained *= heat(ints, reals, step)
+            gained *= reals[steps + i]
             if gained * most * most < reals[FLOOR]:
                 continue
-            ints[PATH_AT + (place + 2 if back else place)] = step
-            other = ints[pairs + i * PAIR_WORDS + TARGET]
+            ints[PATH_AT + place + (2 if back else 0)] = ints[pairs + i * PAIR_WORDS + REVERSE] if back else i
+            other = ints[targets + i]
             first, last, spot = (source, other, place) if back else (other, target, place + 1)
         behind = degree(ints, last) < degree(ints, first)
-        there = last if behind else first
-        for j in range(
-            ints[starts + there] if missing > 1 else 0, ints[starts + there + 1] if missing > 1 else 1
-        ):
-            here_first, here_last, total, at = first, last, gained, spot
+        there, onward = (last, ints[BACKS_AT]) if behind else (first, gains)
+        begins, ends = (ints[starts + there], ints[starts + there + 1]) if missing > 1 else (0, 1)
+        for j in range(begins, ends):
+            one, two, total, at = first, last, gained, spot
             if missing > 1:
-                step = ints[pairs + j * PAIR_WORDS + REVERSE] if behind else j
-                total *= heat(ints, reals, step)
+                total *= reals[onward + j]
                 if total * most < reals[FLOOR]:
                     continue
-                ints[PATH_AT + (spot + 1 if behind else spot)] = step
-                other = ints[pairs + j * PAIR_WORDS + TARGET]
-                here_first, here_last, at = (first, other, spot) if behind else (other, last, spot + 1)
+                ints[PATH_AT + spot + (1 if behind else 0)] = (
+                    ints[pairs + j * PAIR_WORDS + REVERSE] if behind else j
+                )
+                other = ints[targets + j]
+                one, two, at = (first, other, spot) if behind else (other, last, spot + 1)
             if missing > 0:
-                pair = pair_between(ints, here_first, here_last)
-                if pair < 0:
+                pair = pair_between(ints, one, two)
+                if pair == EMPTY:
                     continue
-                total *= heat(ints, reals, pair)
+                total *= reals[gains + pair]
                 ints[PATH_AT + at] = pair
             if total >= reals[FLOOR]:
                 choose_books(ints, reals, count, fixed)
@@ -227,52 +241,63 @@ def search(ints: Ints, reals: Reals, pair: int, gain: float, fixed: int, hot: in
 
     Between the pair and a hot one, and on from there, up to two legs are missing in all.
     """
-    first, legs_max = ints[PAIRS_AT] + pair * PAIR_WORDS, ints[LEGS_MAX]
+    first, gains = ints[PAIRS_AT] + pair * PAIR_WORDS, ints[GAINS_AT]
     source, target, hottest = ints[first + TARGET], ints[first + SOURCE], reals[HOTTEST]
     ints[PATH_AT] = pair
     for i in range(-1, hot):
-        other, gained, most, enters, leaves = pair, gain, 1.0, ANY, ANY
+        other, gained, most, enters, leaves = pair, gain, 1.0, EMPTY, EMPTY
         if i >= 0:
             other, most = ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR], hottest
-            gained *= heat(ints, reals, other)
+            gained *= reals[gains + other]
             at = ints[PAIRS_AT] + other * PAIR_WORDS
             enters, leaves = ints[at + SOURCE], ints[at + TARGET]
-        if gained * (most * most if i >= 0 else 1.0) < reals[FLOOR]:
+        if gained * most * most < reals[FLOOR]:
             continue
-        for way in range(6):
+        meets, closes = enters == source, leaves == target
+        # Where both hot pairs there are were taken, and cannot be taken again, all others are certified.
+        if i >= 0 and not (meets and closes) and ints[HOT] <= 1 + (ints[first + HEAT] != 0 and other != pair):
+            most = 1.0
+        for way in range(3 if i < 0 else 6):
             # What is missing from `begin` to `end`, at which place, and how many legs that makes.
-            begin, end, place, missing, count, fits = source, target, 1, 1 + way, 2 + way, way < 3
+            begin, end, place, missing, count, fits = source, target, 1, 1 + way, 2 + way, i < 0
             total = gained
             if i >= 0 and way < 3:
-                begin, place, missing, fits = leaves, 2, way, enters == source
-                if way == 0:
-                    fits = fits and leaves == target
+                begin, place, missing, fits = leaves, 2, way, meets and (closes or way > 0)
                 ints[PATH_AT + 1] = other
             elif i >= 0 and way < 5:
-                end, missing, count, fits = enters, way - 2, way, leaves == target
-                ints[PATH_AT + count - 1] = other
+                end, missing, count, fits = enters, way - 2, way, closes
+                ints[PATH_AT + way - 1] = other
             elif i >= 0:
+                begin, place, missing, count = leaves, 3, 1, 4
                 onward = pair_between(ints, source, enters)
-                begin, place, missing, count, fits = leaves, 3, 1, 4, onward >= 0
-                ints[PATH_AT + 1], ints[PATH_AT + 2] = onward, other
+                ints[PATH_AT + 1], ints[PATH_AT + 2], fits = onward, other, onward != EMPTY
                 if fits:
-                    total *= heat(ints, reals, onward)
-            if fits and count <= legs_max:
+                    total *= reals[gains + onward]
+            if fits and count <= ints[LEGS_MAX]:
                 join(ints, reals, begin, end, total, most, place, missing, count, fixed)
 
 
 @kernel
 def look(ints: Ints, reals: Reals, edge: int) -> None:
-    """Find the best cycle through an edge, or of all (ANY): each is found from the last of its hot pairs."""
-    ints[FOUND], reals[FLOOR], most = 0, reals[PRODUCT_MIN] * LOOSE, 1.0
+    """Find the best cycle through an edge, or of all (ANY): each is found from the last of its hot pairs.
+
+    What stands already bounds it: from the start where it is among those looked for, else once one is found.
+    """
+    standing, among, most = 1.0, edge == ANY, 1.0
+    for i in range(ints[BEST]):
+        one, onward = ints[BEST_AT + i], ints[BEST_AT + (i + 1) % ints[BEST]]
+        standing *= reals[ints[RATES_AT] + one] * swap_rest(ints, reals, one, onward)
+        among = among or one == edge
+    ints[FOUND], reals[STANDING] = 0, standing
+    reals[FLOOR] = max(reals[PRODUCT_MIN], standing if among else 0.0) * LOOSE
     for i in range(ints[HOT]):
-        most = max(most, heat(ints, reals, ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR]))
+        most = max(most, reals[ints[GAINS_AT] + ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR]])
     reals[HOTTEST] = most
     for i in range(ints[HOT] if edge == ANY else 1):
         pair, hot = pair_of(ints, edge if edge != ANY else 0), ints[HOT]
         if edge == ANY:
             pair, hot = ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR], i + 1
-        gain = heat(ints, reals, pair)
+        gain = reals[ints[GAINS_AT] + pair]
         if edge != ANY:
             gain *= reals[ints[RATES_AT] + edge] / reals[ints[TOPS_AT] + pair]
         elif gain <= 1.0 + CERTAIN:

@@ -16,17 +16,18 @@ Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 # Header of `ints`: counts and state, then where each table begins in `ints` and in `reals`.
-CLASSES, PAIRS, MARKETS, LEGS_MAX, SLOT_MASK, HOT, UNPROVEN, BEST, FOUND, REPAIRS = range(10)
-MARKETS_AT, PAIRS_AT, STARTS_AT, BOOKS_AT, SLOTS_AT, HOT_AT, QUEUE_AT, PARENTS_AT, CHANGED_AT = range(10, 19)
-WAITING_AT, RATES_AT, SCALES_AT, TOPS_AT, VALUES_AT, OLD_AT, STRETCHED = range(19, 26)
+CLASSES, PAIRS, MARKETS, LEGS_MAX, HOT, UNPROVEN, BEST, FOUND, REPAIRS, STRETCHED = range(10)
+MARKETS_AT, PAIRS_AT, STARTS_AT, TARGETS_AT, BOOKS_AT, HOT_AT, QUEUE_AT, PARENTS_AT = range(10, 18)
+CHANGED_AT, WAITING_AT, HUBS_AT, ROWS_AT = range(18, 22)
+RATES_AT, SCALES_AT, TOPS_AT, GAINS_AT, BACKS_AT, VALUES_AT, OLD_AT = range(22, 29)
 # Up to four each: the best cycle, pairs being walked, edges chosen for them, places, the same edges turned to
 # begin with the lowest, a search's best.
-BEST_AT, PATH_AT, CHOSEN_AT, CURSOR_AT, TURNED_AT, FOUND_AT = 28, 32, 36, 40, 44, 48
+BEST_AT, PATH_AT, CHOSEN_AT, CURSOR_AT, TURNED_AT, FOUND_AT = 32, 36, 40, 44, 48, 52
 INTS_HEADER = 56
 
 # Header of `reals`.
-BEST_PRODUCT, FOUND_PRODUCT, PRODUCT_MIN, FLOOR, HOTTEST = range(5)
-PREFIX_AT, SUFFIX_AT = 5, 10
+BEST_PRODUCT, FOUND_PRODUCT, PRODUCT_MIN, FLOOR, HOTTEST, STANDING = range(6)
+PREFIX_AT, SUFFIX_AT = 6, 11
 REALS_HEADER = 16
 
 # A market: its touch, its venue and the pairs of its two edges; one cache line.
@@ -42,8 +43,8 @@ HOT_WORDS = 16
 # Reals of a market: what one tick is worth, and what a taker keeps. Of a class: value, what a swap leaves.
 SCALE_WORDS, VALUE_WORDS = 2, 2
 EMPTY = -1
-HASH_FACTOR, HASH_SHIFT = 2_654_435_761, 12
-CLASSES_MAX = 1 << 15
+# A class of this many pairs has a row of its own, by which its pairs are looked up.
+HUB_DEGREE = 32
 
 
 class GraphColumns:
@@ -53,25 +54,29 @@ class GraphColumns:
         self, markets: Sequence[tuple[int, int, int]], swap_rests: Sequence[float], legs_max: int
     ) -> None:
         """Take (class of base, class of quote, venue) of every market, and what swaps leave of each class."""
-        assert len(swap_rests) < CLASSES_MAX, f"{len(swap_rests)} assets: there may be {CLASSES_MAX}"
         classes, pairs = len(swap_rests), _paired(markets)
-        slots = 1 << max(4, (4 * len(pairs)).bit_length())
+        degrees = np.bincount([source for source, _ in pairs], minlength=classes)
+        hubs = np.flatnonzero(degrees >= HUB_DEGREE)
         sizes = {
             MARKETS_AT: len(markets) * MARKET_WORDS,
             PAIRS_AT: len(pairs) * PAIR_WORDS,
             STARTS_AT: classes + 1,
+            TARGETS_AT: len(pairs),
             BOOKS_AT: 2 * len(markets),
-            SLOTS_AT: 2 * slots,
             HOT_AT: len(pairs) * HOT_WORDS,
             QUEUE_AT: classes,
             PARENTS_AT: classes,
             CHANGED_AT: classes,
             WAITING_AT: classes,
+            HUBS_AT: classes,
+            ROWS_AT: len(hubs) * 2 * classes,
         }
         real_sizes = {
             RATES_AT: 2 * len(markets),
             SCALES_AT: SCALE_WORDS * len(markets),
             TOPS_AT: len(pairs),
+            GAINS_AT: len(pairs),
+            BACKS_AT: len(pairs),
             VALUES_AT: VALUE_WORDS * classes,
             OLD_AT: classes,
         }
@@ -81,7 +86,7 @@ class GraphColumns:
         for word, place in places.items():
             self.ints[word] = place
         self.ints[[CLASSES, PAIRS, MARKETS]] = classes, len(pairs), len(markets)
-        self.ints[[LEGS_MAX, SLOT_MASK]] = legs_max, slots - 1
+        self.ints[LEGS_MAX] = legs_max
 
         def table(word: int, width: int) -> Ints:
             return self.ints[places[word] : places[word] + sizes[word]].reshape(-1, width)
@@ -91,16 +96,17 @@ class GraphColumns:
 
         self.markets, self.pairs = table(MARKETS_AT, MARKET_WORDS), table(PAIRS_AT, PAIR_WORDS)
         self.starts, self.books = table(STARTS_AT, 1)[:, 0], table(BOOKS_AT, 1)[:, 0]
-        self.hot, self._slots = table(HOT_AT, HOT_WORDS), table(SLOTS_AT, 2)
+        self.hot, self._targets = table(HOT_AT, HOT_WORDS), table(TARGETS_AT, 1)[:, 0]
         self.rates, self.scales = real_table(RATES_AT, 2), real_table(SCALES_AT, SCALE_WORDS)
         self.tops, self.values = real_table(TOPS_AT, 1)[:, 0], real_table(VALUES_AT, VALUE_WORDS)
-        table(PARENTS_AT, 1)[:] = EMPTY
+        self._rows, self._hubs = table(ROWS_AT, 2), table(HUBS_AT, 1)[:, 0]
+        table(PARENTS_AT, 1)[:], self._rows[:], self._hubs[:] = EMPTY, EMPTY, EMPTY
+        self._hubs[hubs] = places[ROWS_AT] + 2 * classes * np.arange(len(hubs))
         self.values[:, 0], self.values[:, 1] = 1.0, swap_rests
         self._fill(markets, pairs)
 
     def _fill(self, markets: Sequence[tuple[int, int, int]], pairs: dict[tuple[int, int], list[int]]) -> None:
         """Number the pairs and tell every market its own."""
-        self._slots[:, 0] = EMPTY
         numbers = {pair: number for number, pair in enumerate(pairs)}
         place = 0
         for (source, target), number in numbers.items():
@@ -112,16 +118,12 @@ class GraphColumns:
                 self.markets[edge >> 1, PAIR + (edge & 1)] = number
             place += len(edges)
             self.starts[source + 1] += 1
-            self._hash(source * len(self.values) + target, number)
+            self._targets[number] = target
+            if self._hubs[source] != EMPTY:
+                row = (int(self._hubs[source]) - int(self.ints[ROWS_AT])) // 2
+                self._rows[row + target] = number, reverse
         np.cumsum(self.starts, out=self.starts)
         self.markets[:, VENUE] = [venue for _, _, venue in markets]
-
-    def _hash(self, key: int, number: int) -> None:
-        mask = int(self.ints[SLOT_MASK])
-        slot = (key * HASH_FACTOR >> HASH_SHIFT) & mask
-        while self._slots[slot, 0] != EMPTY:
-            slot = (slot + 1) & mask
-        self._slots[slot] = key, number
 
 
 def _paired(markets: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int], list[int]]:

@@ -10,6 +10,7 @@ from arbitrage.detect_kernels import ANY, is_sooner, look, pair_of
 from arbitrage.graph_columns import (
     ASK_LOTS,
     ASK_TICKS,
+    BACKS_AT,
     BEST,
     BEST_AT,
     BEST_PRODUCT,
@@ -21,6 +22,7 @@ from arbitrage.graph_columns import (
     FOUND,
     FOUND_AT,
     FOUND_PRODUCT,
+    GAINS_AT,
     HOT,
     MARKET_WORDS,
     MARKETS,
@@ -29,10 +31,15 @@ from arbitrage.graph_columns import (
     PAIRS,
     PAIRS_AT,
     RATES_AT,
+    REVERSE,
     SCALE_WORDS,
     SCALES_AT,
+    SOURCE,
     STRETCHED,
+    TARGET,
     TOPS_AT,
+    VALUE_WORDS,
+    VALUES_AT,
     Ints,
     Reals,
 )
@@ -62,6 +69,11 @@ def set_rate(ints: Ints, reals: Reals, edge: int, rate: float) -> int:
         for i in range(ints[at + BOOKS], ints[at + BOOKS] + ints[at + BOOK_COUNT]):
             best = max(best, reals[rates + ints[ints[BOOKS_AT] + i]])
         reals[top] = best
+    at = ints[PAIRS_AT] + pair * PAIR_WORDS
+    given = ints[VALUES_AT] + VALUE_WORDS * ints[at + SOURCE]
+    got = ints[VALUES_AT] + VALUE_WORDS * ints[at + TARGET]
+    gain = reals[top] * reals[got] / reals[given]
+    reals[ints[GAINS_AT] + pair], reals[ints[BACKS_AT] + ints[at + REVERSE]] = gain, gain
     return 1 if rate > old else -1
 
 
