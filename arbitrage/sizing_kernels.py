@@ -307,7 +307,7 @@ def size_cycle(
     told[WHICH] = -1
     if first <= 1.0 + threshold_ppm / PPM:
         told[REASON], told[LIMIT] = NOT_PROFITABLE, threshold_ppm
-        told[FIGURE] = int(min((first - 1.0) * PPM, 1e15))
+        told[FIGURE] = int(min((first - 1.0) * PPM // 1.0, 1e15))
         return
     told[REASON], told[FIGURE], told[EARNED] = SIZE_TOO_SMALL, 0, 0
     coarsest = 0
