@@ -171,8 +171,7 @@ class AnomalyFilter:
                 self.venue_quarantine.trouble(venue, RejectReason.FROZEN_VENUE, now_ns)
             elif self.still.alive(venue, now_ns):
                 self.venue_quarantine.calm(venue, RejectReason.FROZEN_VENUE, now_ns)
-        self.quarantine.release(RejectReason.FEE_CHANGED, now_ns)
-        self.quarantine.release(RejectReason.BAD_FEE, now_ns)
+        self.quarantine.release(now_ns)
         for _ in range(min(self.config.assets_swept, len(self._by_asset))):
             self._sweep_asset(self._swept, now_ns)
             self._swept = (self._swept + 1) % len(self._by_asset)

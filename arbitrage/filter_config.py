@@ -59,7 +59,7 @@ class FilterConfig(BaseModel):
     gain_bps: float = Field(300.0, gt=0, le=_FAR_BPS)
     persist_s: float = Field(3.0, gt=0, le=_DAY_S)
     persist_gain_bps: float = Field(2.0, ge=0, le=_FAR_BPS)
-    persist_worth: float = Field(100.0, ge=0)
+    persist_worth: float = Field(100.0, ge=0, le=1e15)
     gone_ms: float = Field(1_000.0, gt=0, le=3_600_000)
     routes: int = Field(4_096, ge=1, le=1_000_000)
 

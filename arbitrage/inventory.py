@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,7 @@ from arbitrage.legs import Legs
 from domain.instrument import Instrument
 
 Place = tuple[str, str]  # venue, asset
+Share = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class InventoryConfig(BaseModel):
@@ -22,7 +24,7 @@ class InventoryConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shares: dict[str, dict[str, float]] = {}
+    shares: dict[str, dict[str, Share]] = {}
     slope_bps: float = Field(2.0, ge=0, le=1_000)
     bps_max: float = Field(20.0, ge=0, le=1_000)
     in_flight: int = Field(256, ge=1, le=100_000)

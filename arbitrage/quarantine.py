@@ -40,6 +40,7 @@ class Quarantine:
         self.held = [0] * markets
         self.changes = 0
         self._cases: dict[tuple[int, int], Case] = {}
+        self._timed: dict[tuple[int, int], None] = {}
 
     def trouble(self, market: int, reason: int, now_ns: int) -> bool:
         """Tell that a market is off; true where that puts it out now."""
@@ -87,12 +88,16 @@ class Quarantine:
             self.held[market] += 1
             self.changes += 1
         self._cases[market, reason] = Case(market, reason, now_ns, now_ns, now_ns if calm else -1)
+        self._timed[market, reason] = None
 
-    def release(self, reason: int, now_ns: int) -> None:
-        """Let go those calm ones whose time is served, without looking at them again."""
-        cases = [case for case in self._cases.values() if case.reason == reason and case.calm_ns >= 0]
-        for case in cases:
-            self.calm(case.market, reason, now_ns)
+    def release(self, now_ns: int) -> None:
+        """Let go those put out by `hold` that are calm and have served their time, without another look."""
+        for key in list(self._timed):
+            case = self._cases.get(key)
+            if case is not None and case.calm_ns >= 0:
+                self.calm(*key, now_ns)
+            if key not in self._cases:
+                del self._timed[key]
 
     def why(self, market: int) -> int:
         """Give the reason that has held a market for longest, -1 where none does."""
@@ -109,11 +114,12 @@ class Quarantine:
 
     def state(self) -> bytes:
         """Give every case as data."""
-        return msgspec.msgpack.encode(list(self._cases.values()))
+        return msgspec.msgpack.encode((list(self._cases.values()), list(self._timed)))
 
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave."""
-        cases = msgspec.msgpack.decode(state, type=list[Case])
+        kept = msgspec.msgpack.decode(state, type=tuple[list[Case], list[tuple[int, int]]])
+        cases, self._timed = kept[0], dict.fromkeys(kept[1])
         self._cases = {(case.market, case.reason): case for case in cases}
         self.held = [0] * len(self.held)
         self.changes += 1

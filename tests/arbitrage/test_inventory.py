@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from arbitrage.inventory import Flight, Inventory, InventoryConfig
 from tests.arbitrage.markets import START, markets
@@ -35,6 +36,11 @@ def test_targets_share_out_all_there_is_to_the_atom(
     targets = made.targets("BTC")
     assert all(atoms >= 0 for atoms in targets.values())
     assert sum(targets.values()) == (sum(amounts) if sum(shares) > 0 else 0)
+
+
+def test_a_share_below_zero_is_refused() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        InventoryConfig.model_validate({"shares": {"BTC": {"a": -1}}})
 
 
 def test_an_asset_without_stated_shares_lies_evenly() -> None:

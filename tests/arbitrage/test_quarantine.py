@@ -91,14 +91,14 @@ def test_a_market_held_at_once_comes_back_by_time_alone_only_where_it_is_calm() 
     quarantine = Quarantine(2, TERMS)
     quarantine.hold(0, 7, 100, calm=True)
     quarantine.hold(1, 7, 100, calm=False)
-    quarantine.release(7, 104)
+    quarantine.release(104)
     assert quarantine.markets() == (0, 1)
-    quarantine.release(7, 105)
+    quarantine.release(105)
     assert quarantine.markets() == (1,)
     quarantine.calm(1, 7, 200)
-    quarantine.release(7, 204)
+    quarantine.release(204)
     assert quarantine.markets() == (1,)
-    quarantine.release(7, 205)
+    quarantine.release(205)
     assert quarantine.markets() == ()
 
 
@@ -107,7 +107,7 @@ def test_holding_what_is_held_counts_once_and_begins_its_time_anew() -> None:
     quarantine.hold(0, 7, 100, calm=True)
     quarantine.hold(0, 7, 104, calm=True)
     assert quarantine.held == [1]
-    quarantine.release(7, 106)
+    quarantine.release(106)
     assert quarantine.held == [1]
-    quarantine.release(7, 109)
+    quarantine.release(109)
     assert quarantine.held == [0]
