@@ -37,9 +37,7 @@ class LegOrder(msgspec.Struct, array_like=True):
 
     @property
     def open_lots(self) -> int:
-        """Give what may still fill."""
-        if self.fate == Fate.ENDED:
-            return 0
+        """Give what may still fill, or be told, of an order that has not ended."""
         return max(0, (self.size_lots if self.total_lots < 0 else self.total_lots) - self.filled_lots)
 
     def to(self, fate: Fate, now_ns: int) -> None:

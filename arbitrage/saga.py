@@ -139,7 +139,7 @@ class Saga:
         while facts.pending and not facts.working():
             for place in facts.pending.pop(0):
                 leg, lots = facts.plan.legs[place], wave_lots(facts, place)
-                if lots > 0 and not facts.exposed(place, True, lots):
+                if lots > 0 and not facts.exposed(place, Purpose.LEG, True, lots):
                     self._send(Drive(place, int(Purpose.LEG), leg.side, leg.cap_ticks, lots, 0), out)
 
     def _drive_on(self, out: Actions) -> bool:
@@ -212,7 +212,7 @@ class Saga:
         """Send what is still within the budget after those before it."""
         for one in drives:
             forward = one.side == self.facts.plan.legs[one.leg].side
-            if not self.facts.exposed(one.leg, forward, one.size_lots):
+            if not self.facts.exposed(one.leg, one.purpose, forward, one.size_lots):
                 self._send(one, out)
 
     def _send(self, one: Drive, out: Actions) -> None:

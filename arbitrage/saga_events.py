@@ -19,11 +19,6 @@ class SagaState(IntEnum):
     UNWOUND = 6  # nothing between the legs is left, something was taken back
     RELEASED = 7  # the operator took over what was left
 
-    @property
-    def over(self) -> bool:
-        """Tell whether nothing is sent any more, unless a late fill opens it again."""
-        return self >= SagaState.FLAT
-
 
 class StuckReason(IntEnum):
     """Why a saga stopped sending and alarmed."""

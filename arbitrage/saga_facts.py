@@ -6,8 +6,8 @@ import msgspec
 
 from arbitrage.leg_ledger import Fate, LegLedger, LegOrder
 from arbitrage.plan import SagaPlan
-from arbitrage.saga_events import SagaEnded, SagaState, StuckReason
-from arbitrage.worst_case import SCALE, ahead, leg_costs, values
+from arbitrage.saga_events import Purpose, SagaEnded, SagaState, StuckReason
+from arbitrage.worst_case import SCALE, ahead, alone, leg_costs, values
 
 
 class SagaFacts(msgspec.Struct, array_like=True):
@@ -78,15 +78,21 @@ class SagaFacts(msgspec.Struct, array_like=True):
         """Give the scaled loss so far, residuals counted at cost."""
         return sum(ledger.loss(worth[place], worth[place + 1]) for place, ledger in enumerate(self.ledgers))
 
-    def exposed(self, place: int, forward: bool, lots: int) -> bool:
-        """Tell whether one order more could take the loss, with the way home, beyond what was budgeted."""
+    def exposed(self, place: int, purpose: int, forward: bool, lots: int) -> bool:
+        """Tell whether one order more could take the loss beyond what was budgeted.
+
+        New risk counts with the way home from all that it makes; what brings something home counts alone.
+        """
         worth = values(self.plan.ticket)
         total = self.loss(worth)
         open_lots = self._open_lots()
         open_lots[place][not forward] += lots
         for at, (leg, ledger) in enumerate(zip(self.plan.legs, self.ledgers, strict=True)):
             costs = leg_costs(leg, worth[at : at + 2], ledger.fee_ppm)
-            total += ahead(ledger.lots, open_lots[at], costs)
+            if purpose == Purpose.UNWIND:
+                total += alone(open_lots[at], costs)
+            else:
+                total += ahead(ledger.lots, open_lots[at], costs)
         return total > self.plan.worst_atoms * SCALE
 
     def _open_lots(self) -> list[list[int]]:

@@ -104,7 +104,7 @@ def verdict(facts: SagaFacts, want: Want, purpose: Purpose) -> Drive | Held:
         return Held.NO_QUOTE
     if (touch - price) * side > 0:
         return Held.BEYOND_BOUND
-    if facts.exposed(want.leg, want.forward, lots):
+    if facts.exposed(want.leg, purpose, want.forward, lots):
         return Held.BUDGET
     return Drive(want.leg, int(purpose), int(side), price, lots, touch)
 

@@ -77,3 +77,8 @@ def ahead(lots: int, open_lots: Sequence[int], costs: Costs) -> int:
     forth = forward_lots * costs[0] + home(lots + forward_lots, costs)
     back = back_lots * costs[1] + home(lots - back_lots, costs)
     return max(here, forth, back)
+
+
+def alone(open_lots: Sequence[int], costs: Costs) -> int:
+    """Give the most that open sizes themselves can lose, scaled."""
+    return max(0, open_lots[0] * costs[0], open_lots[1] * costs[1])
