@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agents.strategies import STRATEGIES
 from agents.trades import TradeLog
 from domain.instrument import Instrument
+from market.columns import ASK, BID, LEVEL, REASON, SYMBOL_WORDS, TOUCH_NS
 from market.pipeline import Pipeline
 from market.schedule import Schedule
 from market.venues.venue import book_rules
@@ -32,6 +33,7 @@ class Market:
     """Hold everything of one market."""
 
     __slots__ = (
+        "_cells",
         "account",
         "agents",
         "book",
@@ -51,6 +53,9 @@ class Market:
             instrument, account.wallet(instrument.base), account.wallet(instrument.quote)
         )
         self.book, self.ring = pipeline.book(instrument.index), pipeline.ring(instrument.index)
+        # Read at every tick and fill: what `pipeline.touch` and `pipeline.believed` say, looked up once.
+        begin = pipeline.columns.symbol(instrument.index)
+        self._cells = pipeline.columns.block.data[begin : begin + SYMBOL_WORDS]
         self.trades = TradeLog()
         self.agents: list[Agent] = []
         # Agents of arbitrage groups: not asked by this market, and left alone when it is in doubt.
@@ -60,6 +65,6 @@ class Market:
 
     def touch(self) -> None:
         """Take the touch as the pipeline has it: what asked nobody moved it too."""
-        risk = self.risk
-        risk.bid_ticks, _, risk.ask_ticks, _, _, risk.touched_ns = self.pipeline.touch(self.instrument.index)
-        risk.stale = not self.pipeline.believed(self.instrument.index)
+        risk, cells = self.risk, self._cells
+        risk.bid_ticks, risk.ask_ticks, risk.touched_ns = cells[BID], cells[ASK], cells[TOUCH_NS]
+        risk.stale = cells[REASON] != 0 or cells[LEVEL] != 0
