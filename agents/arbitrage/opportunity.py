@@ -106,8 +106,8 @@ class Ring:
             known.last_ns, known.product, known.seen = now_ns, deal.cycle.product, known.seen + 1
             fresh = known.outcome != outcome or known.reason != reason
             known.legs, known.outcome, known.reason = deal.legs, outcome, reason
-        if refused is not None:
-            known.figure, known.limit, known.market = refused.figure, refused.limit, refused.market
+        figures = (0.0, 0.0, -1) if refused is None else (refused.figure, refused.limit, refused.market)
+        known.figure, known.limit, known.market = figures
         known.parts = deal.parts
         self._open[route] = known
         if len(self._open) > OPEN_MAX:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.arbitrage.depths import depth_of
+from agents.arbitrage.opportunity import Found
 from agents.arbitrage.telling import Line, told
 from arbitrage.books import books_text
 from arbitrage.fee import FeeRule
@@ -78,9 +79,12 @@ class Scribe:
         lines: list[Line] = []
         config, known = self._node.config, self._instruments
         for group in self._node.groups:
-            news, name = group.ring.news, group.config.name
-            while news and len(lines) < LINES_MAX:
-                lines.append(told(news.popleft(), config.node, config.region, name, known))
+            news, fresh = group.ring.news, dict[int, Found]()
+            while news and len(fresh) + len(lines) < LINES_MAX:
+                found = news.popleft()
+                fresh[found.number] = found
+            name = group.config.name
+            lines += [told(each, config.node, config.region, name, known) for each in fresh.values()]
         return lines
 
     def depths(self) -> dict[int, Depth]:

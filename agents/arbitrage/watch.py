@@ -18,7 +18,8 @@ from domain.errors import ExitCode, SwarmError
 
 PAUSE_S = 0.25
 SHOWN_MAX = 200
-ROWS_NARROW = 12
+ROWS_LEAST = 6
+LINES_EACH = 3
 TAIL_BYTES = 256 << 10
 STYLES = {"taken": "bold green", "elsewhere": "dim", "filtered": "yellow", "below": "cyan", "unready": "red"}
 
@@ -91,30 +92,27 @@ class Watch:
 
 
 def table(lines: Iterable[Line], rows: int) -> Table:
-    """Draw the newest opportunities, newest first."""
-    drawn = Table(expand=True, box=None, pad_edge=False)
-    for name in ("region", "route", "size"):
-        drawn.add_column(name, overflow="fold")
-    for name in ("touch", "expected", "threshold", "shadow"):
-        drawn.add_column(f"{name} bps", justify="right", no_wrap=True)
-    drawn.add_column("lived ms", justify="right", no_wrap=True)
-    drawn.add_column("outcome", overflow="fold")
+    """Draw the newest opportunities, newest first; all figures of a route are in bps."""
+    drawn = Table(expand=True, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    drawn.add_column("region", no_wrap=True)
+    drawn.add_column("route", no_wrap=True)
+    for name in ("touch", "expect", "thresh", "shadow"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("outcome", overflow="fold", ratio=1)
     for line in list(lines)[: -rows - 1 : -1]:
         drawn.add_row(*_row(line), style=STYLES.get(line.outcome, ""))
     return drawn
 
 
 def _row(line: Line) -> tuple[str, ...]:
-    route = " → ".join(f"{side} {venue}:{symbol} {lots}".rstrip() for side, venue, symbol, lots in line.legs)
+    legs = [f"{side:4} {venue}:{symbol} {lots}".rstrip() for side, venue, symbol, lots in line.legs]
     return (
         line.region,
-        route,
-        f"{line.size} {line.asset}".strip(),
-        f"{line.touch_bps:.1f}",
+        "\n".join(legs),
+        _bps(line.touch_bps),
         _bps(line.expected_bps),
         _bps(line.threshold.get("total_bps")),
         _bps(line.shadow_bps),
-        f"{line.lived_ms:.0f}",
         _outcome(line),
     )
 
@@ -126,12 +124,21 @@ def _bps(value: float | None) -> str:
 def _outcome(line: Line) -> str:
     parts = [line.outcome, line.reason.replace("_", " ")]
     if line.limit != 0 or line.figure != 0:
-        parts.append(f"{line.figure:g} against {line.limit:g}")
+        parts.append(f"{line.figure:,.6g} against {line.limit:,.6g}")
     if line.market:
         parts.append(f"at {line.market}")
+    if line.size:
+        parts.append(f"{line.size.rstrip('0').rstrip('.')} {line.asset}")
     if line.ended:
-        parts.append(f"→ {line.ended}, {line.profit}")
-    return " ".join(part for part in parts if part)
+        amount, _, asset = line.profit.partition(" ")
+        parts.append(f"→ {line.ended} {float(amount):+.4f} {asset}")
+    asked = [
+        f"{name.removesuffix('_bps')} {bps:.1f}"
+        for name, bps in line.threshold.items()
+        if name != "total_bps" and bps != 0
+    ]
+    after = f"{line.lived_ms:,.0f} ms" + (f"; {', '.join(asked)}" if asked else "")
+    return " ".join(part for part in parts if part) + f"\n{after}"
 
 
 def watch(state: Path, region: str | None, *, as_json: bool, once: bool) -> int:
@@ -164,6 +171,6 @@ async def _show(watching: Watch, once: bool) -> None:
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
             watching.step()
-            rows = max(ROWS_NARROW, console.height // 2)
+            rows = max(ROWS_LEAST, console.height // LINES_EACH)
             live.update(table(watching.latest.values(), rows), refresh=True)
             await asyncio.sleep(PAUSE_S)
