@@ -19,7 +19,7 @@ from domain.instrument import Instrument
 from domain.units import ATOM_DECIMALS, PPM, Step, decimal_text
 
 BYTES_MAX = 256 * 1024 * 1024
-LOT_DECIMALS = 8  # of a book that does not tell its lot
+LOT_DECIMALS, RATE_DECIMALS = 8, 18  # lots of a book that does not tell, and of plain rates
 UNBOUNDED = 10**60  # lots: there is no depth limit to a plain rate, nor a size limit where none is told
 LEVELS_WRITTEN = 20
 
@@ -146,7 +146,8 @@ def _steps(one: BookEntry) -> tuple[Decimals, Decimals]:
     levels = one.bids + one.asks
     tick = one.tick or Decimals(1, max((price.decimals for price, _ in levels), default=0))
     lot = one.lot or Decimals(1, max((size.decimals for _, size in levels), default=0))
-    return tick, lot if one.lot else Decimals(1, max(lot.decimals, LOT_DECIMALS))
+    least = LOT_DECIMALS if one.venue else RATE_DECIMALS
+    return tick, lot if one.lot else Decimals(1, max(lot.decimals, least))
 
 
 def _instrument(index: int, one: BookEntry, decimals: Mapping[str, int]) -> Instrument:

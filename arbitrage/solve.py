@@ -63,7 +63,7 @@ def solve(books: Books, asked: Asked) -> Solution:
     graph = graph_of(books, asked.swap_ppm)
     cycles, legs, complete = _all(graph, asked.legs)
     found = [each for each in (_exact(books, cycle, asked) for cycle in cycles) if each is not None]
-    found.sort(key=lambda each: (-each.product, len(each.path), each.path, each.cycle.hops))
+    found.sort(key=lambda each: (-each.product, len(each.path), each.path, _route(each.cycle)))
     sizer = Sizer(books.instruments, books.fees, asked.swap_ppm, exact=True)
     budget = _budget(books, asked)
     sized = tuple(each._replace(ticket=_ticket(books, each, sizer, budget, asked)) for each in found)
@@ -139,6 +139,10 @@ def _all(graph: PriceGraph, legs: int) -> tuple[list[Cycle], int, bool]:
     if best is not None and all(best.hops != each.hops for each in found):
         found.append(best)
     return found, walked, False
+
+
+def _route(cycle: Cycle) -> tuple[tuple[int, int], ...]:
+    return tuple((hop.market, hop.side) for hop in cycle.hops)
 
 
 def _exact(books: Books, cycle: Cycle, asked: Asked) -> Found | None:
