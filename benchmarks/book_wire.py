@@ -6,10 +6,13 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from benchmarks.kraken_book import OursKraken, PeerKraken
+from benchmarks.kraken_book import frames as kraken_frames
 from benchmarks.result import Result
 from domain.draws import stream
 from domain.instrument import Instrument
@@ -141,10 +144,11 @@ class Peer:
         return tuple([tuple(level) for level in self.book[name][:200]] for name in ("bids", "asks"))  # type: ignore[return-value]
 
 
-async def measured(count: int, levels: int) -> tuple[list[int], list[int]]:
+async def measured(
+    ours: Ours | OursKraken, peer: Peer | PeerKraken, payloads: Frames
+) -> tuple[list[int], list[int]]:
     """Time both on the same frames, in turn, so that a slow moment meets both."""
-    ours, peer, policy = Ours(), Peer(), GcPolicy()
-    payloads = frames(WARM + count, levels)
+    policy = GcPolicy()
     ours.timed(payloads[:WARM])
     peer.timed(payloads[:WARM])
     policy.freeze()
@@ -160,6 +164,17 @@ async def measured(count: int, levels: int) -> tuple[list[int], list[int]]:
     return mine, theirs
 
 
+async def binance(count: int, levels: int) -> tuple[list[int], list[int]]:
+    """Time both on Binance's frames."""
+    return await measured(Ours(), Peer(), frames(WARM + count, levels))
+
+
+async def kraken(count: int) -> tuple[list[int], list[int]]:
+    """Time both on Kraken's frames."""
+    snapshot, *updates = islice(kraken_frames(20), 1 + WARM + count)
+    return await measured(OursKraken(snapshot), PeerKraken(snapshot), updates)
+
+
 def figures(times: list[int], name: str = "") -> dict[str, float]:
     """Give median and 99th percentile in microseconds."""
     p50, p99 = np.percentile(np.array(times), (50, 99)) / 1_000
@@ -167,21 +182,24 @@ def figures(times: list[int], name: str = "") -> dict[str, float]:
 
 
 def run(quick: bool) -> Result:
-    """Measure both in this process: 10 bids and 10 asks a frame, and 20 and 20 beside them."""
+    """Measure both in this process: 10 bids and 10 asks a frame; 20 and 20, and Kraken's, beside them."""
     count = 1_000 if quick else 20_000
-    mine, theirs = asyncio.run(measured(count, 20))
-    mine_40, theirs_40 = asyncio.run(measured(count // 2, 40))
+    mine, theirs = asyncio.run(binance(count, 20))
+    mine_40, theirs_40 = asyncio.run(binance(count // 2, 40))
+    mine_kraken, theirs_kraken = asyncio.run(kraken(count // 2))
     metrics, peer = figures(mine), figures(theirs)
     ratio = round(peer["p50_us"] / metrics["p50_us"], 2)
     metrics |= figures(mine_40, "_40_levels")
     peer |= figures(theirs_40, "_40_levels")
+    metrics |= figures(mine_kraken, "_kraken")
+    peer |= figures(theirs_kraken, "_kraken")
     return Result(
         CASE,
         metrics,
         "ratio >= 10 at p50, p99_us <= 50",
         ratio >= RATIO_MIN and metrics["p99_us"] <= BAR["p99_us"][1],
-        peer="ccxt.pro binance",
+        peer="ccxt.pro binance and kraken",
         peer_metrics=peer,
         ratio=ratio,
-        note="frames of 10 bids and 10 asks; `_40_levels` are 20 and 20; both books are compared at the end",
+        note="frames of 10 bids and 10 asks; `_40_levels` are 20 and 20; books are compared at the end",
     )
