@@ -24,7 +24,7 @@ class CycleSearch:
     """
 
     def __init__(self, columns: GraphColumns, legs_max: int, limit: int, steps_max: int = STEPS_MAX) -> None:
-        self._legs_max, self._limit, self._steps = legs_max, limit, steps_max
+        self._legs_max, self._limit, self._steps, self._steps_max = legs_max, limit, steps_max, steps_max
         self._floor = float(columns.reals[PRODUCT_MIN])
         pairs = columns.markets[:, PAIR : PAIR + 2].reshape(-1)
         self._rates = columns.rates.reshape(-1).tolist()
@@ -82,7 +82,7 @@ class CycleSearch:
             self._steps -= 1
             if self._steps < 0:
                 raise SwarmError(
-                    f"more than {STEPS_MAX:,} steps to walk cycles of {self._legs_max} legs",
+                    f"more than {self._steps_max:,} steps to walk cycles of {self._legs_max} legs",
                     where="the price graph",
                     mend="ask for fewer legs, or for fewer books",
                     code=ExitCode.USAGE,

@@ -161,7 +161,7 @@ class PriceGraph:
 
     def rate(self, hop: Hop) -> float:
         """Give what a hop converts at, after its fee; 0 where there is no price."""
-        return float(self.columns.rates[hop.market, hop.side == BUY])
+        return float(self.columns.rates[hop.market, int(hop.side == BUY)])
 
     @property
     def best(self) -> Cycle | None:

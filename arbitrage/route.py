@@ -62,9 +62,11 @@ class RouteSearch:
                 return product, list(edges)
             names = {self._assets[place] for place in passed}
             for edge in self._live[self._bounds[here] : self._bounds[here + 1]].tolist():
-                there = int(self._target[edge])
-                ahead = float(possible[legs_max - len(edges) - 1, there]) if len(edges) < legs_max else 0.0
-                if ahead == 0 or self._assets[there] in names:
+                there, legs = int(self._target[edge]), legs_max - len(edges) - 1
+                if legs < 0 or self._assets[there] in names:
+                    continue
+                ahead = 1.0 if self._assets[there] == want else float(possible[legs, there])
+                if ahead == 0:
                     continue
                 gained = product * float(self._rates[edge])
                 if edges and self._venue[edges[-1]] != self._venue[edge]:

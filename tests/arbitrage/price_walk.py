@@ -9,30 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arbitrage.graph import GraphConfig, PriceGraph
+from arbitrage.ticket import Cycle
 from domain.instrument import Instrument
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Market = tuple[str, str, str]
 
 ASSETS = "ABCDEFGH"
 VENUES = "xyzuvw"
 
 
-def instrument(venue: str, base: str, quote: str, taker_fee_ppm: int = 0, tick: str = "0.01") -> Instrument:
+def instrument(venue: str, base: str, quote: str, taker_fee_ppm: int = 0) -> Instrument:
     """Build a market of which only the tick and the fee matter."""
-    return Instrument.of(0, venue, base, quote, tick=tick, lot="1", taker_fee_ppm=taker_fee_ppm)
+    return Instrument.of(0, venue, base, quote, tick="0.01", lot="1", taker_fee_ppm=taker_fee_ppm)
 
 
-def random_markets(draw: np.random.Generator, assets: int, venues: int, count: int) -> list[Market]:
-    """Choose different markets; a pair may be quoted either way round, even at one venue."""
+def random_graph(draw: np.random.Generator) -> list[Instrument]:
+    """Choose up to ten different markets; a pair may be quoted either way round, even at one venue."""
+    assets, venues = int(draw.integers(2, 6)), int(draw.integers(1, 5))
     every = [
         (venue, base, quote)
         for venue in VENUES[:venues]
         for base, quote in itertools.permutations(ASSETS[:assets], 2)
     ]
-    chosen = draw.permutation(len(every))[:count].tolist()
-    return [every[place] for place in sorted(chosen)]
+    chosen = draw.permutation(len(every))[: int(draw.integers(1, 11))].tolist()
+    fees = draw.choice([0, 0, 10, 100, 500], len(every)).tolist()
+    markets = [(*every[place], fees[place]) for place in sorted(chosen)]
+    return [instrument(venue, base, quote, fee) for venue, base, quote, fee in markets]
+
+
+def edges_of(cycle: Cycle) -> tuple[int, ...]:
+    """Give a cycle's edges: twice the market, plus one for buying."""
+    return tuple(2 * hop.market + (hop.side == 1) for hop in cycle.hops)
 
 
 class BruteForce:
@@ -109,9 +117,8 @@ def rates_of(graph: PriceGraph, touches: Ints, fees: Ints) -> Floats:
     return rates
 
 
-def walk(draw: np.random.Generator, touches: Ints, count: int, style: str) -> Ints:
+def walk(draw: np.random.Generator, markets: int, count: int, style: str) -> Ints:
     """Draw rows of updates: `wild` prices, `calm` ones near to fair, or `few` different ones that tie."""
-    markets = len(touches)
     rows = np.zeros((count, 6), np.int64)
     rows[:, 0] = draw.integers(0, markets, count)
     if style == "wild":
