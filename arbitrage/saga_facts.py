@@ -101,9 +101,6 @@ class SagaFacts(msgspec.Struct, array_like=True):
         for order in self.working():
             back = order.side != self.plan.legs[order.leg].side
             found[order.leg][back] += order.open_lots
-        for wave in self.pending:
-            for place in wave:
-                found[place][0] += self.plan.legs[place].size_lots
         return found
 
     def realised(self) -> tuple[tuple[str, str, int], ...]:

@@ -336,6 +336,8 @@ class World:
             bound = leg.hedge_ticks if on else leg.unwind_ticks
             assert (send.price_ticks - bound) * send.side <= 0
         assert not (self.reduced and send.purpose != Purpose.UNWIND)
+        if send.purpose != Purpose.LEG:
+            self._check_size(send, leg)
         waited = [self.now_ns - since for since in self.unresolved.values()]
         assert max(waited, default=rules.unknown_ns) >= rules.unknown_ns, (
             "sent while an order's fate is unknown"
@@ -348,6 +350,17 @@ class World:
         ):
             count = sum(one.purpose == purpose for one in [*same, send])
             assert count <= most * (1 + (0 if purpose == Purpose.LEG else self.acks))
+
+    def _check_size(self, send: SendLeg, leg: LegPlan) -> None:
+        """A hedge or unwind pays no more than is over, or gets no more than is missing, between the legs."""
+        left, asset = self.by_asset(), self.plan.ticket.asset
+        base = 0 if leg.base == asset else left.get(leg.base, 0) * send.side
+        quote = 0 if leg.quote == asset else left.get(leg.quote, 0) * -send.side
+        base_atoms = send.size_lots * leg.lot_atoms
+        quote_atoms = send.price_ticks * send.size_lots * leg.tick_lot_atoms
+        # What it gets is less by the fee, so a little more may be bought than is missing.
+        fee = 10**6 + 2 * abs(leg.fee_ppm) + 100
+        assert base_atoms * 10**6 <= -base * fee or quote_atoms * 10**6 <= -quote * fee, (send, left)
 
 
 def charge(leg: LegPlan, side: int, price: int, lots: int) -> tuple[int, str]:

@@ -300,6 +300,17 @@ def test_a_leg_of_a_sequence_that_fills_in_part_is_hedged_beside_the_next() -> N
     assert world.sent[4].leg == 2
 
 
+def test_a_leg_that_is_fed_pays_no_more_than_what_came_in() -> None:
+    world = World(sequential(TRIANGLE))
+    lots = world.sent[0].size_lots
+    world.tell(world.fill(0, lots, fee=(lots * 100_000 * 13 // 10_000, "BTC")))
+    world.tell(world.end(0, lots))
+    send, leg = world.sent[1], world.plan.legs[1]
+    came = lots * 100_000 - lots * 100_000 * 13 // 10_000
+    assert send.price_ticks * send.size_lots * leg.tick_lot_atoms <= came
+    assert send.price_ticks * (send.size_lots + 1) * leg.tick_lot_atoms > came
+
+
 def test_a_rest_below_the_minimums_stops_a_sequence() -> None:
     world = World(sequential(TRIANGLE))
     world.answer(0, 10)
@@ -537,6 +548,24 @@ def test_the_price_goes_step_by_step_to_the_bound_and_no_further() -> None:
     assert prices[0] == leg.touch_ticks - -(-(leg.touch_ticks - leg.unwind_ticks) // 4)
     assert prices[-1] == leg.unwind_ticks
     assert (len(prices), world.saga.facts.reason) == (4, StuckReason.ATTEMPTS)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_very_worst_is_within_the_budget_and_comes_home(route: Route) -> None:
+    world = World(case(route, hedge_ppm=0, hedges_max=0, reopens_max=9, unwinds_max=9, fills_max=1))
+    for send in list(world.sent):
+        world.answer(send.order, 0)
+    for place, leg in enumerate(world.plan.legs):
+        world.quote(place, leg.unwind_ticks, leg.unwind_ticks)
+    for send in list(world.sent):
+        world.tell(world.fill(send.order, send.size_lots))
+        for _ in range(60):
+            world.passed(100 * MS)
+            for order in list(world.open_orders()):
+                world.filled(order)
+        assert world.state == UNWOUND
+    worst = world.plan.worst_atoms
+    assert -worst <= world.ends()[-1].profit_atoms < -worst * 8 // 10
 
 
 def test_no_quote_is_waited_for_as_long_as_patience_lasts() -> None:
