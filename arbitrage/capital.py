@@ -13,6 +13,7 @@ from arbitrage.outcomes import Outcomes
 from arbitrage.ticket import Ticket
 from domain.instrument import Instrument
 
+KEEP_FRAC_MAX = 1.0  # nobody is taken to pay more than it promises, nor to lose more than that
 WORTH_UNIT = 10**15  # worths are whole in this, so that no rounding can exceed a cap
 
 
@@ -85,16 +86,29 @@ class Capital:
     def size_frac(self, legs: Legs, expected_bps: float) -> float:
         """Give the share of the budget that a route deserves, within `route_frac_max`: mean over variance.
 
-        Mean, variance and fill probability lean on the prior as far as there are few shadows.
+        What a route has too few shadows to tell, all routes together tell, and the config where those too
+        are few: mean, variance and fill probability lean on that.
         """
         config, known = self.config, self._outcomes.of(canonical(legs))
+        keep_frac, prior_filled = self._prior()
         lean = config.prior_samples
-        prior_mean = config.prior_keep_frac * expected_bps
-        mean = (known.met * known.shadow_mean_bps + lean * prior_mean) / (known.met + lean)
+        mean = (known.met * known.shadow_mean_bps + lean * keep_frac * expected_bps) / (known.met + lean)
         variance = (known.met * known.shadow_variance + lean * config.prior_bps**2) / (known.met + lean)
-        filled = (known.count * known.filled_frac + lean * config.prior_filled_frac) / (known.count + lean)
+        filled = (known.count * known.filled_frac + lean * prior_filled) / (known.count + lean)
         kelly = mean * 10_000 / variance  # both in bps: mean / variance in fractions
         return min(max(config.kelly_frac * kelly * filled, 0.0), config.route_frac_max)
+
+    def _prior(self) -> tuple[float, float]:
+        """Give how much of its promise a route keeps, and how often one fills, by all routes together."""
+        config, pooled = self.config, self._outcomes.pooled
+        lean, keep_frac = config.prior_samples, 0.0
+        if pooled.expected_mean_bps > 0:
+            keep_frac = min(
+                max(pooled.shadow_mean_bps / pooled.expected_mean_bps, -KEEP_FRAC_MAX), KEEP_FRAC_MAX
+            )
+        keep_frac = (pooled.met * keep_frac + lean * config.prior_keep_frac) / (pooled.met + lean)
+        filled = (pooled.count * pooled.filled_frac + lean * config.prior_filled_frac) / (pooled.count + lean)
+        return keep_frac, filled
 
     def fit(self, ticket: Ticket, worth: float) -> Fit:
         """Say how much of a ticket, sized by the whole depth, may be put in now; `worth` is of its asset."""

@@ -26,20 +26,24 @@ class Outcome(msgspec.Struct, array_like=True):
         self.count += 1
         weight = 1 / min(self.count, memory)
         self.filled_frac += weight * (filled - self.filled_frac)
-        self.expected_mean_bps += weight * (expected_bps - self.expected_mean_bps)
         if met:
             self.met += 1
             weight = 1 / min(self.met, memory)
+            self.expected_mean_bps += weight * (expected_bps - self.expected_mean_bps)
             off_bps = shadow_bps - self.shadow_mean_bps
             self.shadow_mean_bps += weight * off_bps
             self.shadow_variance += weight * (off_bps * off_bps * (1 - weight) - self.shadow_variance)
 
 
 class Outcomes:
-    """Keep up to `routes_max` routes, each with its latest `window` returns; the stalest goes first."""
+    """Keep up to `routes_max` routes, each with its latest `window` returns; the stalest goes first.
+
+    `pooled` is of all routes together: what a route that nobody knows yet is taken for.
+    """
 
     def __init__(self, routes_max: int, window: int, memory: int) -> None:
         self.routes_max, self.window, self.memory = routes_max, window, memory
+        self.pooled = Outcome()
         self._routes: dict[Legs, tuple[Outcome, Window]] = {}
 
     def add(self, route: Legs, expected_bps: float, shadow_bps: float, *, met: bool, filled: bool) -> None:
@@ -47,6 +51,7 @@ class Outcomes:
         known = self._routes.pop(route, (Outcome(), Window(self.window)))
         outcome, window = known
         outcome.add(expected_bps, shadow_bps, met, filled, self.memory)
+        self.pooled.add(expected_bps, shadow_bps, met, filled, self.memory)
         if met:
             window.add(shadow_bps)
         self._routes[route] = known
@@ -70,9 +75,10 @@ class Outcomes:
     def state(self) -> bytes:
         """Give every route's figures as data."""
         kept = [(route, outcome, window.oldest_first()) for route, (outcome, window) in self._routes.items()]
-        return msgspec.msgpack.encode(kept)
+        return msgspec.msgpack.encode((self.pooled, kept))
 
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave."""
-        kept = msgspec.msgpack.decode(state, type=list[tuple[Legs, Outcome, list[float]]])
+        kind = tuple[Outcome, list[tuple[Legs, Outcome, list[float]]]]
+        self.pooled, kept = msgspec.msgpack.decode(state, type=kind)
         self._routes = {route: (outcome, Window(self.window, values)) for route, outcome, values in kept}

@@ -14,6 +14,7 @@ from arbitrage.outcomes import Outcomes
 from arbitrage.shadow_fill import ShadowFill
 from arbitrage.ticket import Ticket
 from domain.instrument import Instrument
+from domain.units import PPM
 
 _NS_PER_MS = 1_000_000
 
@@ -21,7 +22,8 @@ _NS_PER_MS = 1_000_000
 class ShadowConfig(BaseModel):
     """State how much is followed and kept.
 
-    `unwind_bps` is what an unfilled leg is reckoned to cost: the others' surplus goes back at that price.
+    Where legs do not fill alike, the surplus of the others goes back: that is reckoned to cost the dearest
+    leg's taker fee twice, and `unwind_bps` for spread and slippage.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,7 +35,7 @@ class ShadowConfig(BaseModel):
     memory: int = Field(500, ge=1, le=1_000_000)
     latency_ms: float = Field(100.0, ge=0, le=60_000)
     give_up_ms: float = Field(5_000.0, gt=0, le=3_600_000)
-    unwind_bps: float = Field(20.0, ge=0, le=10_000)
+    unwind_bps: float = Field(8.0, ge=0, le=10_000)
 
 
 class Due(msgspec.Struct, frozen=True, array_like=True):
@@ -92,6 +94,7 @@ class Shadows:
         self.outcomes = Outcomes(config.routes, config.window, config.memory)
         self.followed, self.refused, self.abandoned, self.rows_lost = 0, 0, 0, 0
         self._venue = [each.venue for each in instruments]
+        self._fee_bps = [each.taker_fee_ppm * 10_000 / PPM for each in instruments]
         self._pending: dict[int, _Pending] = {}
         self._queue: list[tuple[int, int, int]] = []
         self._rows: deque[ShadowRow] = deque(maxlen=config.rows)
@@ -170,7 +173,8 @@ class Shadows:
             self.abandoned += 1
 
     def _kept(self, pending: _Pending, fills: Sequence[ShadowFill], now_ns: int) -> ShadowRow:
-        row = _row(pending, fills, self.config.unwind_bps, now_ns)
+        fee_bps = max(self._fee_bps[leg.instrument] for leg in pending.ticket.legs)
+        row = _row(pending, fills, 2 * fee_bps + self.config.unwind_bps, now_ns)
         self.rows_lost += len(self._rows) == self.config.rows
         self._rows.append(row)
         met, filled = row.filled_frac_max > 0, row.filled_frac >= 1

@@ -13,7 +13,7 @@ Key = tuple[Legs, tuple[int, ...], int]
 
 
 class Shortfalls:
-    """Keep the latest shortfalls by route and hour, by route, by venues and hour, and by venues.
+    """Keep the latest shortfalls by route and hour, by route, by venues and hour, by venues, and of all.
 
     It holds at most `keys_max` windows of `size` values; the one not added to for longest goes first.
     """
@@ -23,7 +23,7 @@ class Shortfalls:
         self._windows: dict[Key, Window] = {}
 
     def add(self, route: Legs, venues: tuple[int, ...], now_ns: int, shortfall_bps: float) -> None:
-        """Take a shortfall into all four."""
+        """Take a shortfall into all five."""
         for key in _keys(route, venues, now_ns):
             window = self._windows.pop(key, None) or Window(self.size)
             window.add(shortfall_bps)
@@ -57,4 +57,4 @@ class Shortfalls:
 
 def _keys(route: Legs, venues: tuple[int, ...], now_ns: int) -> tuple[Key, ...]:
     hour = now_ns // HOUR_NS % 24
-    return (route, (), hour), (route, (), -1), ((), venues, hour), ((), venues, -1)
+    return (route, (), hour), (route, (), -1), ((), venues, hour), ((), venues, -1), ((), (), -1)

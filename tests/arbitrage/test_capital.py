@@ -64,6 +64,15 @@ def test_few_samples_move_the_share_little() -> None:
     assert before < once < before * 2 < made.size_frac(ROUTES[0], 20.0)
 
 
+def test_where_all_known_routes_lose_a_new_one_is_given_nothing() -> None:
+    made = capital(prior_bps=100, kelly_frac=0.02, route_frac_max=1)
+    new = made.size_frac(ROUTES[3], 10.0)
+    paid(made, 0, *[-20.0] * 60)
+    assert made.size_frac(ROUTES[3], 10.0) == 0
+    paid(made, 1, *[9.0] * 600)
+    assert made.size_frac(ROUTES[3], 10.0) > new > 0
+
+
 def test_a_route_that_seldom_fills_is_given_less() -> None:
     made = capital(prior_bps=100, kelly_frac=0.01, route_frac_max=1)
     paid(made, 0, *[10.0] * 50)

@@ -74,10 +74,10 @@ def test_what_the_books_pay_less_comes_off() -> None:
 
 
 def test_a_leg_that_is_left_is_paid_for() -> None:
-    follower = shadows(unwind_bps=20)
+    follower = shadows(unwind_bps=5)  # and twice the fee of 10 bps
     follower.follow(ticket(*SPATIAL), {"a": 0, "b": 0})
     row = settled(follower, START, (1, 1), (0.25, 1))
-    assert row.shadow_bps == pytest.approx(0.25 * 10 - 0.75 * 20)
+    assert row.shadow_bps == pytest.approx(0.25 * 10 - 0.75 * 25)
     assert (row.filled_frac, row.filled_frac_max) == (0.25, 1)
 
 
