@@ -8,7 +8,6 @@ import msgspec
 
 from arbitrage.plan import LegPlan
 from arbitrage.saga_events import LegFilled
-from domain.order import Side
 from domain.units import PPM, fee_atoms
 
 
@@ -83,7 +82,7 @@ class LegLedger(msgspec.Struct, array_like=True):
         """Add a fill's amounts and its fee."""
         base, quote = fill.size_lots * leg.lot_atoms, fill.price_ticks * fill.size_lots * leg.tick_lot_atoms
         self.lots += fill.size_lots * side * leg.side
-        if leg.side == Side.BUY:
+        if leg.side > 0:
             self.got_atoms += side * base
             self.paid_atoms += side * quote
         else:
@@ -94,9 +93,9 @@ class LegLedger(msgspec.Struct, array_like=True):
         elif fill.fee_asset == leg.pay_asset:
             self.paid_atoms += fill.fee_atoms
         else:
-            in_quote = side == Side.SELL or leg.fee_in_quote
+            in_quote = side < 0 or leg.fee_in_quote
             shadow = max(0, fee_atoms(quote if in_quote else base, self.fee_ppm))
-            if in_quote == (leg.side == Side.SELL):
+            if in_quote == (leg.side < 0):
                 self.shadow_got_atoms += shadow
             else:
                 self.shadow_paid_atoms += shadow

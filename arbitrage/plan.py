@@ -8,7 +8,6 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from arbitrage.ticket import Ticket
-from domain.order import Side
 
 _MS = 1_000_000
 Ppm = Annotated[int, Field(ge=0, le=500_000)]
@@ -97,12 +96,12 @@ class LegPlan(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def pay_asset(self) -> str:
         """Name what the leg gives away."""
-        return self.quote if self.side == Side.BUY else self.base
+        return self.quote if self.side > 0 else self.base
 
     @property
     def get_asset(self) -> str:
         """Name what the leg receives."""
-        return self.base if self.side == Side.BUY else self.quote
+        return self.base if self.side > 0 else self.quote
 
 
 class SagaPlan(msgspec.Struct, frozen=True, array_like=True):

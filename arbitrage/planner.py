@@ -12,7 +12,6 @@ from arbitrage.saga_events import NoSaga, NoSagaReason
 from arbitrage.ticket import Leg, Ticket
 from arbitrage.worst_case import worst_atoms
 from domain.instrument import Instrument
-from domain.order import Side
 from domain.units import PPM, fee_atoms
 
 _MS = 1_000_000
@@ -79,7 +78,7 @@ class Planner:
         asset = ticket.asset
         for place, (leg, view) in enumerate(zip(ticket.legs, views, strict=True)):
             one = self._instruments[leg.instrument]
-            pays, gets = (one.quote, one.base) if leg.side == Side.BUY else (one.base, one.quote)
+            pays, gets = (one.quote, one.base) if leg.side > 0 else (one.base, one.quote)
             if pays != asset or min(leg.size_lots, leg.price_ticks, leg.pay_atoms, leg.get_atoms) <= 0:
                 return NoSaga(NoSagaReason.BAD_TICKET, place, 0)
             if min(view.bid_ticks, view.ask_ticks) <= 0:
@@ -93,7 +92,7 @@ class Planner:
         config, fee = self.config, self._fees[leg.instrument]
         one = self._instruments[leg.instrument]
         cap = leg.price_ticks
-        if leg.side == Side.BUY:
+        if leg.side > 0:
             touch = view.bid_ticks
             hedge = cap + cap * config.hedge_ppm // PPM
             unwind = max(1, touch - touch * config.unwind_ppm // PPM)
@@ -127,7 +126,7 @@ class Planner:
 
 def pays_atoms(leg: LegPlan) -> int:
     """Give what a leg pays at most for its whole size."""
-    if leg.side == Side.SELL:
+    if leg.side < 0:
         return leg.size_lots * leg.lot_atoms
     notional = leg.cap_ticks * leg.size_lots * leg.tick_lot_atoms
     return notional + (fee_atoms(notional, leg.fee_ppm) if leg.fee_in_quote else 0)
@@ -156,7 +155,7 @@ def _waves(legs: Sequence[LegPlan], views: Sequence[LegView]) -> Waves | NoSaga:
             free[key] = left
     places = range(len(legs))
     if all(funded):
-        return (tuple(sorted(places, key=lambda place: (-views[place].latency_ns, place))),)
+        return (tuple(sorted(places, key=lambda place: -views[place].latency_ns)),)
     farthest = max(view.latency_ns for view in views)
     scores = [hardness(leg, view, farthest) for leg, view in zip(legs, views, strict=True)]
     done: list[int] = []

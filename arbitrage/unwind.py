@@ -16,7 +16,6 @@ from arbitrage.leg_ledger import LegLedger
 from arbitrage.plan import LegPlan
 from arbitrage.saga_events import Purpose
 from arbitrage.saga_facts import SagaFacts
-from domain.order import Side
 from domain.units import PPM
 
 
@@ -88,7 +87,7 @@ def verdict(facts: SagaFacts, want: Want, purpose: Purpose) -> Drive | Held:
     leg, ledger, rules = facts.plan.legs[want.leg], facts.ledgers[want.leg], facts.plan.rules
     side = leg.side if want.forward else -leg.side
     price = leg.hedge_ticks if want.forward else _reach(facts, leg, ledger)
-    touch = ledger.ask_ticks if side == Side.BUY else ledger.bid_ticks
+    touch = ledger.ask_ticks if side > 0 else ledger.bid_ticks
     lots = _sized(leg, ledger, want, side, price, touch)
     if lots < leg.size_lots_min or price * lots * leg.tick_lot_atoms < leg.notional_atoms_min:
         return Held.DUST
@@ -120,7 +119,7 @@ def _reach(facts: SagaFacts, leg: LegPlan, ledger: LegLedger) -> int:
 def _sized(leg: LegPlan, ledger: LegLedger, want: Want, side: int, price: int, touch: int) -> int:
     """Give the whole lots that pay no more, and get no more, than is wanted; the larger where both are."""
     fee = ledger.fee_ppm
-    if side == Side.BUY:
+    if side > 0:
         pays = price * leg.tick_lot_atoms * (PPM + (fee if leg.fee_in_quote else 0))
         gets = leg.lot_atoms * (PPM - (0 if leg.fee_in_quote else fee))
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from arbitrage.saga_facts import SagaFacts
-from domain.order import Side
 from domain.units import PPM
 
 
@@ -25,7 +24,7 @@ def _payable(facts: SagaFacts, place: int) -> int:
     """Give the lots that what the leg before brought, and nobody has spent, pays at the cap."""
     leg = facts.plan.legs[place]
     came = facts.ledgers[(place - 1) % len(facts.ledgers)].got_atoms - facts.ledgers[place].paid_atoms
-    if leg.side == Side.SELL:
+    if leg.side < 0:
         return came // leg.lot_atoms
     fee = leg.fee_ppm if leg.fee_in_quote else 0
     return came * PPM // (leg.cap_ticks * leg.tick_lot_atoms * (PPM + fee))

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from arbitrage.plan import LegPlan
 from arbitrage.ticket import Ticket
-from domain.order import Side
 from domain.units import PPM
 
 # Values are in 2^-64 of an atom of the ticket's asset: an asset a billion times cheaper still has one.
@@ -32,17 +31,18 @@ def values(ticket: Ticket) -> tuple[int, ...]:
 
 def cost(leg: LegPlan, side: int, price_ticks: int, value: Sequence[int], fee_ppm: int) -> int:
     """Give the scaled loss of trading one lot at a price; `value` is of what the leg pays and gets."""
-    worth_base, worth_quote = (value[1], value[0]) if leg.side == Side.BUY else (value[0], value[1])
+    paid, got = value
+    worth_base, worth_quote = (got, paid) if leg.side > 0 else (paid, got)
     base, quote = worth_base * leg.lot_atoms, worth_quote * price_ticks * leg.tick_lot_atoms
-    charged = quote if side == Side.SELL or leg.fee_in_quote else base
-    fee = -(-charged * fee_ppm // PPM)
-    return (quote - base if side == Side.BUY else base - quote) + fee
+    if side < 0:
+        return base - quote - -quote * fee_ppm // PPM
+    return quote - base - -(quote if leg.fee_in_quote else base) * fee_ppm // PPM
 
 
 def leg_costs(leg: LegPlan, value: Sequence[int], fee_ppm: int) -> Costs:
     """Give the scaled loss a lot of doing a leg and of taking it back, each at its worst; back is no gain."""
-    forward = cost(leg, leg.side, leg.hedge_ticks, value, fee_ppm)
-    return forward, max(0, cost(leg, -leg.side, leg.unwind_ticks, value, fee_ppm))
+    back = cost(leg, -leg.side, leg.unwind_ticks, value, fee_ppm)
+    return cost(leg, leg.side, leg.hedge_ticks, value, fee_ppm), back if back > 0 else 0
 
 
 def worst_atoms(ticket: Ticket, legs: Sequence[LegPlan], fills_max: int, fee_step_atoms: int) -> int:
@@ -58,7 +58,7 @@ def worst_atoms(ticket: Ticket, legs: Sequence[LegPlan], fills_max: int, fee_ste
         forward, back = leg_costs(leg, between, leg.fee_ppm)
         there_and_back = max(0, forward + back)
         total += there_and_back * leg.size_lots
-        worth = (between[1] if leg.side == Side.BUY else between[0]) * leg.lot_atoms
+        worth = between[leg.side > 0] * leg.lot_atoms
         worst_ppm = max(worst_ppm, -(-(there_and_back + max(0, -forward)) * PPM // worth))
         rounding += max(between) * fills_max * fee_step_atoms
     for _ in legs:
