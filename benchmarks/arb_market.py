@@ -1,4 +1,4 @@
-"""A market of 4,200 books over 20 venues, and updates of it, for the cases that detect arbitrage.
+"""A market of many books over some venues, and updates of it, for the cases that detect arbitrage.
 
 Every venue quotes its assets in USDT, the larger ones also in USDC, BTC, ETH and EUR. Fees are 1.5 to 10
 basis points, spreads 0.2 to 30 and wider the less an asset is traded. Which book updates follows how much
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from domain.instrument import Instrument
 
 Rows = NDArray[np.int64]
-VENUES, ASSETS = 20, 670
+BOOKS, VENUES, ASSETS = 4_200, 20, 670
 QUOTES = ("USDT", "USDC", "BTC", "ETH", "EUR")
 PRICES = {"USDT": 1.0, "USDC": 1.0, "BTC": 68_000.0, "ETH": 3_400.0, "EUR": 1.08}
 # Chance that an asset of a venue is quoted in each, for the most traded one; it falls with the rank.
@@ -26,14 +26,14 @@ NOISE_FRAC, DISLOCATED, LEAVING, ONE_SIDE, SIZE_ONLY = 5e-6, 0.004, 0.001, 0.1, 
 class ArbMarket:
     """Hold fair prices and books, and draw updates of them."""
 
-    def __init__(self, books: int = 4_200, seed: int = 7) -> None:
+    def __init__(self, books: int = BOOKS, venues: int = VENUES, seed: int = 7) -> None:
         self.draw = np.random.default_rng(seed)
         names = [*QUOTES, *(f"A{number:03}" for number in range(ASSETS - len(QUOTES)))]
         fair = 10 ** self.draw.uniform(-1, 3, ASSETS)
         fair[: len(QUOTES)] = [PRICES[name] for name in QUOTES]
         self.fair = fair
-        fees = self.draw.integers(150, 1_000, VENUES)
-        chosen = self._listed(books)
+        fees = self.draw.integers(150, 1_000, venues)
+        chosen = self._listed(books, venues)
         self.base, self.quote = chosen[:, 1], chosen[:, 2]
         price = fair[self.base] / fair[self.quote]
         self.tick = np.maximum(1e-10, 10.0 ** np.floor(np.log10(price) - 5))
@@ -54,14 +54,14 @@ class ArbMarket:
         weight = 1.0 / rank
         self.weight = weight / weight.sum()
 
-    def _listed(self, books: int) -> Rows:
+    def _listed(self, books: int, venues: int) -> Rows:
         """Choose which venue quotes what in what, the most traded assets at most venues."""
-        listed = []
+        listed, more = [], (VENUES / venues) ** 0.25
         for base in range(1, ASSETS):
-            venues = max(2, int(VENUES * (base + 1) ** -0.28))
-            for venue in self.draw.permutation(VENUES)[:venues]:
+            places = max(2, int(venues * (base + 1) ** -0.28))
+            for venue in self.draw.permutation(venues)[:places]:
                 for quote, name in enumerate(QUOTES):
-                    chance = QUOTED[name] * (1.0 if quote == 0 else (base + 1) ** -0.25)
+                    chance = QUOTED[name] * (1.0 if quote == 0 else more * (base + 1) ** -0.25)
                     if (
                         base != quote
                         and (base >= len(QUOTES) or base > quote)
