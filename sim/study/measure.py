@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sim.study.attempt import Attempt, judged
 from sim.study.mids import Mids, usdt
 from sim.study.result import Result, result
-from sim.study.truth import balances, change, orders_of
+from sim.study.truth import OrderTruth, balances, change, orders_of
 from sim.study.world import ACCOUNT, Job, StudyConfig
 from sim.swarm import SwarmModel
 
@@ -30,6 +30,10 @@ class Measured:
 
         return look
 
+    def orders(self) -> dict[str, OrderTruth]:
+        """Give every order that traded, by its client text."""
+        return orders_of(self._exchanges, ACCOUNT)
+
     def result(
         self,
         job: Job,
@@ -39,7 +43,7 @@ class Measured:
         untaken: dict[str, int],
     ) -> Result:
         """Hold what a bot says against what its exchanges say; an order of no attempt is our mistake."""
-        orders = orders_of(self._exchanges, ACCOUNT)
+        orders = self.orders()
         unclaimed = set(orders) - {text for one in attempts for text in one.orders}
         assert not unclaimed, f"orders of no attempt: {sorted(unclaimed)[:3]}"
         gained = change(self._before, balances(self._exchanges, ACCOUNT))

@@ -11,6 +11,8 @@ from sim.study.world import ACCOUNT, NODE, REGION, Job, StudyConfig
 
 SHARD = 100
 # No message bound may decide what the study finds.
+# What all sagas that begin in an asset may lose together: some 500 USDT of each that a cycle can begin in.
+LOSSES = {"USDT": "500", "BTC": "0.0075", "ETH": "0.15", "SOL": "3", "BNB": "0.8"}
 MESSAGES = {"messages_per_s": 1_000, "messages_burst": 1_000}
 
 
@@ -21,7 +23,7 @@ def ours(job: Job, config: StudyConfig, markets: Sequence[ExchangeConfig]) -> Re
         "region": REGION,
         "coordinator": {"address": "tcp://127.0.0.1:7070"},
         "venues": [_venue(one) for one in markets],
-        "agents": [],
+        "agents": [_idle(markets[0])],
         "arbitrage": [
             {
                 "name": "study",
@@ -32,6 +34,8 @@ def ours(job: Job, config: StudyConfig, markets: Sequence[ExchangeConfig]) -> Re
                     "in_flight_max": 64,
                     **MESSAGES,
                 },
+                "capital": 20 * config.order_usdt_max,
+                "losses": LOSSES,
                 "reach_us": {REGION: {one.name: job.latency_us for one in markets}},
             }
         ],
@@ -50,4 +54,16 @@ def _venue(one: ExchangeConfig) -> dict[str, Any]:
         "api_key_env": "KEY",
         "api_secret_env": "SECRET",
         "symbols": [market.symbol for market in one.markets],
+    }
+
+
+def _idle(one: ExchangeConfig) -> dict[str, Any]:
+    """Name the one agent that a region must have; it asks for moves that there are none of."""
+    return {
+        "name": "idle",
+        "shard": SHARD - 1,
+        "strategy": "momentum",
+        "venue": one.name,
+        "symbol": one.markets[0].symbol,
+        "parameters": {"enter_bps": 1_000.0},
     }

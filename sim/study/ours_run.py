@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+from agents.arbitrage.arbitrageur import Arbitrageur
 from agents.arbitrage.opportunity import Found, Outcome
 from arbitrage.saga_events import SagaState
-from domain.ids import client_id_parts, client_id_read
+from domain.ids import client_id_text
 from sim.exchange.config import ExchangeConfig
-from sim.exchange.messages import PlacedOrder
 from sim.study.attempt import Attempt, End
 from sim.study.measure import Measured
 from sim.study.mids import ATOM, Mids
-from sim.study.ours_region import SHARD, ours
+from sim.study.ours_region import ours
 from sim.study.result import Result
-from sim.study.world import ACCOUNT, Job, StudyConfig, plan
+from sim.study.world import Job, StudyConfig, plan
 from sim.swarm import SwarmModel
-
-ENDS = {SagaState.FLAT: End.WHOLE, SagaState.UNWOUND: End.UNWOUND}
 
 
 def run_ours(
@@ -26,71 +24,53 @@ def run_ours(
     """Let the node trade for so long, then let what is out come in."""
     model = SwarmModel(plan(job, config, markets, [ours(job, config, markets)]))
     (group,) = model.nodes[0].node.groups
-    measured, found = Measured(model), dict[int, Found]()
+    measured, sent = Measured(model), Sent(group)
     watch = measured.watch(tell)
 
     def look(virtual_s: float) -> None:
-        while group.ring.news:
-            one = group.ring.news.popleft()
-            found[one.number] = one
+        sent.look()
         watch(virtual_s)
 
     model.run_for(config.minutes * 60, look)
     model.stop()
     look(model.virtual_s)
-    taken = [one for one in found.values() if one.outcome == Outcome.TAKEN and one.ticket is not None]
-    owned = owners(taken, _placed(model), job.latency_us * 1000)
-    attempts = [_told(one, owned[one.number], measured.mids) for one in taken]
-    return measured.result(job, config, len(found), attempts, _untaken(found.values()))
+    ring, filled = group.ring, measured.orders()
+    assert len(ring.taken) < (ring.taken.maxlen or 0), "attempts were forgotten"
+    attempts = [told(one, sent.texts(one), filled, measured.mids) for one in ring.taken]
+    untaken = {
+        f"{outcome.lower()} {reason}".strip(): count
+        for (outcome, reason), count in sorted(ring.counts.items())
+        if outcome != Outcome.TAKEN.name
+    }
+    return measured.result(job, config, ring.found, attempts, untaken)
 
 
-def _untaken(found: Iterable[Found]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for one in found:
-        if one.outcome != Outcome.TAKEN:
-            name = f"{one.outcome.name.lower()}: {one.reason}"
-            counts[name] = counts.get(name, 0) + 1
-    return counts
+class Sent:
+    """Keep the orders of every saga, of which a group itself remembers only the latest."""
 
+    def __init__(self, group: Arbitrageur) -> None:
+        self._group = group
+        self._orders: dict[int, dict[int, None]] = {}
+        self._sagas: dict[int, int] = {}
 
-def _placed(model: SwarmModel) -> list[PlacedOrder]:
-    placed: list[PlacedOrder] = []
-    for host in model.hosts.values():
-        exchange = host.exchange
-        account = exchange.config.account_index(ACCOUNT)
-        placed += [*exchange.orders.ended[account].values(), *exchange.open_orders(account)]
-    return placed
+    def look(self) -> None:
+        """Take what there is."""
+        execution = self._group.execution
+        for known in (execution.ended, execution.working):
+            for client, placed in known.items():
+                self._orders.setdefault(placed.saga, {})[client] = None
+        for saga, ticket in self._group.tickets.items():
+            self._sagas[ticket.ticket_id] = saga
 
-
-def owners(
-    taken: Sequence[Found], placed: Iterable[PlacedOrder], latency_ns: int
-) -> dict[int, list[PlacedOrder]]:
-    """Give every attempt its orders: a hand is in one saga at a time, so the latest begun before it sent."""
-    owned: dict[int, list[PlacedOrder]] = {one.number: [] for one in taken}
-    begun: dict[int, list[Found]] = {}
-    for one in sorted(taken, key=_begun_ns):
+    def texts(self, one: Found) -> tuple[str, ...]:
+        """Give the client texts of an opportunity's orders."""
         assert one.ticket is not None
-        for leg in one.ticket.legs:
-            begun.setdefault(SHARD + leg.instrument, []).append(one)
-    for order in placed:
-        client = client_id_read(order.client_text)
-        assert client is not None, f"{order.client_text} is not ours"
-        earlier = [
-            one
-            for one in begun.get(client_id_parts(client)[0], ())
-            if _begun_ns(one) <= order.placed_ns - latency_ns
-        ]
-        if earlier:
-            owned[earlier[-1].number].append(order)
-    return owned
+        orders = self._orders.get(self._sagas[one.ticket.ticket_id], {})
+        return tuple(client_id_text(client) for client in sorted(orders))
 
 
-def _begun_ns(one: Found) -> int:
-    assert one.ticket is not None
-    return one.ticket.detected_ns
-
-
-def _told(one: Found, orders: Sequence[PlacedOrder], mids: Mids) -> Attempt:
+def told(one: Found, texts: tuple[str, ...], filled: Collection[str], mids: Mids) -> Attempt:
+    """Say of an opportunity that was sent what the study asks; `filled` are the texts that traded."""
     assert one.ticket is not None
     worth = mids.at(one.ticket.detected_ns)[one.ticket.asset] * ATOM
     return Attempt(
@@ -98,17 +78,19 @@ def _told(one: Found, orders: Sequence[PlacedOrder], mids: Mids) -> Attempt:
         len(one.ticket.legs),
         one.ticket.in_atoms * worth,
         one.ticket.profit_atoms * worth,
-        tuple(order.client_text for order in orders),
-        _end(one, orders),
+        texts,
+        _end(one, len(texts), any(text in filled for text in texts)),
     )
 
 
-def _end(one: Found, orders: Sequence[PlacedOrder]) -> End:
-    """Read an end from what the venue filled and how the saga says that it ended."""
+def _end(one: Found, orders: int, traded: bool) -> End:
+    """Read an end from whether the venues filled anything, and how the saga says that it ended."""
     assert one.ticket is not None
-    if all(order.filled_lots == 0 for order in orders):
+    if not traded:
         return End.MISSED
-    if one.ended is None or one.ended.state not in ENDS:
+    state = None if one.ended is None else one.ended.state
+    if state == SagaState.UNWOUND:
+        return End.UNWOUND
+    if state != SagaState.FLAT:
         return End.LEFT
-    end = ENDS[SagaState(one.ended.state)]
-    return End.EVENED if end == End.WHOLE and len(orders) > len(one.ticket.legs) else end
+    return End.WHOLE if orders == len(one.ticket.legs) else End.EVENED
