@@ -330,7 +330,7 @@ def test_trades_after_an_end_are_taken_back_or_alarmed(index: int, data: bytes) 
 
 
 @pytest.mark.soak
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(index=st.integers(0, len(CASES) - 1), data=st.binary(max_size=400), surprises=st.booleans())
 def test_it_ends_well_for_long_scripts(index: int, data: bytes, surprises: bool) -> None:
     ends_well(index, data, surprises)
