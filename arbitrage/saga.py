@@ -184,6 +184,9 @@ class Saga:
             self._blocked(max(blocked), out)
         elif overdue:
             self._stuck(StuckReason.UNKNOWN, out)
+        elif not facts.working():
+            # It could be driven on but for a bound, and is too little to be taken back.
+            self._finish(out)
 
     def _judged(self) -> list[Drive | Held]:
         """Judge what must be taken back; a leg that was taken back too far comes first."""

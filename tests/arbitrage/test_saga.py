@@ -202,6 +202,17 @@ def test_what_is_below_the_minimums_is_reported_and_not_chased() -> None:
     assert dict(end.residual) == {"BTC": 10 * 100_000}
 
 
+def test_what_could_only_be_driven_on_and_may_not_be_is_left() -> None:
+    world = World(case(TRIANGLE, hedges_max=0))
+    orders = {one.leg: one.order for one in world.sent}
+    world.filled(orders[0])
+    world.answer(orders[1], world.plan.legs[1].size_lots - 20)
+    world.filled(orders[2])
+    (end,) = world.ends()
+    assert (end.state, len(world.sent)) == (FLAT, 3)
+    assert [(asset, atoms > 0) for asset, atoms in end.residual] == [("BTC", True), ("ETH", False)]
+
+
 def test_nothing_filled_is_flat_with_nothing_done() -> None:
     world = World(case())
     world.answer(0, 0)
