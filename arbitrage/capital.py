@@ -8,13 +8,16 @@ from enum import IntEnum
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from arbitrage.legs import Legs, canonical
+from arbitrage.legs import COURSES_MAX, Legs, canonical
 from arbitrage.outcomes import Outcomes
 from arbitrage.ticket import Ticket
 from domain.instrument import Instrument
 
 KEEP_FRAC_MAX = 1.0  # nobody is taken to pay more than it promises, nor to lose more than that
 WORTH_UNIT = 10**15  # worths are whole in this, so that no rounding can exceed a cap
+
+# What is bound is kept for all together (two empty names), by route, by venue and by asset.
+Key = tuple[str, str] | Legs
 
 
 class CapitalConfig(BaseModel):
@@ -68,6 +71,12 @@ class Stake(msgspec.Struct, frozen=True, array_like=True):
     assets: tuple[str, ...]
 
 
+class _Course(msgspec.Struct, frozen=True):
+    route: Legs
+    venue_keys: tuple[Key, ...]
+    asset_keys: tuple[Key, ...]
+
+
 class Capital:
     """Give every ticket its share of the node's budget, and know what those under way bind.
 
@@ -81,7 +90,8 @@ class Capital:
         self.budget_atoms = 0
         self._instruments, self._outcomes = instruments, outcomes
         self._stakes: dict[int, Stake] = {}
-        self._bound: dict[tuple[str, str] | Legs, int] = {}
+        self._bound: dict[Key, int] = {}
+        self._courses: dict[Legs, _Course] = {}
 
     def size_frac(self, legs: Legs, expected_bps: float) -> float:
         """Give the share of the budget that a route deserves, within `route_frac_max`: mean over variance.
@@ -117,19 +127,22 @@ class Capital:
             return Fit(0, Limit.UNVALUED)
         if len(self._stakes) >= self.config.tickets:
             return Fit(0, Limit.TICKETS)
-        depth = int(ticket.in_atoms * self.config.depth_frac_max)
-        rooms = [(max(room, 0) * WORTH_UNIT // scaled, limit) for room, limit in self._rooms(ticket)]
-        atoms, limit = min([(depth, Limit.DEPTH), *rooms])
-        return Fit(atoms, limit)
+        course = self._course(ticket)
+        room, limit = self._room(course)
+        deserved = self.size_frac(course.route, ticket.profit_bps)
+        kelly = int(self.budget_atoms * deserved) - self._bound.get(course.route, 0)
+        if kelly < room:
+            room, limit = kelly, Limit.KELLY
+        atoms, depth = max(room, 0) * WORTH_UNIT // scaled, int(ticket.in_atoms * self.config.depth_frac_max)
+        return Fit(atoms, limit) if atoms < depth else Fit(depth, Limit.DEPTH)
 
     def commit(self, ticket: Ticket, worth: float) -> bool:
         """Bind what a ticket puts in, before its first leg; false where there is no room for it."""
-        stake = self._stake(ticket.ticket_id, ticket, worth)
-        if stake.value_atoms <= 0 or stake.ticket_id in self._stakes:
+        if ticket.ticket_id in self._stakes or len(self._stakes) >= self.config.tickets:
             return False
-        if len(self._stakes) >= self.config.tickets:
-            return False
-        if any(stake.value_atoms > room for room, limit in self._rooms(ticket) if limit is not Limit.KELLY):
+        course = self._course(ticket)
+        stake = _stake(ticket.ticket_id, ticket, worth, course)
+        if not 0 < stake.value_atoms <= self._room(course)[0]:
             return False
         self._bind(stake, 1)
         return True
@@ -154,7 +167,7 @@ class Capital:
             fit = fits[place] = self.fit(ticket, worth)
             if fit.in_atoms_max > 0:
                 part = msgspec.structs.replace(ticket, in_atoms=fit.in_atoms_max)
-                trial.append(self._stake(-1 - place, part, worth))
+                trial.append(_stake(-1 - place, part, worth, self._course(part)))
                 self._bind(trial[-1], 1)
         for stake in trial:
             self._bind(stake, -1)
@@ -179,36 +192,46 @@ class Capital:
         for stake in stakes:
             self._bind(stake, 1)
 
-    def _rooms(self, ticket: Ticket) -> list[tuple[int, Limit]]:
+    def _room(self, course: _Course) -> tuple[int, Limit]:
+        """Give the least room that the caps leave, and which it is; what Kelly says is another matter."""
         config, budget, bound = self.config, self.budget_atoms, self._bound
-        route, (venues, assets) = canonical(ticket.route), self._passed(ticket)
-        deserved = self.size_frac(ticket.route, ticket.profit_bps)
-        at_venue, in_asset = int(budget * config.venue_frac_max), int(budget * config.asset_frac_max)
-        return [
-            (budget - self.bound_atoms(), Limit.BUDGET),
-            (int(budget * deserved) - bound.get(route, 0), Limit.KELLY),
-            (int(budget * config.route_frac_max) - bound.get(route, 0), Limit.ROUTE),
-            *((at_venue - bound.get(("venue", venue), 0), Limit.VENUE) for venue in venues),
-            *((in_asset - bound.get(("asset", asset), 0), Limit.ASSET) for asset in assets),
-        ]
+        room, limit = budget - self.bound_atoms(), Limit.BUDGET
+        for frac, kind, keys in (
+            (config.route_frac_max, Limit.ROUTE, (course.route,)),
+            (config.venue_frac_max, Limit.VENUE, course.venue_keys),
+            (config.asset_frac_max, Limit.ASSET, course.asset_keys),
+        ):
+            cap = int(budget * frac)
+            for key in keys:
+                left = cap - bound.get(key, 0)
+                if left < room:
+                    room, limit = left, kind
+        return room, limit
 
-    def _passed(self, ticket: Ticket) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """List the venues of a ticket, and its assets beside the one that it begins and ends with."""
-        markets = [self._instruments[leg.instrument] for leg in ticket.legs]
+    def _course(self, ticket: Ticket) -> _Course:
+        """Name a route, its venues, and its assets beside the one that it begins and ends with."""
+        legs = ticket.route
+        known = self._courses.get(legs)
+        if known is not None:
+            return known
+        if len(self._courses) >= COURSES_MAX:
+            self._courses.clear()
+        markets = [self._instruments[market] for market, _ in legs]
         assets = dict.fromkeys(asset for market in markets for asset in (market.base, market.quote))
         assets.pop(ticket.asset, None)
-        return tuple(dict.fromkeys(market.venue for market in markets)), tuple(assets)
-
-    def _stake(self, ticket_id: int, ticket: Ticket, worth: float) -> Stake:
-        value = -(-ticket.in_atoms * _scaled(worth) // WORTH_UNIT)
-        return Stake(ticket_id, value, canonical(ticket.route), *self._passed(ticket))
+        course = self._courses[legs] = _Course(
+            canonical(legs),
+            tuple([("venue", venue) for venue in dict.fromkeys(market.venue for market in markets)]),
+            tuple([("asset", asset) for asset in assets]),
+        )
+        return course
 
     def _bind(self, stake: Stake, sign: int) -> None:
         if sign > 0:
             self._stakes[stake.ticket_id] = stake
         else:
             del self._stakes[stake.ticket_id]
-        keys: list[tuple[str, str] | Legs] = [("", ""), stake.route]
+        keys: list[Key] = [("", ""), stake.route]
         keys += [("venue", venue) for venue in stake.venues]
         keys += [("asset", asset) for asset in stake.assets]
         for key in keys:
@@ -222,3 +245,9 @@ class Capital:
 
 def _scaled(worth: float) -> int:
     return round(worth * WORTH_UNIT) if 0 < worth < float("inf") else 0
+
+
+def _stake(ticket_id: int, ticket: Ticket, worth: float, course: _Course) -> Stake:
+    value = -(-ticket.in_atoms * _scaled(worth) // WORTH_UNIT)
+    venues, assets = ([str(name) for _, name in keys] for keys in (course.venue_keys, course.asset_keys))
+    return Stake(ticket_id, value, course.route, tuple(venues), tuple(assets))

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from arbitrage.legs import Legs
+from arbitrage.legs import COURSES_MAX, Legs
 from domain.instrument import Instrument
 
 Place = tuple[str, str]  # venue, asset
@@ -59,6 +59,7 @@ class Inventory:
             self._venues[asset] = (*self._venues.get(asset, ()), venue)
         self._flights: dict[int, Flight] = {}
         self._prices: dict[str, dict[str, float]] = {}
+        self._moves: dict[Legs, tuple[tuple[str, str, int], ...]] = {}
 
     def hold(self, venue: str, asset: str, atoms: int) -> None:
         """Take what a venue says that it holds for us; what belongs to no market of ours is left out."""
@@ -141,12 +142,22 @@ class Inventory:
 
     def route_bps(self, legs: Legs) -> float:
         """Price what a route moves: what it brings to places, less what it takes from them."""
+        total_bps = 0.0
+        for venue, asset, count in self._moves.get(legs) or self._planned(legs):
+            total_bps += count * self.shadow_bps(venue, asset)
+        return total_bps
+
+    def _planned(self, legs: Legs) -> tuple[tuple[str, str, int], ...]:
+        if len(self._moves) >= COURSES_MAX:
+            self._moves.clear()
         moved: dict[Place, int] = {}
         for market, side in legs:
             base, quote = self._places[market]
             moved[base] = moved.get(base, 0) + side
             moved[quote] = moved.get(quote, 0) - side
-        return sum(count * self.shadow_bps(*place) for place, count in moved.items() if count != 0)
+        moves = tuple([(*place, count) for place, count in moved.items() if count != 0])
+        self._moves[legs] = moves
+        return moves
 
     def state(self) -> bytes:
         """Give everything held and flying as data."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from arbitrage.ticket import Cycle, Ticket
 
 Legs = tuple[tuple[int, int], ...]
+# What is worked out of a route once is kept for so many, and then thrown away whole.
+COURSES_MAX = 4_096
 
 
 def legs_of(found: Cycle | Ticket) -> Legs:

@@ -35,9 +35,10 @@ class Shortfalls:
         self, route: Legs, venues: tuple[int, ...], now_ns: int, frac: float, samples_min: int
     ) -> float | None:
         """Give the quantile of the closest kind that has samples enough, `None` where none has."""
+        windows = self._windows
         for key in _keys(route, venues, now_ns):
-            window = self._windows.get(key)
-            if window is not None and len(window) >= samples_min:
+            window = windows.get(key)
+            if window is not None and len(window.values) >= samples_min:
                 return window.quantile(frac)
         return None
 

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from arbitrage.inventory import Inventory
-from arbitrage.legs import Legs, canonical
+from arbitrage.legs import COURSES_MAX, Legs, canonical
 from arbitrage.quotes import NS_PER_S, Quotes
 from arbitrage.shadow import ShadowRow
 from arbitrage.shortfall import Shortfalls
@@ -79,21 +79,25 @@ class Threshold:
         venues = list(dict.fromkeys(self._venue))
         self._venue_index = [venues.index(venue) for venue in self._venue]
         self._shortfalls = Shortfalls(config.keys, config.window)
+        self._variance_unknown, self._variance_min = config.volatility_bps**2, config.volatility_bps_min**2
         self._unknown_ns = round(config.latency_ms * 1_000_000)
+        self._courses: dict[Legs, tuple[Legs, tuple[int, ...]]] = {}
 
     def bps(self, legs: Legs, now_ns: int, latency_ns: Mapping[str, int]) -> Parts:
         """Give what is asked of a route now; a venue without a measured latency has the config's."""
         late, old, fee_ppm = 0.0, 0.0, 0
+        known, heard_ns, least = self._quotes.variance, self._quotes.heard_ns, self._variance_min
         for market, _ in legs:
-            variance = self._variance(market)
+            variance = known[market]
+            variance = self._variance_unknown if variance <= 0 else variance if variance > least else least
             late += variance * latency_ns.get(self._venue[market], self._unknown_ns)
-            old += variance * max(now_ns - self._quotes.heard_ns[market], 0)
+            old += variance * (now_ns - heard_ns[market])
             fee_ppm += self._fee_ppm[market]
         config = self.config
         return Parts(
             fee_bps=fee_ppm * 10_000 / PPM,
             latency_bps=config.latency_factor * sqrt(late / NS_PER_S),
-            staleness_bps=config.staleness_factor * sqrt(old / NS_PER_S),
+            staleness_bps=config.staleness_factor * sqrt(max(old, 0.0) / NS_PER_S),
             learned_bps=self._learned_bps(legs, now_ns),
             inventory_bps=config.inventory_factor * self._inventory.route_bps(legs),
             floor_bps=config.floor_bps,
@@ -110,7 +114,8 @@ class Threshold:
         """Take how much less than expected was paid, beyond what latency and staleness had asked for."""
         bound = self.config.learned_bps_max
         shortfall_bps = min(max(expected_bps - shadow_bps - modelled_bps, -bound), bound)
-        self._shortfalls.add(canonical(legs), self._venues(legs), now_ns, shortfall_bps)
+        route, venues = self._courses.get(legs) or self._planned(legs)
+        self._shortfalls.add(route, venues, now_ns, shortfall_bps)
 
     def fee(self, market: int, taker_ppm: int) -> None:
         """Take what a market charges now."""
@@ -125,18 +130,16 @@ class Threshold:
         self._fee_ppm, learnt = msgspec.msgpack.decode(state, type=tuple[list[int], bytes])
         self._shortfalls.restore(learnt)
 
-    def _variance(self, market: int) -> float:
-        config, known = self.config, self._quotes.variance[market]
-        if known <= 0:
-            return config.volatility_bps**2
-        return max(known, config.volatility_bps_min**2)
-
     def _learned_bps(self, legs: Legs, now_ns: int) -> float:
         config = self.config
-        known = self._shortfalls.quantile(
-            canonical(legs), self._venues(legs), now_ns, config.quantile_frac, config.samples
-        )
+        route, venues = self._courses.get(legs) or self._planned(legs)
+        known = self._shortfalls.quantile(route, venues, now_ns, config.quantile_frac, config.samples)
         return config.prior_bps if known is None else known
 
-    def _venues(self, legs: Legs) -> tuple[int, ...]:
-        return tuple(sorted({self._venue_index[market] for market, _ in legs}))
+    def _planned(self, legs: Legs) -> tuple[Legs, tuple[int, ...]]:
+        """Name a route and its venues; what was named before is thrown away where it is too much."""
+        if len(self._courses) >= COURSES_MAX:
+            self._courses.clear()
+        venues = tuple(sorted({self._venue_index[market] for market, _ in legs}))
+        course = self._courses[legs] = (canonical(legs), venues)
+        return course

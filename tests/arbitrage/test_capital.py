@@ -90,7 +90,8 @@ def test_no_route_is_ever_given_more_than_its_cap() -> None:
     ("config", "in_atoms", "fit"),
     [
         ({"depth_frac_max": 0.5}, 100_000, Fit(50_000, Limit.DEPTH)),
-        ({"route_frac_max": 0.1}, 500_000, Fit(100_000, Limit.KELLY)),
+        ({"route_frac_max": 0.1}, 500_000, Fit(100_000, Limit.ROUTE)),
+        ({"kelly_frac": 0.0001, "route_frac_max": 1.0}, 500_000, Fit(111_111, Limit.KELLY)),
         ({"venue_frac_max": 0.05}, 500_000, Fit(50_000, Limit.VENUE)),
         ({"asset_frac_max": 0.02}, 500_000, Fit(20_000, Limit.ASSET)),
     ],
@@ -241,4 +242,4 @@ class CapitalMachine(RuleBasedStateMachine):
 
 
 TestCapital = CapitalMachine.TestCase
-TestCapital.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestCapital.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)

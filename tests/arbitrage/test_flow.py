@@ -73,7 +73,7 @@ def cost_of(surplus: dict[str, int], edges: list[Edge], flows: list[int], short_
     return sum(edge.cost * units for edge, units in zip(edges, flows, strict=True)) + short_cost * short
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems())
 def test_the_optimum_is_that_of_the_lp(problem: tuple[dict[str, int], dict[str, int], list[Edge]]) -> None:
     surplus, held, edges = problem

@@ -12,7 +12,7 @@ from arbitrage.quantile import Window
 VALUES = st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), min_size=1, max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(VALUES, st.integers(1, 20), st.floats(0, 1))
 def test_a_quantile_is_the_exact_one_of_what_is_in_the_window(
     values: list[float], size: int, frac: float

@@ -84,7 +84,7 @@ class QuarantineMachine(RuleBasedStateMachine):
 
 
 TestQuarantine = QuarantineMachine.TestCase
-TestQuarantine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestQuarantine.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 
 
 def test_a_market_held_at_once_comes_back_by_time_alone_only_where_it_is_calm() -> None:

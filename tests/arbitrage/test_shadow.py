@@ -189,7 +189,7 @@ class ShadowMachine(RuleBasedStateMachine):
 
 
 TestShadows = ShadowMachine.TestCase
-TestShadows.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestShadows.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
 
 
 def bought(levels: list[tuple[int, int]], *, in_quote: bool = False, lots: int = 10) -> ShadowFill:
