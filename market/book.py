@@ -99,6 +99,7 @@ class Book:
         "_base",
         "_block",
         "_levels",
+        "_plain",
         "_side_places",
         "_waiting",
         "_words",
@@ -126,6 +127,8 @@ class Book:
         levels = self._block[self._area : self._area + 2 * columns.side_words].view(LEVEL_DTYPE)
         levels.flags.writeable = False
         self._levels: NDArray[np.void] = levels
+        self._plain = self._block.view()
+        self._plain.flags.writeable = False
         self._waiting: deque[Rows] = deque(maxlen=BUFFERED_MAX)
 
     @property
@@ -164,6 +167,13 @@ class Book:
         """Give ask levels, best first, without copying; the view is overwritten by the next change."""
         first = (self._words[START + 1] - self._area) >> 1
         return self._levels[first : first + self._words[COUNT + 1]]
+
+    def taken(self, side: int, most: int) -> NDArray[np.int64]:
+        """Give the first (price_ticks, size_lots) that an order of a side takes, as a view."""
+        words = self._words
+        place = 1 if side > 0 else 0
+        first = words[START + place]
+        return self._plain[first : first + 2 * min(words[COUNT + place], most)].reshape(-1, 2)
 
     @property
     def bid_ticks(self) -> int:

@@ -88,7 +88,9 @@ class Decision:
         found = unready(ticket.legs, self._hands, self._desk.gate, now_ns)
         if found is not None:
             return Refused(Outcome.UNREADY, *found)
-        views = [self._view(deal, leg) for leg in ticket.legs]
+        outcome = self._valuation.shadows.outcomes.of(canonical(deal.legs))
+        fill_ppm = round(outcome.filled_frac * PPM) if outcome.count > 0 else PPM
+        views = [self._view(leg, fill_ppm) for leg in ticket.legs]
         planned = self._planner.planned(ticket, views, self._budget.get(ticket.asset, 0))
         if isinstance(planned, NoSaga):
             return unplanned(planned)
@@ -97,18 +99,16 @@ class Decision:
             return Refused(Outcome.UNFUNDED, "bound", bound, self._valuation.capital.budget_atoms)
         return planned
 
-    def _view(self, deal: Deal, leg: Leg) -> LegView:
-        hand, market = self._hands[leg.instrument], self._instruments[leg.instrument]
-        risk, depth = hand.market.risk, deal.depths[leg.instrument]
-        side = depth.asks if leg.side > 0 else depth.bids
-        within = (leg.price_ticks - side[:, 0]) * leg.side >= 0
-        outcome = self._valuation.shadows.outcomes.of(canonical(deal.legs))
+    def _view(self, leg: Leg, fill_ppm: int) -> LegView:
+        """Say what a leg meets; sized by what is free it needs no sequence, and no depth but its own."""
+        hand = self._hands[leg.instrument]
+        risk, venue = hand.market.risk, hand.market.instrument.venue
         return LegView(
             risk.bid_ticks,
             risk.ask_ticks,
-            int(side[within, 1].sum()),
-            self._latencies.mean_ns[market.venue],
-            round(outcome.filled_frac * PPM) if outcome.count > 0 else PPM,
+            leg.size_lots,
+            self._latencies.mean_ns[venue],
+            fill_ppm,
             free_atoms(hand, leg.side),
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.arbitrage.depths import depth_of
+from agents.arbitrage.depths import side_of
 from agents.arbitrage.opportunity import Deal, Outcome, Refused
 from arbitrage.capital import Capital
 from arbitrage.fee import FeeRule, fee_rule
@@ -16,7 +16,7 @@ from arbitrage.legs import canonical
 from arbitrage.reprice import reprice
 from arbitrage.shadow import ShadowRow, Shadows
 from arbitrage.shadow_fill import MISSED, ShadowFill, shadow_fill
-from arbitrage.sizing import NoTicket, Sizer
+from arbitrage.sizing import Depth, NoTicket, Sizer
 from arbitrage.threshold import Threshold
 from arbitrage.ticket import Cycle, Leg, Ticket
 from domain.units import PPM
@@ -68,7 +68,7 @@ class Valuation:
         """Make the ticket that a cycle deserves, and check it the slow way."""
         assert deal.parts is not None
         cycle, asked_bps = deal.cycle, max(0.0, deal.parts.total_bps)
-        deal.depths = {hop.market: depth_of(self._pipeline, hop.market) for hop in cycle.hops}
+        deal.depths = self._depths(cycle)
         funds = self._funds(cycle)
         found = self._sized(deal, funds, asked_bps, now_ns)
         if isinstance(found, NoTicket):
@@ -94,7 +94,7 @@ class Valuation:
     def shadow_ticket(self, deal: Deal, now_ns: int) -> Ticket | None:
         """Size a cycle that is not sent as if money were no object, to follow what it would have paid."""
         if not deal.depths:
-            deal.depths = {hop.market: depth_of(self._pipeline, hop.market) for hop in deal.cycle.hops}
+            deal.depths = self._depths(deal.cycle)
         found = self._sized(deal, self._funds(deal.cycle), 0.0, now_ns)
         return None if isinstance(found, NoTicket) else found
 
@@ -108,6 +108,14 @@ class Valuation:
             ticket_id=self.tickets,
             now_ns=now_ns,
         )
+
+    def _depths(self, cycle: Cycle) -> dict[int, Depth]:
+        """Give the side that every hop takes; nobody asks for the other."""
+        found = {}
+        for hop in cycle.hops:
+            levels = side_of(self._pipeline, hop.market, hop.side)
+            found[hop.market] = Depth(levels, levels)
+        return found
 
     def _pays(self, cycle: Cycle, place: int) -> tuple[str, str]:
         hop = cycle.hops[place]
@@ -140,8 +148,8 @@ class Valuation:
     def _shadow(self, leg: Leg) -> ShadowFill:
         if not self._pipeline.believed(leg.instrument):
             return MISSED
-        depth, market = depth_of(self._pipeline, leg.instrument), self._instruments[leg.instrument]
-        levels = (depth.asks if leg.side > 0 else depth.bids).tolist()
+        market = self._instruments[leg.instrument]
+        levels = side_of(self._pipeline, leg.instrument, leg.side).tolist()
         return shadow_fill(market, leg, levels, fee_rule(market, leg.instrument, self.fees))
 
     def realised(self, ticket: Ticket, profit_atoms: int, filled: bool, now_ns: int) -> None:
