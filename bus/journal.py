@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -18,9 +17,9 @@ from bus.journal_chain import OpenReport, block_hash_at, compare, read_records, 
 from bus.journal_mark import Mark, MarkFile, read_mark
 from bus.journal_snapshots import Snapshot, read_snapshot, snapshot_sequences, write_snapshot
 from bus.journal_trouble import broken, reading, writing
+from bus.owned_file import owned
 from bus.segment import Extent, Origin, create_segment, drop_drafts, segment_path
 from bus.segment_writer import SegmentWriter
-from domain.errors import ExitCode, SwarmError
 
 LOCK_FILE = "lock"
 
@@ -222,21 +221,8 @@ class Journal:
 
 
 def _lock(directory: Path) -> int:
-    handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "?"
-        os.close(handle)
-        raise SwarmError(
-            f"the journal is in use by process {owner}",
-            where=str(directory),
-            mend="stop that process first, or choose another folder with --state",
-            code=ExitCode.STATE_IN_USE,
-        ) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
-    return handle
+    mend = "stop that process first, or choose another folder with --state"
+    return owned(directory / LOCK_FILE, "the journal is in use by", directory, mend)
 
 
 __all__ = ["Journal", "JournalConfig", "OpenReport"]

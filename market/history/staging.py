@@ -7,7 +7,6 @@ either the old files or the new ones, once anybody has opened the history to wri
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import TracebackType
 
 import msgspec
 
+from bus.owned_file import owned
 from domain.errors import ExitCode, SwarmError
 from market.history.layout import STAGING, escaped
 
@@ -182,18 +182,5 @@ def _synced(path: Path) -> None:
 
 
 def _locked(path: Path, name: str, root: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "?"
-        os.close(handle)
-        raise SwarmError(
-            f"{name} of this history is at work in process {owner}",
-            where=str(root),
-            mend="wait for it or stop it, or choose another --root",
-            code=ExitCode.STATE_IN_USE,
-        ) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
-    return handle
+    mend = "wait for it or stop it, or choose another --root"
+    return owned(path, f"{name} of this history is at work in", root, mend)

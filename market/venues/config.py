@@ -56,7 +56,7 @@ class VenueConfig(BaseModel):
     in_flight_max: int = Field(256, ge=1, le=1 << 16)
     snapshot_levels: int | None = Field(None, ge=5, le=5_000)
     snapshot_concurrency: int = Field(4, ge=1, le=64)
-    rest_attempts: int = Field(5, ge=1, le=100)
+    rest_attempts: int = Field(5, ge=1, le=1_000)
     dead_man_s: float = Field(60.0, ge=0, le=86_400)
 
     @model_validator(mode="after")
@@ -112,11 +112,9 @@ class VenueConfig(BaseModel):
 def check_port(what: str, url: str) -> None:
     """Refuse an address whose port is none."""
     try:
-        port = urlsplit(url).port
+        _ = urlsplit(url).port
     except ValueError:
-        port = 0
-    if port == 0:
-        raise ValueError(f"{what}: the port of {url[:80]} is not within 1 and 65535")
+        raise ValueError(f"{what}: the port of {url[:80]} is no number up to 65535") from None
 
 
 def _is_real(url: str) -> bool:

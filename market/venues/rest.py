@@ -116,9 +116,13 @@ class RestCalls:
         try:
             async with self._session.request(method, url, data=body, headers=headers) as response:
                 read = await response.read()
-                return response.status, response.headers.get("Retry-After"), read
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise TryAgain(_one_line(error)) from None
+        self._heed(response.status, response.headers)
+        return response.status, response.headers.get("Retry-After"), read
+
+    def _heed(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer's headers what the venue counted; not every dialect tells there."""
 
 
 def wrong_key(config: VenueConfig, text: str) -> SwarmError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import aiohttp
 import msgspec
 
 from domain.errors import ExitCode, SwarmError
@@ -82,22 +81,12 @@ class RestClient(RestCalls):
 
         return await self._persist(path, attempt)
 
-    async def _exchange(
-        self, method: str, path: str, *, body: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, str | None, bytes]:
-        assert self._session is not None
-        url = f"{self.config.rest_url.rstrip('/')}{path}"
-        try:
-            async with self._session.request(method, url, data=body, headers=headers) as response:
-                read = await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TryAgain(f"{type(error).__name__} {error}".strip()[:160]) from None
-        now_ns, retry_after = self.clock.now_ns(), response.headers.get("Retry-After")
-        self.limits.told(header_counts(response.headers), now_ns)
-        if response.status in (418, 429):
+    def _heed(self, status: int, headers: Mapping[str, str]) -> None:
+        now_ns, retry_after = self.clock.now_ns(), headers.get("Retry-After")
+        self.limits.told(header_counts(headers), now_ns)
+        if status in (418, 429):
             seconds = int(retry_after) if retry_after is not None and _whole(retry_after) else None
             self.limits.hold(held_until_ns(seconds, now_ns))
-        return response.status, retry_after, read
 
     async def _once(self, path: str, parameters: dict[str, str | int], sign: bool) -> bytes:
         if sign:

@@ -60,7 +60,7 @@ def test_a_venue_is_recorded_with_its_books(tmp_path: Path) -> None:
             recording = Recording(words("--state", str(tmp_path), "--snapshot-seconds", "0.2"), chosen)
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(recording.run())
-                await until(lambda: recording.venues)
+                await until(lambda: recording.venues and recording.recorder.records["books"] > 0, "books")
                 await trade(exchange)
                 await until(lambda: recording.recorder.records["trades"] > 0, "trades")
                 os.kill(os.getpid(), signal.SIGTERM)
