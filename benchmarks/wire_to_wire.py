@@ -189,7 +189,8 @@ def exchange_of(ports: Ports) -> Any:
 async def peer(ports: Ports, count: int, hot: HotConfig) -> list[int]:
     """Run the same strategy on `ccxt.pro`: wait for the book, order at its touch over the WebSocket API.
 
-    Both clocks begin in the first Python that sees the frame: here aiohttp's, there picows' callback.
+    Both clocks begin in the first Python that sees the frame: here aiohttp's, there picows' callback. Both
+    end when the order's bytes are the kernel's: picows writes at once, here the loop does at its turn's end.
     """
     from aiohttp.client_proto import ResponseHandler
     from ccxt.async_support.base.ws.client import Client
@@ -205,7 +206,7 @@ async def peer(ports: Ports, count: int, hot: HotConfig) -> list[int]:
     async def sent(self: Any, message: Any) -> Any:
         answer = await send(self, message)
         if "ws-api" in self.url:
-            watch.end()
+            asyncio.get_running_loop().call_soon(watch.end)
         return answer
 
     ResponseHandler.data_received, Client.send = data_received, sent  # type: ignore[method-assign]
