@@ -115,8 +115,11 @@ def laid(legs: Ints, books: Ints, levels: Ints, leg: int, amount_max: int, unit_
 
 
 @kernel
-def at_level(legs: Ints, levels: Ints, leg: int, column: int, amount: int) -> int:
-    """Name the first level that carries a sum up to an amount or beyond; the last where none does."""
+def at_level(legs: Ints, levels: Ints, leg: int, column: np.int64, amount: int) -> int:
+    """Name the first level that carries a sum up to an amount or beyond; the last where none does.
+
+    A column is given as an int64, or it would be compiled once for each.
+    """
     k, last = 0, legs[leg, LEVELS] - 1
     while k < last and levels[leg, k + 1, column] < amount:
         k += 1
@@ -126,7 +129,7 @@ def at_level(legs: Ints, levels: Ints, leg: int, column: int, amount: int) -> in
 @kernel
 def affordable(legs: Ints, levels: Ints, leg: int, have: int) -> int:
     """Give the most lots that an amount of the asset given pays for."""
-    k = at_level(legs, levels, leg, PAY_BEFORE, have)
+    k = at_level(legs, levels, leg, np.int64(PAY_BEFORE), have)
     rest, cost = have - levels[leg, k, PAY_BEFORE], levels[leg, k, COST]
     if legs[leg, SIDE] < 0:
         lots = rest // legs[leg, LOT_ATOMS]
@@ -144,7 +147,7 @@ def needed(legs: Ints, levels: Ints, leg: int, want: int) -> int:
     """Give the fewest lots that leave so much of the asset received; -1 where the depth does not."""
     if levels[leg, legs[leg, LEVELS], GET_BEFORE] < want:
         return -1
-    k = at_level(legs, levels, leg, GET_BEFORE, want)
+    k = at_level(legs, levels, leg, np.int64(GET_BEFORE), want)
     rest, cost = want - levels[leg, k, GET_BEFORE], levels[leg, k, COST]
     if legs[leg, SIDE] < 0 or legs[leg, FEE_IN_QUOTE] == 0:  # the least that is enough after a fee rounded up
         kept = PPM - legs[leg, FEE_PPM]

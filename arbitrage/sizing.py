@@ -100,6 +100,7 @@ class Sizer:
         self._legs = np.zeros((LEGS_MAX, a.LEG_WIDTH), self._type)
         self._flow = np.zeros((LEGS_MAX, k.FLOW_WIDTH), np.float64)
         self._plan = np.zeros((LEGS_MAX, k.PLAN_WIDTH), self._type)
+        self._starts = np.zeros(k.STARTS_MAX, self._type)
         self._told = np.zeros(k.TOLD_HEAD + LEGS_MAX * k.PLAN_WIDTH, self._type)
         self._asked = np.zeros(LEGS_MAX * k.ASKED_WIDTH, self._type)
         # A view sets a word in a quarter of the time.
@@ -161,6 +162,7 @@ class Sizer:
             self._levels,
             self._flow,
             self._plan,
+            self._starts,
             self._told,
             count,
             _threshold_ppm(threshold_bps),

@@ -57,11 +57,12 @@ TOLD_HEAD = 9
 # Columns of `plan[leg]`, and words of a leg in `told`.
 SIZE, CAP, PAY, GET = 0, 1, 2, 3
 PLAN_WIDTH = 4
+STARTS_MAX = 12 * 4 + 3 * 16  # proposals: a few a leg, many on one, and the last steps
 # Columns of `flow`.
 RATE, BACK, LEFT, LOT_PAY, TAKEN = 0, 1, 2, 3, 4
 FLOW_WIDTH = 5
 
-DUST_LOST_PPM = 10_000  # what is left over is sold some other time: a hundredth is written off
+DUST_PARTS = 100  # what is left over is sold some other time: a hundredth is written off
 # Lots either side of the continuous size that are tried: a few on each leg of which a lot still counts,
 # and many on the coarsest one, where a lot is a good part of the whole.
 NEAR_LOTS, WIDE_LOTS, COARSE_LOTS, FINE_LOTS = 2, 8, 32, 10_000
@@ -81,8 +82,9 @@ def dust_worth(legs: Ints, levels: Ints, plan: Ints, count: int) -> int:
         if taken == levels[leg, k + 1, LOTS_BEFORE]:
             k += 1
         if k < legs[leg, LEVELS]:
-            over = plan[leg - 1, GET] - plan[leg, PAY]
-            carried += min(over, level_pay(legs, leg, levels[leg, k, COST], 1))
+            unit = lot if legs[leg, SIDE] < 0 else levels[leg, k, COST]
+            unit += charged(unit, fee) if in_quote else 0
+            carried += min(plan[leg - 1, GET] - plan[leg, PAY], unit)
         if in_quote:
             carried -= charged(carried, fee)
         while carried > 0 and k < legs[leg, LEVELS]:
@@ -94,25 +96,8 @@ def dust_worth(legs: Ints, levels: Ints, plan: Ints, count: int) -> int:
             carried -= part
             taken, k = levels[leg, k + 1, LOTS_BEFORE], k + 1
         carried = got if in_quote else got - charged(got, fee)
-    return carried - charged(carried, DUST_LOST_PPM)
-
-
-@kernel
-def entered(legs: Ints, levels: Ints, flow: Floats, leg: int) -> bool:
-    """Enter a leg's next level in the walk; false where its lots are at their end."""
-    k = legs[leg, LEVEL] + 1
-    before = levels[leg, k, LOTS_BEFORE] if k < legs[leg, LEVELS] else legs[leg, LOTS_MAX]
-    if before >= legs[leg, LOTS_MAX]:
-        return False
-    end = min(levels[leg, k + 1, LOTS_BEFORE], legs[leg, LOTS_MAX])
-    kept, cost, lot = 1.0 - legs[leg, FEE_PPM] / PPM, float(levels[leg, k, COST]), float(legs[leg, LOT_ATOMS])
-    pay, get = (lot, cost * kept) if legs[leg, SIDE] < 0 else (cost, lot * kept)
-    if legs[leg, SIDE] > 0 and legs[leg, FEE_IN_QUOTE] != 0:
-        pay, get = cost * (2.0 - kept), lot
-    legs[leg, LEVEL] = k
-    flow[leg, RATE], flow[leg, BACK] = get / pay, pay / get
-    flow[leg, LEFT], flow[leg, LOT_PAY], flow[leg, TAKEN] = float(end - before) * pay, pay, float(end)
-    return True
+    kept: int = carried + -carried // DUST_PARTS
+    return kept
 
 
 @kernel
@@ -121,12 +106,29 @@ def walked(legs: Ints, levels: Ints, flow: Floats, count: int, threshold_ppm: in
 
     Meanwhile TAKEN is where a leg's level ends; LEFT of it is not taken, which is set right in the end.
     """
-    kept, goal, first, short, open_still = 1.0, 1.0 + threshold_ppm / PPM, 0.0, 0, True
+    kept, goal, first, short, more = 1.0, 1.0 + threshold_ppm / PPM, 0.0, count, True
     for leg in range(count):
         kept -= legs[leg, SWAP_PPM] / PPM
         legs[leg, LEVEL] = -1
-        open_still = entered(legs, levels, flow, leg) and open_still
-    while open_still:
+    while more:
+        for leg in range(count):
+            if leg == short or legs[leg, LEVEL] < 0:  # it enters its next level
+                k = legs[leg, LEVEL] + 1
+                before = levels[leg, k, LOTS_BEFORE] if k < legs[leg, LEVELS] else legs[leg, LOTS_MAX]
+                if before >= legs[leg, LOTS_MAX]:
+                    more = False
+                    break
+                end = min(levels[leg, k + 1, LOTS_BEFORE], legs[leg, LOTS_MAX])
+                rest, cost = 1.0 - legs[leg, FEE_PPM] / PPM, float(levels[leg, k, COST])
+                lot = float(legs[leg, LOT_ATOMS])
+                pay, get = (lot, cost * rest) if legs[leg, SIDE] < 0 else (cost, lot * rest)
+                if legs[leg, SIDE] > 0 and legs[leg, FEE_IN_QUOTE] != 0:
+                    pay, get = cost * (2.0 - rest), lot
+                legs[leg, LEVEL] = k
+                flow[leg, RATE], flow[leg, BACK], flow[leg, LOT_PAY] = get / pay, pay / get, pay
+                flow[leg, LEFT], flow[leg, TAKEN] = float(end - before) * pay, float(end)
+        if not more:
+            break
         unit, back, step = kept, 1.0, -1.0
         for leg in range(count):
             unit *= flow[leg, RATE]
@@ -140,23 +142,40 @@ def walked(legs: Ints, levels: Ints, flow: Floats, count: int, threshold_ppm: in
             flow[leg, LEFT] -= step
             step *= flow[leg, RATE]
         flow[short, LEFT] = 0.0
-        open_still = entered(legs, levels, flow, short)
     for leg in range(count):
         flow[leg, TAKEN] -= max(0.0, flow[leg, LEFT]) / flow[leg, LOT_PAY]
     return first
 
 
 @kernel
-def funded(legs: Ints, levels: Ints, count: int, pivot: int, lots: int) -> int:
-    """Give the fewest lots of the first leg with which the pivot can have its lots; -1 where none can."""
-    for leg in range(pivot - 1, -1, -1):
-        k = at_level(legs, levels, leg + 1, LOTS_BEFORE, lots)
-        over = lots - levels[leg + 1, k, LOTS_BEFORE]
-        want = levels[leg + 1, k, PAY_BEFORE] + level_pay(legs, leg + 1, levels[leg + 1, k, COST], over)
-        lots = needed(legs, levels, leg, want)
-        if lots < 0 or lots > legs[leg, LOTS_MAX]:
-            return -1
-    return lots
+def proposed(legs: Ints, levels: Ints, flow: Floats, starts: Ints, count: int) -> int:
+    """Note sizes of the first leg to try, each once: the fewest lots that bring a leg near its best size."""
+    coarsest, found = 0, 0
+    for leg in range(count):
+        coarsest = leg if flow[leg, TAKEN] < flow[coarsest, TAKEN] else coarsest
+    for pivot in range(count):
+        near = int(flow[pivot, TAKEN])
+        if pivot not in (0, coarsest) and near >= FINE_LOTS:
+            continue
+        reach = WIDE_LOTS if pivot == coarsest and near < COARSE_LOTS else NEAR_LOTS
+        for wanted in range(near - reach + 1, near + reach + 1):
+            lots = min(max(wanted, legs[pivot, SIZE_MIN]), legs[pivot, LOTS_MAX])
+            if wanted not in (lots, near):
+                continue
+            for leg in range(pivot - 1, -1, -1):
+                k = at_level(legs, levels, leg + 1, np.int64(LOTS_BEFORE), lots)
+                over = lots - levels[leg + 1, k, LOTS_BEFORE]
+                pay = level_pay(legs, leg + 1, levels[leg + 1, k, COST], over)
+                lots = needed(legs, levels, leg, levels[leg + 1, k, PAY_BEFORE] + pay)
+                if lots < 0 or lots > legs[leg, LOTS_MAX]:
+                    lots = -1
+                    break
+            starts[found] = lots
+            before = 0
+            while starts[before] != lots:
+                before += 1
+            found += lots > 0 and before == found
+    return found
 
 
 @kernel
@@ -168,7 +187,7 @@ def planned(legs: Ints, levels: Ints, plan: Ints, count: int, lots: int) -> int:
         plan[leg, SIZE] = lots
         if lots < legs[leg, SIZE_MIN]:
             return leg
-        k = at_level(legs, levels, leg, LOTS_BEFORE, lots)
+        k = at_level(legs, levels, leg, np.int64(LOTS_BEFORE), lots)
         cost, over = levels[leg, k, COST], lots - levels[leg, k, LOTS_BEFORE]
         pay = levels[leg, k, PAY_BEFORE] + level_pay(legs, leg, cost, over)
         legs[leg, LEVEL] = k
@@ -183,10 +202,10 @@ def planned(legs: Ints, levels: Ints, plan: Ints, count: int, lots: int) -> int:
 
 
 @kernel
-def weighed(legs: Ints, levels: Ints, plan: Ints, told: Ints, count: int, threshold_ppm: int) -> None:
+def weighed(legs: Ints, plan: Ints, told: Ints, count: int, dust: int, threshold_ppm: int) -> None:
     """Weigh a plan after swaps, dust and the threshold, and keep it where it is the best yet."""
-    given, out = plan[0, PAY], plan[count - 1, GET]
-    dust, swap, asked = dust_worth(legs, levels, plan, count), 0, charged(given, threshold_ppm)
+    given, out, swap = plan[0, PAY], plan[count - 1, GET], 0
+    asked = charged(given, threshold_ppm)
     for leg in range(count):
         swap += charged(max(given, out), legs[leg, SWAP_PPM])
     earned = out + dust - given - swap - asked
@@ -205,21 +224,16 @@ def weighed(legs: Ints, levels: Ints, plan: Ints, told: Ints, count: int, thresh
 
 
 @kernel
-def tried(
-    legs: Ints, levels: Ints, plan: Ints, told: Ints, count: int, lots: int, threshold_ppm: int
-) -> None:
-    """Plan with so many lots of the first leg, and note why it cannot be where nothing better is known."""
-    small = planned(legs, levels, plan, count, lots)
-    if small < 0:
-        weighed(legs, levels, plan, told, count, threshold_ppm)
-    elif told[REASON] != MADE and told[REASON] != BELOW_THRESHOLD:
-        told[WHICH] = small
-        if plan[small, SIZE] < legs[small, SIZE_MIN]:
-            told[REASON], told[FIGURE] = SIZE_TOO_SMALL, plan[small, SIZE]
-            told[LIMIT] = legs[small, SIZE_MIN]
-        else:
-            told[REASON], told[FIGURE] = NOTIONAL_TOO_SMALL, plan[small, PAY]
-            told[LIMIT] = legs[small, NOTIONAL_MIN]
+def too_small(legs: Ints, plan: Ints, told: Ints, leg: int) -> None:
+    """Note why a plan cannot be, where nothing better is known."""
+    if told[REASON] == MADE or told[REASON] == BELOW_THRESHOLD:
+        return
+    told[WHICH] = leg
+    if plan[leg, SIZE] < legs[leg, SIZE_MIN]:
+        told[REASON], told[FIGURE], told[LIMIT] = SIZE_TOO_SMALL, plan[leg, SIZE], legs[leg, SIZE_MIN]
+    else:
+        told[REASON], told[FIGURE] = NOTIONAL_TOO_SMALL, plan[leg, PAY]
+        told[LIMIT] = legs[leg, NOTIONAL_MIN]
 
 
 @kernel
@@ -268,23 +282,9 @@ def ready(
     return True
 
 
-@kernel
-def climb(legs: Ints, levels: Ints, plan: Ints, told: Ints, count: int, threshold_ppm: int) -> None:
-    """Go on by single lots of the first leg for as long as that earns more."""
-    for _ in range(WIDE_LOTS):
-        start, earned = told[TOLD_HEAD + SIZE], told[EARNED]
-        if told[REASON] != MADE:
-            return
-        for lots in (start - 1, start + 1):
-            if 0 < lots <= legs[0, LOTS_MAX]:
-                tried(legs, levels, plan, told, count, lots, threshold_ppm)
-        if told[EARNED] == earned:
-            return
-
-
 @kernel(
     "void(int64[:, :, ::1], int64[::1], int64[:, :, ::1], int64[:, ::1], int64[:, :, ::1], float64[:, ::1],"
-    " int64[:, ::1], int64[::1], int64, int64, int64, int64)"
+    " int64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64)"
 )
 def size_cycle(
     rows: Ints,
@@ -294,13 +294,17 @@ def size_cycle(
     levels: Ints,
     flow: Floats,
     plan: Ints,
+    starts: Ints,
     told: Ints,
     count: int,
     threshold_ppm: int,
     amount_max: int,
     unit_max: int,
 ) -> None:
-    """Find the plan in whole lots that earns most beyond the threshold, into `told`."""
+    """Find the plan in whole lots that earns most beyond the threshold, into `told`.
+
+    When all that is proposed was tried, it goes on by single lots for as long as that earns more.
+    """
     if not ready(rows, asked, books, legs, levels, told, count, amount_max, unit_max):
         return
     first = walked(legs, levels, flow, count, threshold_ppm)
@@ -310,17 +314,19 @@ def size_cycle(
         told[FIGURE] = int(min((first - 1.0) * PPM // 1.0, 1e15))
         return
     told[REASON], told[FIGURE], told[EARNED] = SIZE_TOO_SMALL, 0, 0
-    coarsest = 0
-    for leg in range(count):
-        coarsest = leg if flow[leg, TAKEN] < flow[coarsest, TAKEN] else coarsest
-    for pivot in range(count):
-        near = int(flow[pivot, TAKEN])
-        if pivot in (0, coarsest) or near < FINE_LOTS:
-            reach = WIDE_LOTS if pivot == coarsest and near < COARSE_LOTS else NEAR_LOTS
-            for lots in range(near - reach + 1, near + reach + 1):
-                here = min(max(lots, legs[pivot, SIZE_MIN]), legs[pivot, LOTS_MAX])
-                if lots in (here, near):
-                    start = funded(legs, levels, count, pivot, here)
-                    if start > 0:
-                        tried(legs, levels, plan, told, count, start, threshold_ppm)
-    climb(legs, levels, plan, told, count, threshold_ppm)
+    found, at, last = proposed(legs, levels, flow, starts, count), 0, -1
+    end = found + 2 * WIDE_LOTS
+    while at < found:
+        small = planned(legs, levels, plan, count, starts[at])
+        if small < 0:
+            weighed(legs, plan, told, count, dust_worth(legs, levels, plan, count), threshold_ppm)
+        else:
+            too_small(legs, plan, told, small)
+        at += 1
+        best = told[TOLD_HEAD + SIZE]
+        if at == found and told[REASON] == MADE and best != last and found < end:
+            last = best
+            for lots in (best - 1, best + 1):
+                if 0 < lots <= legs[0, LOTS_MAX]:
+                    starts[found] = lots
+                    found += 1
