@@ -10,9 +10,9 @@ from sim.exchange.config import ExchangeConfig
 from sim.study.world import ACCOUNT, NODE, REGION, Job, StudyConfig
 
 SHARD = 100
-# No message bound may decide what the study finds.
 # What all sagas that begin in an asset may lose together: some 500 USDT of each that a cycle can begin in.
 LOSSES = {"USDT": "500", "BTC": "0.0075", "ETH": "0.15", "SOL": "3", "BNB": "0.8"}
+# No message bound may decide what the study finds.
 MESSAGES = {"messages_per_s": 1_000, "messages_burst": 1_000}
 
 

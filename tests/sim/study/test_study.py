@@ -15,7 +15,7 @@ from sim.study.study import jobs, study
 from sim.study.world import ACCOUNT, Job, StudyConfig, exchanges
 from tests.sim.plans import EXCHANGES
 
-BUSY = StudyConfig(minutes=0.25, flow=FlowConfig(parent_rate=1 / 10, parent_usdt=60_000))
+BUSY = StudyConfig(minutes=0.15, flow=FlowConfig(parent_rate=1 / 20, parent_usdt=60_000))
 
 
 def ran(latency_ms: float, seed: int = 1) -> Result:
