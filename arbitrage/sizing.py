@@ -106,6 +106,7 @@ class Sizer:
         # A view sets a word in a quarter of the time.
         self._words: Any = self._asked if exact else self._asked.data
         self._size = exact_size_cycle() if exact else entry(k.size_cycle)
+        self._threshold = (0.0, 0)
         self._make_room(LEVELS_ROOM)
 
     def set_fee(self, market: int, rule: FeeRule) -> None:
@@ -152,6 +153,8 @@ class Sizer:
             self._books[leg][:length] = levels
             words[at], words[at + 1], words[at + 2], words[at + 3] = market, int(side > 0), length, -1
             at += k.ASKED_WIDTH
+        if threshold_bps != self._threshold[0]:
+            self._threshold = (threshold_bps, _threshold_ppm(threshold_bps))
         if budget is not None:
             self._bound(cycle, budget, sequential)
         self._size(
@@ -165,7 +168,7 @@ class Sizer:
             self._starts,
             self._told,
             count,
-            _threshold_ppm(threshold_bps),
+            self._threshold[1],
             *self._bounds,
         )
         told = self._told[: k.TOLD_HEAD + count * k.PLAN_WIDTH].tolist()
@@ -173,7 +176,7 @@ class Sizer:
             return NoTicket(NoTicketReason(told[k.REASON]), told[k.FIGURE], told[k.LIMIT], told[k.WHICH])
         at, legs = k.TOLD_HEAD, []
         for hop in hops:
-            legs.append(Leg(hop.market, hop.side, *told[at : at + k.PLAN_WIDTH]))
+            legs.append(Leg(hop.market, hop.side, told[at], told[at + 1], told[at + 2], told[at + 3]))
             at += k.PLAN_WIDTH
         first, buys = self._instruments[legs[0].instrument], legs[0].side > 0
         asset = first.quote if buys else first.base
