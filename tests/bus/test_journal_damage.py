@@ -26,8 +26,15 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Files, list[bytes]
 def _damaged(files: Files, damage: Callable[[bytes, int], bytes]) -> Iterator[tuple[Path, int]]:
     with fast_folder() as folder:
         for name, content in files.items():
-            for at in range(len(content)):
+            for at in _places(content):
                 yield written(folder, {**files, name: damage(content, at)}), at
+
+
+def _places(content: bytes) -> Iterator[int]:
+    """Give every byte, but of SQLite's empty room, where one is like the next, every eighth."""
+    for at in range(len(content)):
+        if at % 8 == 0 or content[max(0, at - 1) : at + 2].strip(b"\0") != b"":
+            yield at
 
 
 def _opened(directory: Path) -> Journal | None:
@@ -69,7 +76,7 @@ def test_a_file_cut_at_any_byte_gives_a_reported_prefix_or_a_refusal(
             reported += 1
             _goes_on(journal, found)
         journal.close()
-    assert refused > 1000 and reported > 100
+    assert refused > 500 and reported > 100
 
 
 def test_any_flipped_byte_leaves_the_data_whole_or_is_refused(killed: tuple[Files, list[bytes]]) -> None:
@@ -89,4 +96,4 @@ def test_any_flipped_byte_leaves_the_data_whole_or_is_refused(killed: tuple[File
         assert journal.report.cut_events == 0
         assert journal.latest_snapshot() in (None, (4, b"state" * 20))
         journal.close()
-    assert refused > 1000 and whole > 100
+    assert refused > 500 and whole > 100

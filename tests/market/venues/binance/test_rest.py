@@ -10,6 +10,7 @@ import pytest
 from domain.errors import ExitCode, SwarmError
 from hw.clock import SystemClock
 from market.venues.backoff import Backoff
+from market.venues.binance import limits
 from market.venues.binance.instruments import load_instruments, read_instruments
 from market.venues.binance.rest import RestClient
 from market.venues.binance.venue import account_truth
@@ -39,7 +40,9 @@ class Sequence:
 
 
 @pytest.mark.parametrize("status", [500, 429, 418, 403])
-def test_trouble_that_may_pass_is_tried_again(status: int) -> None:
+def test_trouble_that_may_pass_is_tried_again(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HOLD_S_UNTOLD", 1)
+
     @in_loop
     async def run() -> None:
         async with scripted() as venue:
