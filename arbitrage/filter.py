@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import msgspec
 
@@ -88,6 +88,8 @@ class AnomalyFilter:
             0 < bid_ticks < ask_ticks < COUNT_MAX and 0 < bid_lots < COUNT_MAX and 0 < ask_lots < COUNT_MAX
         ):
             return self._malformed(market, (bid_ticks, bid_lots, ask_ticks, ask_lots))
+        if type(bid_ticks + bid_lots + ask_ticks + ask_lots) is not int:
+            return self._converted(market, (bid_ticks, bid_lots, ask_ticks, ask_lots), now_ns)
         quotes = self.quotes
         quotes.heard_ns[market] = now_ns
         bid_same, ask_same = bid_ticks == quotes.bid_ticks[market], ask_ticks == quotes.ask_ticks[market]
@@ -266,7 +268,7 @@ class AnomalyFilter:
     # What is wrong with a quote
 
     def _malformed(self, market: int, told: tuple[float, float, float, float]) -> bool:
-        if not all(math.isfinite(value) for value in told):
+        if not all(value - value == 0 for value in told):
             return self._refused(market, RejectReason.NOT_A_NUMBER)
         if min(told) < 0:
             return self._refused(market, RejectReason.NEGATIVE)
@@ -274,6 +276,13 @@ class AnomalyFilter:
             return self._refused(market, RejectReason.NO_QUOTE)
         crossed = told[0] >= told[2] and max(told) < COUNT_MAX
         return self._refused(market, RejectReason.CROSSED if crossed else RejectReason.ABSURD)
+
+    def _converted(self, market: int, told: tuple[int, int, int, int], now_ns: int) -> bool:
+        """Take whole numbers of another kind for what they are; others are no count of anything."""
+        if all(isinstance(value, Integral) for value in told):
+            bid_ticks, bid_lots, ask_ticks, ask_lots = map(int, told)
+            return self.touched(market, bid_ticks, bid_lots, ask_ticks, ask_lots, now_ns)
+        return self._refused(market, RejectReason.NOT_A_NUMBER)
 
     def _judged(self, market: int, mid2: int, spread: int, now_ns: int) -> bool:
         if spread > self._wide * mid2:

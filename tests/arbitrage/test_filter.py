@@ -6,7 +6,10 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from arbitrage.filter import COUNT_MAX, AnomalyFilter
@@ -42,6 +45,8 @@ def counted(feed: Feed, reason: RejectReason) -> int:
         ([100, 5, 101, 10**30], RejectReason.ABSURD),
         ([101, 5, 101, 5], RejectReason.CROSSED),
         ([103, 5, 101, 5], RejectReason.CROSSED),
+        ([100, 5, 101.5, 5], RejectReason.NOT_A_NUMBER),
+        ([100, 5.0, 101, 5], RejectReason.NOT_A_NUMBER),
         ([1, 5, 101, 5], RejectReason.WIDE),
     ],
 )
@@ -314,3 +319,26 @@ def test_a_config_out_of_order_is_refused() -> None:
         FilterConfig(deviation_leave_bps=300)
     with pytest.raises(ValidationError, match="one peg only"):
         FilterConfig(pegs={"USD": ("USDT",), "TETHER": ("USDT",)})
+
+
+ANYTHING = st.one_of(
+    st.integers(-(2**70), 2**70), st.integers(1, 400), st.floats(), st.integers(0, 2**62).map(np.int64)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), ANYTHING, ANYTHING, ANYTHING, ANYTHING), max_size=12))
+def test_whatever_is_quoted_is_judged_and_the_state_can_be_told(
+    quotes: list[tuple[int, Any, Any, Any, Any]],
+) -> None:
+    feed = Feed(*TWO)
+    for market, bid, bid_lots, ask, ask_lots in quotes:
+        feed.wait(0.05)
+        believed = feed.filter.touched(market, bid, bid_lots, ask, ask_lots, feed.now_ns)
+        assert believed == (feed.filter.why(market) is None)
+        assert not believed or (0 < bid < ask and bid_lots > 0 and ask_lots > 0)
+        feed.filter.sweep(feed.now_ns)
+        feed.reason(*SPATIAL)
+    other = AnomalyFilter(feed.filter.config, feed.instruments)
+    other.restore(feed.filter.state())
+    assert other.state() == feed.filter.state()
