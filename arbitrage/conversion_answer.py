@@ -54,7 +54,8 @@ def _way(books: Books, found: Conversion, way: Way) -> dict[str, Any]:
 
 
 def _bps(best: Way | None, direct: Way | None) -> float | None:
-    if best is None or direct is None:
+    """Compare two ways in basis points, where both take the same amount."""
+    if best is None or direct is None or best.in_atoms != direct.in_atoms:
         return None
     return _gain(best.net_atoms, direct.net_atoms)
 
@@ -73,10 +74,10 @@ def print_conversion(console: Console, answer: dict[str, Any]) -> None:
     console.print(_table(best))
     if answer["direct"] is None:
         console.print(escape(f"no market trades {have} against {want}, or none takes this amount"))
-    elif answer["better_than_direct_bps"] > 0:
-        direct = answer["direct"]
-        gain = answer["better_than_direct_bps"]
-        console.print(escape(f"the best single market gives {direct['out']} {want}: {gain:.2f} bps less"))
+    elif answer["direct"]["legs"] != best["legs"]:
+        direct, gain = answer["direct"], answer["better_than_direct_bps"]
+        less = f" for the {direct['in']} {have} that it takes" if gain is None else f": {gain:.2f} bps less"
+        console.print(escape(f"the best single market gives {direct['out']} {want}{less}"))
     if answer["split"] is not None:
         split = answer["split"]
         gain = split["better_than_best_bps"]

@@ -80,6 +80,14 @@ def test_what_depth_lots_and_minimums_do_not_take_is_left(tool: Tool) -> None:
     assert code == 0 and "0.7 BTC are not used" in out
 
 
+def test_a_direct_market_that_takes_less_is_not_compared(tool: Tool) -> None:
+    given = [*TWO_WAYS[:2], book("BTC/EUR", [("57000", "0.5")], venue="y")]
+    answer = tool.route(given, "BTC", "EUR", "1.5")
+    assert answer["direct"]["in"] == "0.5" and answer["better_than_direct_bps"] is None
+    code, out, _ = tool.run("route", "BTC", "EUR", "1.5", "--books", tool.file(given))
+    assert code == 0 and "the best single market gives 28500 EUR for the 0.5 BTC that it takes" in out
+
+
 def test_people_are_shown_the_way_the_direct_market_and_the_split(tool: Tool) -> None:
     code, out, errors = tool.run("route", "BTC", "EUR", "1.5", "--books", tool.file(TWO_WAYS))
     assert (code, errors) == (0, "")
