@@ -279,3 +279,13 @@ def test_a_thousand_books_are_asked_for_in_ninety_seconds() -> None:
         now_ns += wait_ns
         asked += wait_ns == 0
     assert now_ns < 90e9
+
+
+@in_loop
+async def test_an_order_whose_figures_cannot_be_written_is_told_as_never_sent() -> None:
+    async with scripted() as venue, venue.venue() as (adapter, heard):
+        adapter.send(ids(1)[0], buy(1 << 63, 200))
+        await until(lambda: heard.of(OrderRefusedByVenue))
+        (refused,) = heard.of(OrderRefusedByVenue)
+        assert refused.text == "not sent: its figures are too large to be written"
+        assert not venue.asked("order.place")
