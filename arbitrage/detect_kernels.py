@@ -11,8 +11,6 @@ from __future__ import annotations
 from arbitrage.certify_kernels import CERTAIN, degree
 from arbitrage.graph_columns import (
     BACKS_AT,
-    BEST,
-    BEST_AT,
     BOOK_COUNT,
     BOOKS,
     BOOKS_AT,
@@ -29,7 +27,6 @@ from arbitrage.graph_columns import (
     HOT_AT,
     HOT_PAIR,
     HOT_WORDS,
-    HOTTEST,
     HUBS_AT,
     LEGS_MAX,
     MARKET_WORDS,
@@ -129,35 +126,15 @@ def visits_once(ints: Ints) -> bool:
 
 
 @kernel
-def challenge(ints: Ints, reals: Reals, count: int) -> None:
-    """Multiply the chosen edges out, from the lowest on, and keep them if nothing found so far is better."""
-    low, product = 0, 1.0
-    for i in range(1, count):
-        if ints[CHOSEN_AT + i] < ints[CHOSEN_AT + low]:
-            low = i
-    for i in range(count):
-        edge, onward = ints[CHOSEN_AT + (low + i) % count], ints[CHOSEN_AT + (low + i + 1) % count]
-        ints[TURNED_AT + i] = edge
-        product *= reals[ints[RATES_AT] + edge] * swap_rest(ints, reals, edge, onward)
-    if product <= reals[PRODUCT_MIN] or (count == 4 and not visits_once(ints)):
-        return
-    if ints[FOUND] != 0:
-        sooner = is_sooner(ints, int(TURNED_AT), count, int(FOUND_AT), ints[FOUND])
-        if product < reals[FOUND_PRODUCT] or (product == reals[FOUND_PRODUCT] and not sooner):
-            return
-    ints[FOUND], reals[FOUND_PRODUCT] = count, product
-    reals[FLOOR] = max(product, reals[STANDING]) * LOOSE
-    for i in range(count):
-        ints[FOUND_AT + i] = ints[TURNED_AT + i]
-
-
-@kernel
 def choose_books(ints: Ints, reals: Reals, count: int, fixed: int) -> None:
-    """Give the pairs of the path their books in each way that may still win; `fixed` is the first, or ANY."""
+    """Give the pairs of the path their books in each way that may still win; `fixed` is the first, or ANY.
+
+    Whatever is chosen is multiplied out from its lowest edge on, and kept if nothing found is better.
+    """
     reals[SUFFIX_AT + count] = 1.0
     for i in range(count - 1, -1, -1):
         reals[SUFFIX_AT + i] = reals[SUFFIX_AT + i + 1] * reals[ints[TOPS_AT] + ints[PATH_AT + i]]
-    reals[PREFIX_AT], ints[CURSOR_AT], leg = 1.0, 0, 0
+    reals[PREFIX_AT], ints[CURSOR_AT], leg, low = 1.0, 0, 0, 0
     while leg >= 0:
         at, place = ints[PAIRS_AT] + ints[PATH_AT + leg] * PAIR_WORDS, ints[CURSOR_AT + leg]
         alone = leg == 0 and fixed != ANY
@@ -171,14 +148,31 @@ def choose_books(ints: Ints, reals: Reals, count: int, fixed: int) -> None:
             continue
         if leg > 0:
             so_far *= swap_rest(ints, reals, ints[CHOSEN_AT + leg - 1], edge)
-        if so_far * reals[SUFFIX_AT + leg + 1] < reals[FLOOR]:
-            continue
+            if so_far * reals[SUFFIX_AT + leg + 1] < reals[FLOOR]:
+                continue
         ints[CHOSEN_AT + leg] = edge
-        if leg + 1 == count:
-            challenge(ints, reals, count)
-        else:
+        if leg + 1 < count:
             leg += 1
             reals[PREFIX_AT + leg], ints[CURSOR_AT + leg] = so_far, 0
+            continue
+        low, product = 0, 1.0
+        for i in range(1, count):
+            low = i if ints[CHOSEN_AT + i] < ints[CHOSEN_AT + low] else low
+        for i in range(count):
+            one, onward = ints[CHOSEN_AT + (low + i) % count], ints[CHOSEN_AT + (low + i + 1) % count]
+            ints[TURNED_AT + i] = one
+            product *= reals[ints[RATES_AT] + one] * swap_rest(ints, reals, one, onward)
+        if product <= reals[PRODUCT_MIN] or (ints[FOUND] != 0 and product < reals[FOUND_PRODUCT]):
+            continue
+        if count == 4 and not visits_once(ints):
+            continue
+        tied = ints[FOUND] != 0 and product == reals[FOUND_PRODUCT]
+        if tied and not is_sooner(ints, int(TURNED_AT), count, int(FOUND_AT), ints[FOUND]):
+            continue
+        ints[FOUND], reals[FOUND_PRODUCT] = count, product
+        reals[FLOOR] = max(product, reals[STANDING]) * LOOSE
+        for i in range(count):
+            ints[FOUND_AT + i] = ints[TURNED_AT + i]
 
 
 @kernel
@@ -236,27 +230,41 @@ def join(
 
 
 @kernel
-def search(ints: Ints, reals: Reals, pair: int, gain: float, fixed: int, hot: int) -> None:
-    """Find cycles from a pair: those with no other hot leg, then with each of the first `hot` hot pairs.
+def search(ints: Ints, reals: Reals, edge: int) -> None:
+    """Find the best cycle through an edge, or of all (ANY): each is found from the last of its hot pairs.
 
-    Between the pair and a hot one, and on from there, up to two legs are missing in all.
+    A pair's cycles are those with no other hot leg, then those with each other hot pair: between the pair and
+    that one, and on from there, up to two legs are missing in all.
     """
-    first, gains = ints[PAIRS_AT] + pair * PAIR_WORDS, ints[GAINS_AT]
-    source, target, hottest = ints[first + TARGET], ints[first + SOURCE], reals[HOTTEST]
-    ints[PATH_AT] = pair
-    for i in range(-1, hot):
-        other, gained, most, enters, leaves = pair, gain, 1.0, EMPTY, EMPTY
+    gains, pairs, hot_at = ints[GAINS_AT], ints[PAIRS_AT], ints[HOT_AT]
+    hottest = 1.0
+    for i in range(ints[HOT]):
+        hottest = max(hottest, reals[gains + ints[hot_at + HOT_WORDS * i + HOT_PAIR]])
+    for step in range((ints[HOT] if edge == ANY else 1) * (1 + ints[HOT])):
+        # Which pair is begun from, and which other hot one it is to meet: none at first.
+        turn, i = step // (1 + ints[HOT]), step % (1 + ints[HOT]) - 1
+        pair = ints[hot_at + HOT_WORDS * turn + HOT_PAIR] if edge == ANY else pair_of(ints, edge)
+        gained, most, other, enters, leaves = reals[gains + pair], 1.0, pair, EMPTY, EMPTY
+        if edge != ANY:
+            gained *= reals[ints[RATES_AT] + edge] / reals[ints[TOPS_AT] + pair]
+        elif gained <= 1.0 + CERTAIN or i > turn:
+            continue
+        first = pairs + pair * PAIR_WORDS
+        source, target = ints[first + TARGET], ints[first + SOURCE]
         if i >= 0:
-            other, most = ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR], hottest
+            other, most = ints[hot_at + HOT_WORDS * i + HOT_PAIR], hottest
             gained *= reals[gains + other]
-            at = ints[PAIRS_AT] + other * PAIR_WORDS
-            enters, leaves = ints[at + SOURCE], ints[at + TARGET]
+            enters, leaves = (
+                ints[pairs + other * PAIR_WORDS + SOURCE],
+                ints[pairs + other * PAIR_WORDS + TARGET],
+            )
         if gained * most * most < reals[FLOOR]:
             continue
         meets, closes = enters == source, leaves == target
         # Where both hot pairs there are were taken, and cannot be taken again, all others are certified.
         if i >= 0 and not (meets and closes) and ints[HOT] <= 1 + (ints[first + HEAT] != 0 and other != pair):
             most = 1.0
+        ints[PATH_AT] = pair
         for way in range(3 if i < 0 else 6):
             # What is missing from `begin` to `end`, at which place, and how many legs that makes.
             begin, end, place, missing, count, fits = source, target, 1, 1 + way, 2 + way, i < 0
@@ -271,35 +279,6 @@ def search(ints: Ints, reals: Reals, pair: int, gain: float, fixed: int, hot: in
                 begin, place, missing, count = leaves, 3, 1, 4
                 onward = pair_between(ints, source, enters)
                 ints[PATH_AT + 1], ints[PATH_AT + 2], fits = onward, other, onward != EMPTY
-                if fits:
-                    total *= reals[gains + onward]
+                total *= reals[gains + onward] if fits else 0.0
             if fits and count <= ints[LEGS_MAX]:
-                join(ints, reals, begin, end, total, most, place, missing, count, fixed)
-
-
-@kernel
-def look(ints: Ints, reals: Reals, edge: int) -> None:
-    """Find the best cycle through an edge, or of all (ANY): each is found from the last of its hot pairs.
-
-    What stands already bounds it: from the start where it is among those looked for, else once one is found.
-    """
-    standing, among, most = 1.0, edge == ANY, 1.0
-    for i in range(ints[BEST]):
-        one, onward = ints[BEST_AT + i], ints[BEST_AT + (i + 1) % ints[BEST]]
-        standing *= reals[ints[RATES_AT] + one] * swap_rest(ints, reals, one, onward)
-        among = among or one == edge
-    ints[FOUND], reals[STANDING] = 0, standing
-    reals[FLOOR] = max(reals[PRODUCT_MIN], standing if among else 0.0) * LOOSE
-    for i in range(ints[HOT]):
-        most = max(most, reals[ints[GAINS_AT] + ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR]])
-    reals[HOTTEST] = most
-    for i in range(ints[HOT] if edge == ANY else 1):
-        pair, hot = pair_of(ints, edge if edge != ANY else 0), ints[HOT]
-        if edge == ANY:
-            pair, hot = ints[ints[HOT_AT] + HOT_WORDS * i + HOT_PAIR], i + 1
-        gain = reals[ints[GAINS_AT] + pair]
-        if edge != ANY:
-            gain *= reals[ints[RATES_AT] + edge] / reals[ints[TOPS_AT] + pair]
-        elif gain <= 1.0 + CERTAIN:
-            continue
-        search(ints, reals, pair, gain, edge, hot)
+                join(ints, reals, begin, end, total, most, place, missing, count, edge)

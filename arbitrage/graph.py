@@ -126,7 +126,9 @@ class PriceGraph:
         """
         _pack(self._row_bytes, 0, market, bid_ticks, bid_lots, ask_ticks, ask_lots)
         self._call(self._ints, self._reals, self._row, self._product, 0, 1, False)
-        return self._told[k.ROW_HIT] > 0
+        told = self._told[k.ROW_HIT]
+        assert told >= 0, f"market {market} of {len(self.instruments)}"
+        return told > 0
 
     def update_rows(self, rows: k.Rows, products: Reals, start: int = 0, *, stop: bool = False) -> int:
         """Take rows `market, bid_ticks, bid_lots, ask_ticks, ask_lots, hit`; give the place after the last.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arbitrage.certify_kernels import level, settle
-from arbitrage.detect_kernels import ANY, is_sooner, look, pair_of
+from arbitrage.detect_kernels import ANY, LOOSE, is_sooner, pair_of, search, swap_rest
 from arbitrage.graph_columns import (
     ASK_LOTS,
     ASK_TICKS,
@@ -19,6 +19,7 @@ from arbitrage.graph_columns import (
     BOOK_COUNT,
     BOOKS,
     BOOKS_AT,
+    FLOOR,
     FOUND,
     FOUND_AT,
     FOUND_PRODUCT,
@@ -30,11 +31,13 @@ from arbitrage.graph_columns import (
     PAIR_WORDS,
     PAIRS,
     PAIRS_AT,
+    PRODUCT_MIN,
     RATES_AT,
     REVERSE,
     SCALE_WORDS,
     SCALES_AT,
     SOURCE,
+    STANDING,
     STRETCHED,
     TARGET,
     TOPS_AT,
@@ -101,39 +104,15 @@ def keep_found(ints: Ints, reals: Reals, edge: int) -> None:
 
 
 @kernel
-def change(ints: Ints, reals: Reals, market: int, sell: float, buy: float) -> bool:
-    """Set both rates of a market; tell whether a cycle that gains passes one that improved."""
-    edge, hit, lost = 2 * market, False, False
-    sold, bought = 0, 0
-    for side in range(2):
-        moved = set_rate(ints, reals, edge + side, sell if side == 0 else buy)
-        lost = lost or (moved < 0 and is_in_best(ints, edge + side))
-        if side == 0:
-            sold = moved
-        else:
-            bought = moved
-    at, count, every = 0, 2, False
-    while at < count:
-        moved = sold if at == 0 else bought
-        if every or moved > 0 or (moved < 0 and ints[HOT] != 0):
-            settle(ints, reals, at if every else pair_of(ints, edge + at))
-        at += 1
-        if at == count and not every and ints[STRETCHED] != 0:
-            level(ints, reals)
-            at, count, every = 0, ints[PAIRS], True
-    if ints[HOT] == 0:
-        ints[BEST] = 0
-        return False
-    # All there is where the best lost; then through each side that improved.
-    for task in range(-1 if lost else 0, 2):
-        if task >= 0 and (sold if task == 0 else bought) <= 0:
-            continue
-        through = edge + task if task >= 0 else ANY
-        look(ints, reals, through)
-        if task < 0 or ints[FOUND] != 0:
-            keep_found(ints, reals, through)
-            hit = hit or task >= 0
-    return hit
+def bound_search(ints: Ints, reals: Reals, edge: int) -> None:
+    """Begin a search: what stands bounds it from the start where it is among those looked for, else later."""
+    standing, among = 1.0, edge == ANY
+    for i in range(ints[BEST]):
+        one, onward = ints[BEST_AT + i], ints[BEST_AT + (i + 1) % ints[BEST]]
+        standing *= reals[ints[RATES_AT] + one] * swap_rest(ints, reals, one, onward)
+        among = among or one == edge
+    ints[FOUND], reals[STANDING] = 0, standing
+    reals[FLOOR] = max(reals[PRODUCT_MIN], standing if among else 0.0) * LOOSE
 
 
 @kernel("int64(int64[::1], float64[::1], int64[:, ::1], float64[::1], int64, int64, boolean)")
@@ -156,9 +135,35 @@ def update_rows(
         bid, ask = bid_ticks > 0 and ints[at + BID_LOTS] > 0, ask_ticks > 0 and ints[at + ASK_LOTS] > 0
         if bid and ask and bid_ticks > ask_ticks:
             bid, ask = False, False
-        sell = bid_ticks * reals[scale] * reals[scale + 1] if bid else 0.0
-        buy = reals[scale + 1] / (ask_ticks * reals[scale]) if ask else 0.0
-        hit = change(ints, reals, market, sell, buy)
+        edge, hit, lost, sold, bought = 2 * market, False, False, 0, 0
+        for side in range(2):
+            rate = bid_ticks * reals[scale] * reals[scale + 1] if bid else 0.0
+            if side == 1:
+                rate = reals[scale + 1] / (ask_ticks * reals[scale]) if ask else 0.0
+            moved = set_rate(ints, reals, edge + side, rate)
+            lost = lost or (moved < 0 and is_in_best(ints, edge + side))
+            sold, bought = (moved, bought) if side == 0 else (sold, moved)
+        place, count, every = 0, 2 if sold != 0 or bought != 0 else 0, False
+        while place < count:
+            moved = sold if place == 0 else bought
+            if every or moved > 0 or (moved < 0 and ints[HOT] != 0):
+                settle(ints, reals, place if every else pair_of(ints, edge + place))
+            place += 1
+            if place == count and not every and ints[STRETCHED] != 0:
+                level(ints, reals)
+                place, count, every = 0, ints[PAIRS], True
+        if ints[HOT] == 0:
+            ints[BEST], lost, sold, bought = 0, False, 0, 0
+        # All there is where the best lost; then through each side that improved.
+        for task in range(-1 if lost else 0, 2):
+            if task >= 0 and (sold if task == 0 else bought) <= 0:
+                continue
+            through = edge + task if task >= 0 else ANY
+            bound_search(ints, reals, through)
+            search(ints, reals, through)
+            if task < 0 or ints[FOUND] != 0:
+                keep_found(ints, reals, through)
+                hit = hit or task >= 0
         rows[i, ROW_HIT] = 1 if hit else 0
         products[i] = reals[BEST_PRODUCT] if ints[BEST] != 0 else 0.0
         if hit and stop:

@@ -95,13 +95,13 @@ def assert_closed(graph: PriceGraph, edges: tuple[int, ...]) -> None:
 
 
 def test_networkx_agrees_on_whether_anything_gains() -> None:
-    seen = agrees(150, (NETWORKX,))
-    assert seen[True] > 30 and seen[False] > 30
+    seen = agrees(80, (NETWORKX,))
+    assert seen[True] > 15 and seen[False] > 15
 
 
 def test_rustworkx_agrees_on_whether_anything_gains() -> None:
-    seen = agrees(1_000, (RUSTWORKX,))
-    assert seen[True] > 200 and seen[False] > 200
+    seen = agrees(600, (RUSTWORKX,))
+    assert seen[True] > 120 and seen[False] > 120
 
 
 @pytest.mark.soak
