@@ -34,14 +34,20 @@ if TYPE_CHECKING:
 OTHERS_MAX = 6
 TICKETS_MAX = 256
 # Refusals that say nothing against the next best cycle, and those whose cycles are followed all the same.
-_NOT_ITS_FAULT = (Outcome.ELSEWHERE, Outcome.BUSY, Outcome.FILTERED, Outcome.UNREADY)
+_NOT_ITS_FAULT = (
+    Outcome.ELSEWHERE,
+    Outcome.BUSY,
+    Outcome.FILTERED,
+    Outcome.UNREADY,
+    Outcome.UNPLANNED,
+)
 _FOLLOWED = (Outcome.ELSEWHERE, Outcome.BELOW)
 
 
 class GroupState(msgspec.Struct, array_like=True):
-    """Everything of a group that decides, apart from its hands; `markets` says what its parts number."""
+    """Everything of a group that decides, apart from its hands; `markets` is what its parts number."""
 
-    markets: list[tuple[str, int, int]]
+    markets: list[tuple[str, int, int, int]]
     latencies: bytes
     sight: bytes
     valuation: bytes
@@ -286,8 +292,11 @@ class Arbitrageur:
         for market, rule in self.valuation.fees.items():
             self.planner.set_fee(market, rule)
 
-    def _named(self) -> list[tuple[str, int, int]]:
-        return [(one.key, one.lot_atoms, one.tick_lot_atoms) for one in self.instruments]
+    def _named(self) -> list[tuple[str, int, int, int]]:
+        hands = {index: hand.shard for index, hand in self.hands.items()}
+        return [
+            (one.key, one.lot_atoms, one.tick_lot_atoms, hands.get(one.index, -1)) for one in self.instruments
+        ]
 
 
 def _in_quote(region: RegionConfig, instruments: Sequence[Instrument]) -> dict[int, FeeRule]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from arbitrage.fee import Fees
-from arbitrage.filter import AnomalyFilter
+from arbitrage.filter import SOUND, AnomalyFilter
 from arbitrage.graph import PriceGraph
 from arbitrage.ticket import Cycle
 
@@ -71,8 +71,11 @@ class Sight:
         return self._inside[index]
 
     def seen(self, index: int) -> tuple[int, int]:
-        """Give a market's touch, zeros where it is not in the graph."""
-        if not self._inside[index]:
+        """Give a market's touch for what must be traded there, zeros where it is not believed.
+
+        A market that is only kept from new opportunities, as by a new fee, is still one to go back by.
+        """
+        if not self._pipeline.believed(index) or self.filter.sound[index] != SOUND:
             return 0, 0
         bid_ticks, _, ask_ticks, _, _, _ = self._pipeline.touch(index)
         return bid_ticks, ask_ticks

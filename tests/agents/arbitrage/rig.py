@@ -56,7 +56,7 @@ def group_table(**changes: Any) -> dict[str, Any]:
     return {
         "name": "arb",
         "shard": 100,
-        "losses": {"USDT": 500},
+        "losses": {"USDT": 5_000, "BTC": 50, "ETH": 50},
         "capital": 100_000,
         "limits": {"order_notional_max": 10_000, "position_notional_max": 50_000, "collar_bps": 500},
         "threshold": {"prior_bps": 0.0, "volatility_bps": 0.2, "floor_bps": 1.0},
@@ -84,7 +84,7 @@ def region_config(*groups: dict[str, Any], **changes: Any) -> RegionConfig:
 def instruments(fee_ppm: int = 100) -> tuple[Instrument, ...]:
     made = []
     for place, venue in enumerate((A, B)):
-        common = {"venue": venue, "taker_fee_ppm": fee_ppm}
+        common: dict[str, Any] = {"venue": venue, "taker_fee_ppm": fee_ppm}
         made += [
             instrument(3 * place, **common),
             instrument(3 * place + 1, "ETH", **common),

@@ -1,0 +1,211 @@
+"""What becomes of an opportunity: it is taken, or there is one reason, with its figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.arbitrage.opportunity import Found
+from domain.control_events import Clocked, HaltSet
+from domain.market_events import FeedLost
+from domain.order_events import Fill
+from tests.agents.arbitrage.rig import (
+    BTC_A,
+    BTC_B,
+    CROSS_A,
+    CROSS_B,
+    ETH_B,
+    MID,
+    A,
+    B,
+    Rig,
+    group_table,
+    sent,
+)
+from tests.agents.builders import MS, quotes
+
+
+def ready(fee_ppm: int = 100, **changes: Any) -> Rig:
+    r = Rig(group_table(**changes), fee_ppm=fee_ppm)
+    r.start()
+    return r
+
+
+def newest(r: Rig) -> Found:
+    return r.group.ring.news[-1]
+
+
+def counts(r: Rig) -> list[tuple[str, str]]:
+    return list(r.group.ring.counts)
+
+
+def test_a_triangle_on_one_venue_is_taken_in_three_legs() -> None:
+    r = ready(venues=(A,))
+    out = r.tick(CROSS_A, 100_400, 100_410)
+    assert sorted((market, side) for market, side, _ in sent(out)) == [(0, -1), (1, 1), (2, -1)]
+    r.quiet(1)
+    assert r.balances_agree() and r.moved("USDT") > 0 and counts(r)[0] == ("TAKEN", "")
+    assert all(hand.risk.position_lots == 0 for hand in r.group.hands.values())
+
+
+def test_an_opportunity_in_another_asset_is_counted_in_it() -> None:
+    r = ready()
+    assert len(sent(r.tick(CROSS_A, 100_400, 100_410))) == 2
+    (taken,) = r.group.ring.taken
+    assert taken.ticket is not None and taken.ticket.asset == "ETH" and r.moved("ETH") > 0
+
+
+def test_what_pays_less_than_is_asked_is_not_sent_and_its_shadow_is_followed() -> None:
+    r = ready(threshold={"floor_bps": 50.0})
+    assert sent(r.gap()) == []
+    found = newest(r)
+    assert counts(r) == [("BELOW", "threshold")] and found.figure < found.limit == 50.0
+    assert found.ticket is not None and found.shadow_bps is None
+    r.wait(0.1)
+    assert newest(r) is found and found.shadow_bps == pytest.approx(found.ticket.profit_bps)
+
+
+def test_a_shadow_that_the_books_no_longer_pay_is_learnt_from() -> None:
+    r = ready(threshold={"floor_bps": 50.0, "samples": 1, "prior_bps": 0.0})
+    for _ in range(3):
+        r.gap()
+        r.tick(BTC_B, 9_999, 10_001)
+        r.quiet(1.5)
+    lost = [found for found in r.group.ring.news if found.shadow_bps is not None]
+    assert lost and all(found.shadow_bps < found.ticket.profit_bps for found in lost)  # type: ignore[operator,union-attr]
+    r.gap()
+    parts = newest(r).parts
+    assert parts is not None and parts.learned_bps > 10
+
+
+def test_a_route_that_another_region_is_nearer_to_is_left_to_it() -> None:
+    far = {"test": {A: 500, B: 90_000}, "near": {A: 40_000, B: 40_000}}
+    r = ready(reach_us=far)
+    assert sent(r.gap()) == [] and counts(r) == [("ELSEWHERE", "near")]
+    unreached = {"test": {A: 500, B: 90_000}, "near": {B: 40_000}}
+    assert len(sent(ready(reach_us=unreached).gap())) == 2
+
+
+def test_without_a_budget_for_its_asset_nothing_is_begun() -> None:
+    r = ready(losses={"EUR": 5})
+    assert sent(r.gap()) == [] and counts(r) == [("UNPLANNED", "budget")]
+    poor = ready(capital=1)
+    assert sent(poor.gap()) == [] and counts(poor)[0][0] == "UNFUNDED"
+
+
+def test_a_gap_too_thin_for_the_venues_minimum_is_no_ticket() -> None:
+    r = ready()
+    assert sent(r.gap(lots=20)) == [] and counts(r) == [("THIN", "notional_too_small")]
+
+
+def test_a_gap_that_is_too_good_is_not_believed() -> None:
+    r = ready()
+    assert sent(r.tick(BTC_B, 11_000, 11_002)) == []
+    r.tick(BTC_B, 10_400, 10_402)
+    assert {outcome for outcome, _ in counts(r)} <= {"FILTERED"} and not r.group.ring.taken
+
+
+def test_a_price_of_our_own_is_not_taken() -> None:
+    r = ready()
+    agent = r.node.desk.agents[1]
+    agent.desire = quotes((-1, 10_001, 1000))
+    r.step(Clocked(r.now_ns + MS), answered=False)
+    assert agent.orders
+    out = r.gap(answered=False)
+    assert BTC_A not in {market for market, _, _ in sent(out)} and counts(r)[0] == ("UNREADY", "self_match")
+
+
+def test_a_market_that_is_stale_leaves_and_its_next_book_brings_it_back() -> None:
+    r = ready()
+    assert r.group.sight.inside(BTC_B)
+    r.step(FeedLost(B, r.now_ns, "test"), answered=False)
+    r.step(Clocked(r.now_ns))
+    assert not r.group.sight.inside(BTC_B) and r.group.sight.seen(BTC_B) == (0, 0)
+    assert sent(r.gap()) == []
+
+
+def test_a_halted_node_finds_and_sends_nothing() -> None:
+    r = ready()
+    r.step(HaltSet(r.now_ns, True, 1, "test"))
+    assert sent(r.gap()) == [] and counts(r) == [("UNREADY", "halted")]
+    r.step(HaltSet(r.now_ns, False, 2, ""))
+    r.quiet(2)
+    assert len(sent(r.gap())) == 2
+
+
+def test_a_market_in_a_saga_is_left_alone_and_so_is_one_that_just_was() -> None:
+    r = ready()
+    r.venues[B].script.append("mute")
+    r.gap()
+    r.tick(ETH_B, 10_040, 10_042)
+    assert r.group.ring.counts == {("TAKEN", ""): 2}  # other markets: another saga
+    r.tick(CROSS_B, 100_900, 100_910)
+    assert ("BUSY", "saga") in counts(r)
+
+
+def test_the_same_route_again_right_after_is_settling() -> None:
+    r = ready()
+    out = r.gap(answered=False)
+    r.now_ns += 50 * MS
+    for action in out:
+        for event in r.answer(action):
+            r.step(event)
+    r.tick(BTC_B, 10_031, 10_033)
+    assert counts(r)[:2] == [("TAKEN", ""), ("BUSY", "settling")]
+    r.quiet(1)
+    r.gap()
+    assert r.group.ring.counts["TAKEN", ""] == 2
+
+
+def test_a_fee_that_is_another_one_takes_the_market_out_and_is_reckoned_with() -> None:
+    r = ready()
+    r.venues[B].fee_ppm = 900
+    r.gap()
+    r.quiet(1)
+    assert r.group.sight.filter.fees.ppm[BTC_B] == 900
+    assert r.group.valuation.fees[BTC_B].taker_ppm == 900 and not r.group.sight.inside(BTC_B)
+    assert r.balances_agree()
+
+
+def test_latency_is_measured_by_every_order_of_the_node() -> None:
+    r = ready()
+    assert r.group.latencies.mean_ns[A] == 1_000_000
+    out = r.gap(answered=False)
+    r.now_ns += 7 * MS
+    for action in out:
+        for event in r.answer(action):
+            r.step(event)
+    assert r.group.latencies.mean_ns == {A: 7 * MS, B: 7 * MS}
+    assert r.group.latencies.quantile_ns(A, 990_000) == 7 * MS
+
+
+def test_a_fill_that_comes_after_all_was_over_is_taken_back() -> None:
+    r = ready()
+    r.gap()
+    (taken,) = r.group.ring.taken
+    number, placed = next(iter(r.group.execution.ended.items()))
+    assert taken.ended is not None and placed.saga == 1
+    venue = r.venues[B]
+    last = venue.trades[-1]
+    got = r.instruments[BTC_B].notional_atoms(last.price_ticks, 500)
+    fee = got * venue.fee_ppm // 1_000_000
+    late = msgspec.structs.replace(last, trade_id=last.trade_id + 1, size_lots=500, fee_atoms=fee)
+    assert isinstance(late, Fill) and late.client_id == number
+    venue.totals["BTC"] -= 500 * r.instruments[BTC_B].lot_atoms
+    venue.totals["USDT"] += got - fee
+    venue.trades.append(late)
+    venue.trade_id += 1
+    r.step(late)
+    r.quiet(3)
+    assert not r.group.execution.sagas.living and r.balances_agree()
+    assert r.group.hands[BTC_A].risk.position_lots == r.group.hands[BTC_B].risk.position_lots == 0
+
+
+def test_every_hand_is_an_agent_of_its_own() -> None:
+    r = ready()
+    report = r.node.report(r.now_ns)
+    hands = [agent for agent in report.agents if agent.strategy == "arbitrage"]
+    assert [hand.agent for hand in hands] == [100, 101, 102, 103, 104, 105]
+    assert len({hand.name for hand in hands}) == 6 and MID.keys() == r.group.hands.keys()
