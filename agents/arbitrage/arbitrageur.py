@@ -164,6 +164,8 @@ class Arbitrageur:
                 route, living = canonical(deal.legs), self.execution.sagas.living.values()
                 itself = any(canonical(saga.facts.plan.ticket.route) == route for saga in living)
                 return Refused(Outcome.BUSY, "itself" if itself else "saga", market=market)
+            if market in self.execution.orphans:
+                return Refused(Outcome.BUSY, "orphan", market=market)
             if now_ns < (until_ns := self._resting_ns.get(market, 0)):
                 return Refused(Outcome.BUSY, "settling", until_ns - now_ns, 0, market)
         return None
@@ -217,6 +219,7 @@ class Arbitrageur:
         for index in sorted(self.execution.markets):
             self._quote(index, out)
         self.execution.passed(out, release=self._mandate.flatten(now_ns))
+        self.execution.flatten_orphans()
         if len(self.valuation.shadows) > 0:
             self._settle()
         if self._forgotten > 0:

@@ -33,6 +33,7 @@ from arbitrage.saga_events import (
     SendLeg,
 )
 from arbitrage.sagas import Sagas, SagasConfig
+from domain.desire import TargetPosition, Urgency
 from domain.lifecycle import Lifecycle
 from domain.order_events import Fill
 
@@ -65,13 +66,15 @@ class ExecutionState(msgspec.Struct, array_like=True):
     working: dict[int, Placed]
     ended: dict[int, Placed]
     lots: dict[int, dict[int, int]]
+    orphans: list[int]
 
 
 class Execution:
     """Drive the sagas of one group.
 
     `working` has every order that may still fill, by client id, `ended` the latest that should not. What was
-    traded is no risk of the hands any more once a saga is flat: they hold it, offset by each other.
+    traded is no risk of the hands any more once a saga is flat: they hold it, offset by each other. A fill of
+    no saga that is known (a crash lost its beginning) makes an orphan: its hand goes flat by itself, alarmed.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Execution:
         self.ended: dict[int, Placed] = {}
         self._lots: dict[int, dict[int, int]] = {}
         self.markets: set[int] = set()
+        self.orphans: dict[int, None] = {}
 
     def begin(self, plan: SagaPlan, touches: Touches, out: Actions) -> NoSaga | int:
         """Begin a saga, send its first legs and give its number, or say why not."""
@@ -119,6 +123,15 @@ class Execution:
             for number in self._stuck():
                 self._tell(Acknowledged(number, now_ns), out)
 
+    def flatten_orphans(self) -> None:
+        """Want orphans flat where no saga trades, and let go of those that are."""
+        for index in list(self.orphans):
+            hand = self._hands[index]
+            if hand.risk.position_lots == 0 and not hand.orders:
+                del self.orphans[index]
+            flat = TargetPosition(index, 0, Urgency.TAKE)
+            hand.desire = flat if index in self.orphans and index not in self.markets else None
+
     def restarted(self, out: Actions) -> None:
         """Doubt everything that was out."""
         for placed in self.working.values():
@@ -138,7 +151,7 @@ class Execution:
         news: list[LegEvent] = []
         for hand in self._hands.values():
             if hand.heard:
-                self._filled(hand, news)
+                self._filled(hand, news, out)
         if self.working:
             self._changed(news)
         if news:
@@ -147,11 +160,13 @@ class Execution:
                 actions += self.sagas.step(event)
             self._act(actions, out)
 
-    def _filled(self, hand: Agent, news: list[LegEvent]) -> None:
+    def _filled(self, hand: Agent, news: list[LegEvent], out: Actions) -> None:
         assert hand.heard is not None
         for fill in hand.heard:
             placed = self.working.get(fill.client_id) or self.ended.get(fill.client_id)
             if placed is None:
+                self.orphans[hand.instrument] = None
+                self._desk.alarm("fill-of-no-saga", f"{hand.config.name} trade {fill.trade_id}", out)
                 continue
             self._on_fill(fill)
             lots = self._lots.setdefault(placed.saga, {})
@@ -244,7 +259,7 @@ class Execution:
     def state(self) -> bytes:
         """Give everything that decides as data."""
         return msgspec.msgpack.encode(
-            ExecutionState(self.sagas.state(), self.working, self.ended, self._lots)
+            ExecutionState(self.sagas.state(), self.working, self.ended, self._lots, list(self.orphans))
         )
 
     def restore(self, state: bytes) -> None:
@@ -252,7 +267,7 @@ class Execution:
         kept = msgspec.msgpack.decode(state, type=ExecutionState)
         self.sagas.restore(kept.sagas)
         self.working, self.ended, self._lots = kept.working, kept.ended, kept.lots
-        self.markets = self.sagas.markets()
+        self.markets, self.orphans = self.sagas.markets(), dict.fromkeys(kept.orphans)
 
     @staticmethod
     def living(state: bytes) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from agents.node import Node
 from arbitrage.saga_events import SagaState
 from domain.control_events import HaltSet
 from domain.units import ATOMS_PER_UNIT
@@ -149,3 +150,26 @@ def test_a_node_killed_in_the_middle_goes_on_where_it_was(script: dict[str, list
     assert not r.group.execution.sagas.living and r.balances_agree()
     assert all(hand.risk.position_lots == 0 for hand in r.group.hands.values())
     assert abs(r.moved("BTC")) < ATOMS_PER_UNIT // 100
+
+
+@pytest.mark.parametrize("script", [{}, {"a": [0]}, {"b": [700]}])
+def test_a_saga_whose_beginning_a_crash_lost_is_alarmed_and_taken_flat(
+    script: dict[str, list[Meets]],
+) -> None:
+    r = Rig()
+    r.start()
+    state = r.node.state()
+    for name, meets in script.items():
+        r.venues[{"a": A, "b": B}[name]].script.extend(meets)
+    for action in r.gap(answered=False):
+        r.answer(action)
+    r.node = Node(r.config, r.instruments)
+    r.node.restore(state)
+    count = len(r.log)
+    r.start(epoch=2)
+    r.quiet(3)
+    assert "fill-of-no-saga" in alarms(r.log[count:]) and not r.group.execution.orphans
+    assert r.balances_agree() and all(hand.risk.position_lots == 0 for hand in r.group.hands.values())
+    assert abs(r.moved("BTC")) < ATOMS_PER_UNIT // 100
+    r.gap()
+    assert r.group.ring.counts["TAKEN", ""] == 1
