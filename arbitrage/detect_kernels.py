@@ -126,6 +126,24 @@ def visits_once(ints: Ints) -> bool:
 
 
 @kernel
+def second_rate(ints: Ints, reals: Reals, pair: int, fixed: int) -> float:
+    """Give the best rate of a pair that one book of is taken already: `fixed`, or the best (ANY).
+
+    A cycle that passes a pair twice begins as well from the other time, so that the better may be the first.
+    """
+    at, top, best = ints[PAIRS_AT] + pair * PAIR_WORDS, reals[ints[TOPS_AT] + pair], 0.0
+    taken = False
+    for i in range(ints[at + BOOKS], ints[at + BOOKS] + ints[at + BOOK_COUNT]):
+        edge = ints[ints[BOOKS_AT] + i]
+        rate = reals[ints[RATES_AT] + edge]
+        if edge == fixed or (fixed == ANY and rate == top and not taken):
+            taken = True
+        else:
+            best = max(best, rate)
+    return best
+
+
+@kernel
 def choose_books(ints: Ints, reals: Reals, count: int, fixed: int) -> None:
     """Give the pairs of the path their books in each way that may still win; `fixed` is the first, or ANY.
 
@@ -133,7 +151,10 @@ def choose_books(ints: Ints, reals: Reals, count: int, fixed: int) -> None:
     """
     reals[SUFFIX_AT + count] = 1.0
     for i in range(count - 1, -1, -1):
-        reals[SUFFIX_AT + i] = reals[SUFFIX_AT + i + 1] * reals[ints[TOPS_AT] + ints[PATH_AT + i]]
+        best = reals[ints[TOPS_AT] + ints[PATH_AT + i]]
+        if i == 2 and ints[PATH_AT] == ints[PATH_AT + 2]:
+            best = second_rate(ints, reals, ints[PATH_AT], fixed)
+        reals[SUFFIX_AT + i] = reals[SUFFIX_AT + i + 1] * best
     reals[PREFIX_AT], ints[CURSOR_AT], leg, low = 1.0, 0, 0, 0
     while leg >= 0:
         at, place = ints[PAIRS_AT] + ints[PATH_AT + leg] * PAIR_WORDS, ints[CURSOR_AT + leg]
