@@ -177,7 +177,7 @@ def headline(answer: dict[str, Any]) -> str:
     gain = f" of more than {asked['min_bps']} bps" if asked["min_bps"] != "0.00" else ""
     through = f" through {asked['from']}" if asked["from"] else ""
     if count == 0 and answer["proved_none"] and not gain and not through:
-        return f"no profitable cycle of any length among {among}: there is none, that is proved"
+        return f"no profitable cycle of any length among {among}: proved, to a billionth"
     legs = asked["legs"] if answer["complete"] else answer["complete_to_legs"]
     if count == 0:
         return f"no profitable cycle{gain}{through} of up to {legs} legs among {among}"

@@ -14,7 +14,8 @@ ENTRIES_MAX = 100_000
 LEVELS_MAX = 10_000
 NAME_MAX = 64
 DIGITS_MAX = 60
-SIZE_EXPONENT_MAX = 30  # numbers are between 1e-30 and 1e30
+# Numbers are between 1e-30 and 1e30; prices and rates between those that the graph takes for prices.
+EXPONENT_MAX, PRICE_EXPONENT_MAX = 30, 14
 BPS_MAX = 10_000
 
 _NUMBER = re.compile(r"([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
@@ -111,7 +112,9 @@ def bad(what: str, where: str, mend: str) -> SwarmError:
     return SwarmError(what, where=where, mend=mend, code=ExitCode.BAD_DATA)
 
 
-def decimals_of(text: object, where: str, *, zero: bool = False) -> Decimals:
+def decimals_of(
+    text: object, where: str, *, zero: bool = False, exponent_max: int = EXPONENT_MAX
+) -> Decimals:
     """Read a decimal number above zero, exactly; a JSON number or a string."""
     if not isinstance(text, str):
         raise bad(f"{_kind(text)} is not a decimal number", where, 'give a number such as "0.25"')
@@ -130,9 +133,12 @@ def decimals_of(text: object, where: str, *, zero: bool = False) -> Decimals:
     while units % 10 == 0:
         units, decimals = units // 10, decimals - 1
     magnitude = len(str(units)) - decimals
-    if not -SIZE_EXPONENT_MAX < magnitude <= SIZE_EXPONENT_MAX:
+    edge = (units, magnitude) == (1, exponent_max + 1)
+    if not (-exponent_max < magnitude <= exponent_max or edge):
         raise bad(
-            f"{_shown(text)} is out of range", where, f"give a number from 1e-{SIZE_EXPONENT_MAX} to 1e30"
+            f"{_shown(text)} is out of range",
+            where,
+            f"give a number from 1e-{exponent_max} to 1e{exponent_max}",
         )
     return Decimals(units, decimals) if decimals >= 0 else Decimals(units * int(10**-decimals), 0)
 
@@ -158,7 +164,7 @@ def _entry(one: object, place: int, source: str) -> Entry:
 
 def _rate(one: dict[str, Any], place: int, where: str) -> RateEntry:
     have, want = (_name(one[name], f"{where}, {name}") for name in ("from", "to"))
-    return RateEntry(place, have, want, decimals_of(one["rate"], f"{where}, rate"))
+    return RateEntry(place, have, want, _price(one["rate"], f"{where}, rate"))
 
 
 def _book(one: dict[str, Any], place: int, where: str) -> BookEntry:
@@ -204,7 +210,11 @@ def _level(level: object, where: str) -> Level:
     if not isinstance(level, list) or len(level) != 2:
         shown = f"{len(level)} values" if isinstance(level, list) else _kind(level)
         raise bad(f"a level of {shown}", where, 'give ["price", "size"]')
-    return decimals_of(level[0], f"{where}, price"), decimals_of(level[1], f"{where}, size")
+    return _price(level[0], f"{where}, price"), decimals_of(level[1], f"{where}, size")
+
+
+def _price(text: object, where: str) -> Decimals:
+    return decimals_of(text, where, exponent_max=PRICE_EXPONENT_MAX)
 
 
 def _optional(one: dict[str, Any], name: str, where: str, read: Callable[[object, str], Made]) -> Made | None:

@@ -62,6 +62,7 @@ STARTS_MAX = 12 * 4 + 3 * 16  # proposals: a few a leg, many on one, and the las
 RATE, BACK, LEFT, LOT_PAY, TAKEN = 0, 1, 2, 3, 4
 FLOW_WIDTH = 5
 
+FLOAT_EXACT = 1 << 50  # a float of so many lots may be one off: where a level ends is known better
 DUST_PARTS = 100  # what is left over is sold some other time: a hundredth is written off
 # Lots either side of the continuous size that are tried: a few on each leg of which a lot still counts,
 # and many on the coarsest one, where a lot is a good part of the whole.
@@ -154,8 +155,12 @@ def proposed(legs: Ints, levels: Ints, flow: Floats, starts: Ints, count: int) -
     for leg in range(count):
         coarsest = leg if flow[leg, TAKEN] < flow[coarsest, TAKEN] else coarsest
     for pivot in range(count):
-        near = int(flow[pivot, TAKEN])
-        if pivot not in (0, coarsest) and near >= FINE_LOTS:
+        near, level, ended = int(flow[pivot, TAKEN]), legs[pivot, LEVEL], False
+        for place in range(3):
+            edge = legs[pivot, LOTS_MAX] if place == 2 else levels[pivot, level + place, LOTS_BEFORE]
+            if abs(edge - near) <= near // FLOAT_EXACT:
+                near, ended = edge, True
+        if pivot not in (0, coarsest) and near >= FINE_LOTS and not ended:
             continue
         reach = WIDE_LOTS if pivot == coarsest and near < COARSE_LOTS else NEAR_LOTS
         for wanted in range(near - reach + 1, near + reach + 1):

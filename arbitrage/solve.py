@@ -137,7 +137,7 @@ def _all(graph: PriceGraph, legs: int) -> tuple[list[Cycle], int, bool]:
         except SwarmError:
             break
     if best is not None and all(best.hops != each.hops for each in found):
-        found.append(best)
+        found = [*found[: CYCLES_MAX - 1], best]
     return found, walked, False
 
 

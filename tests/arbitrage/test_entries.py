@@ -44,7 +44,10 @@ BAD: list[tuple[Any, str, str]] = [
     ('[{"from":"A","to":"B","rate":' + "9" * 5000 + "}]", "a number of more than 60 digits", "entry 0, rate"),
     ('[{"from":"A","to":"B","rate":1,"rate":2}]', "the field 'rate' is given twice", "books.json"),
     ([{**RATE, "rate": "1e400"}], "'1e400' is out of range", "entry 0, rate"),
-    ([{**RATE, "rate": "1e-31"}], "'1e-31' is out of range", "entry 0, rate"),
+    ([{**RATE, "rate": "9e-15"}], "'9e-15' is out of range", "entry 0, rate"),
+    ([{**RATE, "rate": "1.1e14"}], "'1.1e14' is out of range", "entry 0, rate"),
+    ([{**GOOD, "bids": [["1e15", "1"]]}], "'1e15' is out of range", "entry 0, bids[0], price"),
+    ([{**GOOD, "bids": [["1", "1.1e30"]]}], "'1.1e30' is out of range", "entry 0, bids[0], size"),
     ([{**RATE, "rate": "1e9999999"}], "'1e9999999' is not a decimal number", "entry 0, rate"),
     ([{**RATE, "rate": "-1"}], "'-1' is below zero", "entry 0, rate"),
     ([{**RATE, "rate": 0}], "it is zero", "entry 0, rate"),
@@ -172,6 +175,15 @@ def test_numbers_are_read_exactly_however_they_are_written() -> None:
     assert json.loads("1.10") == 1.1
     (entry,) = entries(b'[{"from": 1, "to": 2, "rate": 1.10}]', "x")
     assert entry == (0, "1", "2", Decimals(11, 1))
+
+
+def test_prices_at_the_edge_of_what_there_may_be_are_solved(tool: Tool) -> None:
+    given = [{"from": "A", "to": "B", "rate": "1e14"}, {"from": "B", "to": "A", "rate": "1e-14"}]
+    assert tool.solve(given)["best"] is None
+    given[1]["rate"] = "1.5e-14"
+    assert tool.solve(given)["best"]["product_exact"] == "3/2"
+    huge = [book("A/B", [("1e14", "1e30")]), book("A/B", [], [("9e13", "1e30")], venue="y")]
+    assert tool.solve(huge)["best"]["ticket"]["in"] == "9" + "0" * 29
 
 
 def test_levels_may_come_in_any_order(tool: Tool) -> None:
