@@ -173,7 +173,9 @@ def print_solution(console: Console, answer: dict[str, Any]) -> None:
 def headline(answer: dict[str, Any]) -> str:
     """Say in one line what was found."""
     asked, count = answer["asked"], answer["profitable"]
-    among = f"{answer['markets']:,} markets of {answer['assets']:,} assets at {answer['venues']:,} venues"
+    counted = (("market", answer["markets"]), ("asset", answer["assets"]), ("venue", answer["venues"]))
+    markets, assets, venues = (f"{many:,} {word}{'s' * (many != 1)}" for word, many in counted)
+    among = f"{markets} of {assets} at {venues}"
     gain = f" of more than {asked['min_bps']} bps" if asked["min_bps"] != "0.00" else ""
     through = f" through {asked['from']}" if asked["from"] else ""
     if count == 0 and answer["proved_none"] and not gain and not through:

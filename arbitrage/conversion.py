@@ -165,15 +165,24 @@ def _units(books: Books, hop: Hop, price: int) -> tuple[float, float]:
 
 
 def _split(books: Books, flows: dict[tuple[Hop, ...], float], atoms: int, swap_ppm: int) -> tuple[Way, ...]:
-    """Send each way what flowed over it, one after the other on what is left; the first takes the rest."""
+    """Send each way what flowed over it, one after the other on what is left; the first takes the rest.
+
+    What lots leave of a way goes on to the next.
+    """
     shares = {hops: int(share) for hops, share in flows.items()}
     if not shares:
         return ()
     first = next(iter(shares))
     shares[first] += max(0, atoms - sum(shares.values()))
     left: Left = {}
-    ways = [_way(books, hops, share, swap_ppm, left) for hops, share in shares.items() if share > 0]
-    return tuple(way for way in ways if way is not None)
+    ways, over = list[Way](), 0
+    for hops, share in shares.items():
+        way = _way(books, hops, share + over, swap_ppm, left) if share + over > 0 else None
+        over += share
+        if way is not None:
+            ways.append(way)
+            over -= way.in_atoms
+    return tuple(ways)
 
 
 def _way(books: Books, hops: tuple[Hop, ...], atoms: int, swap_ppm: int, left: Left) -> Way | None:

@@ -18,7 +18,9 @@ SCHEMA = 1
 
 def conversion_json(books: Books, found: Conversion) -> dict[str, Any]:
     """Give the answer as plain values; amounts are decimal strings, exact to the last digit."""
-    best, split_net = found.best, sum(way.net_atoms for way in found.split)
+    best = found.best
+    split_net = sum(way.net_atoms for way in found.split)
+    split_in = sum(way.in_atoms for way in found.split)
     better = best is None or split_net > best.net_atoms
     return {
         "schema": SCHEMA,
@@ -32,8 +34,11 @@ def conversion_json(books: Books, found: Conversion) -> dict[str, Any]:
         "split": {
             "ways": [_way(books, found, way) for way in found.split],
             "out": books.text(found.want, split_net),
-            "unused": books.text(found.have, found.amount_atoms - sum(way.in_atoms for way in found.split)),
-            "better_than_best_bps": _gain(split_net, best.net_atoms) if best else None,
+            "in": books.text(found.have, split_in),
+            "unused": books.text(found.have, found.amount_atoms - split_in),
+            "better_than_best_bps": _gain(split_net, best.net_atoms)
+            if best is not None and best.in_atoms == split_in
+            else None,
         }
         if len(found.split) > 1 and better
         else None,
@@ -82,7 +87,10 @@ def print_conversion(console: Console, answer: dict[str, Any]) -> None:
         split = answer["split"]
         gain = split["better_than_best_bps"]
         more = f", {gain:.2f} bps more" if gain is not None else ""
-        console.print(escape(f"split over {len(split['ways'])} ways: {split['out']} {want}{more}"))
+        told = (
+            f"split over {len(split['ways'])} ways: {split['in']} {have} become {split['out']} {want}{more}"
+        )
+        console.print(escape(told))
         if split["unused"] != "0":
             console.print(escape(f"{split['unused']} {have} are not used: depth, lots or minimums end there"))
         for way in split["ways"]:
