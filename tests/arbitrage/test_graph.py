@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import arbitrage.graph_kernels as k
+from arbitrage import graph_columns
 from arbitrage.certify_kernels import FAR
 from arbitrage.graph import PRODUCT_LEAST, GraphConfig, PriceGraph
 from arbitrage.ticket import Cycle, Hop
@@ -305,6 +306,39 @@ SIZES = (6, 40) if os.environ.get("SWARM_KERNELS") == "off" else (120, 300)
 def test_every_update_is_as_brute_force_says_to_the_last_bit() -> None:
     graphs, count = SIZES
     assert sum(checked(seed, count) for seed in range(graphs)) == 3 * graphs * count
+
+
+@pytest.mark.parametrize("degree", [1, 3, 5])
+def test_assets_of_many_pairs_are_looked_up_by_rows_of_their_own(
+    degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_columns, "HUB_DEGREE", degree)
+    graphs, count = SIZES
+    assert sum(checked(seed, count, 1) for seed in range(2_000, 2_000 + graphs // 6)) == graphs // 6 * count
+
+
+def test_a_large_market_is_as_the_list_of_its_cycles_says() -> None:
+    draw, names = np.random.default_rng(3), [f"A{number}" for number in range(40)]
+    graph = PriceGraph(
+        [
+            instrument(venue, name, hub, 300)
+            for venue in "xy"
+            for hub in ("H", "I")
+            for name in names
+            if draw.random() < 0.8
+        ]
+        + [instrument(venue, "H", "I", 100) for venue in "xyz"]
+    )
+    held = 0
+    for i in range(600):
+        market = i if i < len(graph.instruments) else int(draw.integers(len(graph.instruments)))
+        middle = 100_000 + int(draw.integers(-45, 45)) * (1 if i % 4 else 2)
+        graph.update(market, middle - 20, 1, middle + 20, 1)
+        if i % 6 == 0:
+            listed = graph.all(4, 1)
+            assert graph.best == (listed[0] if listed else None)
+            held += bool(listed)
+    assert 20 < held < 100
 
 
 @pytest.mark.soak
