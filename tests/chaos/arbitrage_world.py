@@ -32,8 +32,8 @@ from tests.chaos.virtual_loop import VirtualClock, VirtualLoop
 from tests.market.venue_server import KEY, SECRET
 
 A, B = "a-x", "b-x"
-MID, HALF, GAP, LOTS, LEVELS = 6_000_000, 300, 30_000, 20_000, 6
-CLOCK_S, QUOTE_S, COMMIT_S = 0.05, 0.2, 0.02
+MID, HALF, GAP, LOTS, LEVELS = 6_000_000, 300, 30_000, 20_000, 3
+CLOCK_S, QUOTE_S, COMMIT_S = 0.05, 0.6, 0.02
 S = 1_000_000_000
 
 
