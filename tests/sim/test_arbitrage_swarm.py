@@ -1,4 +1,4 @@
-"""Arbitrage in the simulated swarm: found in real order flow, the same at every run, and every atom agrees."""
+"""Arbitrage in the simulated swarm: found in real order flow, and the same to the byte at every run."""
 
 from __future__ import annotations
 
