@@ -114,7 +114,7 @@ def optimum(
     A variable is how much of one level one leg takes. A leg gives the next no less than that pays, a level is
     shared by all who take of it, and so is a balance. Solved by HiGHS; far too slow for the hot path.
     """
-    from scipy.optimize import linprog  # type: ignore[import-untyped]
+    from scipy.optimize import linprog
 
     gains, rows, bounds = list[float](), list[dict[int, float]](), list[float]()
     levels_of: dict[tuple[int, int, int], dict[int, float]] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any
 
 import networkx
+import rustworkx
 
 from arbitrage.graph import PriceGraph
 
@@ -39,8 +39,7 @@ class RustGraph(PeerGraph):
 
     def __init__(self, graph: PriceGraph) -> None:
         super().__init__(graph)
-        self._library = importlib.import_module("rustworkx")
-        self._peer: Any = self._library.PyDiGraph()
+        self._peer: Any = rustworkx.PyDiGraph()
         self._peer.add_nodes_from(range(len(graph.assets)))
         self._places = self._peer.add_edges_from(self.edges)
 
@@ -52,7 +51,7 @@ class RustGraph(PeerGraph):
     def gaining(self) -> bool:
         """Look for any cycle that gains."""
         try:
-            self._library.find_negative_cycle(self._peer, float)
+            rustworkx.find_negative_cycle(self._peer, float)
         except ValueError:
             return False
         return True

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import networkx
 import numpy as np
 import pytest
+import rustworkx
 
 from arbitrage.certificate import LEG_MARGIN
 from arbitrage.graph import GraphConfig, PriceGraph
@@ -47,7 +48,6 @@ def networkx_says(edges: list[Edge]) -> bool:
 
 def rustworkx_says(edges: list[Edge]) -> bool:
     """Ask rustworkx whether there is a negative cycle."""
-    rustworkx = pytest.importorskip("rustworkx")
     graph, places = rustworkx.PyDiGraph(), {}
     for source, target, weight in edges:
         for name in (source, target):
