@@ -18,7 +18,7 @@ from agents.orders import Actions
 from arbitrage.fee import FeeRule
 from arbitrage.legs import canonical, legs_of
 from arbitrage.planner import Planner
-from arbitrage.saga_events import NoSaga, SagaEnded, SagaState
+from arbitrage.saga_events import SagaEnded, SagaState
 from arbitrage.ticket import Cycle, Ticket
 from domain.order_events import Fill, OrderAcked
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from domain.instrument import Instrument
     from market.pipeline import Pipeline
 
-OTHERS_MAX = 6
+# Where the best cycle is not to be had, so many more are asked about, in groups of so many markets.
+OTHERS_MAX, MARKETS_MAX = 6, 64
 TICKETS_MAX = 256
 # Refusals that say nothing against the next best cycle, and those whose cycles are followed all the same.
 _NOT_ITS_FAULT = (
@@ -56,6 +57,7 @@ class GroupState(msgspec.Struct, array_like=True):
     resting_ns: dict[int, int]
     halted: bool
     reduce_only: bool
+    latched: bool
 
 
 class Arbitrageur:
@@ -95,12 +97,16 @@ class Arbitrageur:
             self.latencies,
             self.planner,
         )
-        self.execution = Execution(config.sagas(), desk, self.hands, self._on_fill, self._on_end)
+        self.execution = Execution(
+            config.sagas(), desk, self.hands, self._on_begin, self._on_fill, self._on_end
+        )
         self.ring = Ring(round(config.filter.gone_ms * 1e6))
         # The ticket of every saga, and until when a market's book may still show what a saga took from it.
         self.tickets: dict[int, Ticket] = {}
         self._resting_ns: dict[int, int] = {}
-        self._halted = self._reduce_only = False
+        self._halted = self._reduce_only = self._latched = False
+        # The end of a saga that was over before it was noted that it began.
+        self._early: SagaEnded | None = None
         self._forgotten = 0
 
     # What is seen
@@ -132,7 +138,7 @@ class Arbitrageur:
 
     def _judge(self, out: Actions) -> None:
         best = self.sight.graph.best
-        if best is None or self._decided(best, out) not in _NOT_ITS_FAULT:
+        if best is None or self._decided(best, out) not in _NOT_ITS_FAULT or len(self.hands) > MARKETS_MAX:
             return
         for cycle in self.sight.others(OTHERS_MAX):
             if self._decided(cycle, out) not in _NOT_ITS_FAULT:
@@ -151,6 +157,8 @@ class Arbitrageur:
         if refused is None:
             assert deal.ticket is not None
             self.ring.follow(found, deal.ticket)
+            if self._early is not None:
+                self.ring.ended(deal.ticket.ticket_id, self._early, now_ns)
         elif found.ticket is None and refused.outcome != Outcome.FILTERED:
             self._followed(deal, refused.outcome, now_ns)
             if deal.ticket is not None:
@@ -176,13 +184,11 @@ class Arbitrageur:
         if isinstance(plan, Refused):
             return plan
         touches = tuple(self.sight.seen(leg.instrument) for leg in plan.ticket.legs)
-        begun = self.execution.begin(plan, touches, out)
-        if isinstance(begun, NoSaga):
+        self._early = None
+        none = self.execution.begin(plan, touches, out)
+        if none is not None:
             self.valuation.capital.release(plan.ticket.ticket_id)
-            return unplanned(begun)
-        self.tickets[begun] = plan.ticket
-        if len(self.tickets) > TICKETS_MAX:
-            del self.tickets[next(iter(self.tickets))]
+            return unplanned(none)
         return None
 
     def _followed(self, deal: Deal, outcome: Outcome, now_ns: int) -> None:
@@ -205,10 +211,11 @@ class Arbitrageur:
         """Take note of what an event did to our orders and to what we may do."""
         self.execution.follow(out)
         gate = self.desk.gate
-        if gate.halted != self._halted or gate.reduce_only != self._reduce_only:
-            resumed = self._halted and not gate.halted
-            self._halted, self._reduce_only = gate.halted, gate.reduce_only
-            self.execution.limited(gate.halted, gate.reduce_only, resumed, out)
+        halted, reduce_only = gate.halted or self._mandate.stopping, gate.reduce_only
+        if (halted, reduce_only, gate.halted) != (self._halted, self._reduce_only, self._latched):
+            resumed = self._latched and not gate.halted
+            self._halted, self._reduce_only, self._latched = halted, reduce_only, gate.halted
+            self.execution.limited(halted, reduce_only, resumed, out)
 
     def passed(self, out: Actions) -> None:
         """Let time go on."""
@@ -231,6 +238,11 @@ class Arbitrageur:
         self.execution.restarted(out)
         self.follow(out)
 
+    def _on_begin(self, saga: int, ticket: Ticket) -> None:
+        self.tickets[saga] = ticket
+        if len(self.tickets) > TICKETS_MAX:
+            del self.tickets[next(iter(self.tickets))]
+
     def _on_fill(self, fill: Fill) -> None:
         """Hold what a fill was charged against what was reckoned."""
         market = self.instruments[fill.instrument]
@@ -248,7 +260,8 @@ class Arbitrageur:
         ticket, now_ns = self.tickets.get(how.saga), self.desk.now_ns
         if ticket is None:
             return
-        self.ring.ended(ticket.ticket_id, how, now_ns)
+        if not self.ring.ended(ticket.ticket_id, how, now_ns):
+            self._early = how
         if how.state == SagaState.STUCK:
             return
         for leg in ticket.legs:
@@ -277,6 +290,7 @@ class Arbitrageur:
                 self._resting_ns,
                 self._halted,
                 self._reduce_only,
+                self._latched,
             )
         )
 
@@ -291,7 +305,7 @@ class Arbitrageur:
         self.valuation.restore(kept.valuation)
         self.execution.restore(kept.execution)
         self.tickets, self._resting_ns = kept.tickets, kept.resting_ns
-        self._halted, self._reduce_only = kept.halted, kept.reduce_only
+        self._halted, self._reduce_only, self._latched = kept.halted, kept.reduce_only, kept.latched
         for market, rule in self.valuation.fees.items():
             self.planner.set_fee(market, rule)
 

@@ -33,6 +33,7 @@ from arbitrage.saga_events import (
     SendLeg,
 )
 from arbitrage.sagas import Sagas, SagasConfig
+from arbitrage.ticket import Ticket
 from domain.desire import TargetPosition, Urgency
 from domain.lifecycle import Lifecycle
 from domain.order_events import Fill
@@ -82,25 +83,27 @@ class Execution:
         config: SagasConfig,
         desk: Desk,
         hands: Mapping[int, Agent],
+        on_begin: Callable[[int, Ticket], None],
         on_fill: Callable[[Fill], None],
         on_end: Callable[[SagaEnded], None],
     ) -> None:
         self.sagas = Sagas(config)
-        self._desk, self._hands, self._on_fill, self._on_end = desk, hands, on_fill, on_end
+        self._desk, self._hands = desk, hands
+        self._on_begin, self._on_fill, self._on_end = on_begin, on_fill, on_end
         self.working: dict[int, Placed] = {}
         self.ended: dict[int, Placed] = {}
         self._lots: dict[int, dict[int, int]] = {}
         self.markets: set[int] = set()
         self.orphans: dict[int, None] = {}
 
-    def begin(self, plan: SagaPlan, touches: Touches, out: Actions) -> NoSaga | int:
-        """Begin a saga, send its first legs and give its number, or say why not."""
+    def begin(self, plan: SagaPlan, touches: Touches, out: Actions) -> NoSaga | None:
+        """Begin a saga and send its first legs, or say why not; it may be over when this returns."""
         made = self.sagas.begin(plan, touches, self._desk.now_ns)
         if isinstance(made, NoSaga):
             return made
-        number = next(reversed(self.sagas.living))
+        self._on_begin(next(reversed(self.sagas.living)), plan.ticket)
         self._act(made, out)
-        return number
+        return None
 
     def quoted(self, instrument: int, bid_ticks: int, ask_ticks: int, out: Actions) -> None:
         """Tell the sagas a touch."""

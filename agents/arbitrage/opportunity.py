@@ -71,7 +71,6 @@ class Found(msgspec.Struct):
     ticket: Ticket | None = None
     parts: Parts | None = None
     shadow_bps: float | None = None
-    orders: list[int] = []
     ended: SagaEnded | None = None
     told_ns: int = 0
 
@@ -138,15 +137,11 @@ class Ring:
             found.shadow_bps = shadow_bps
             self._tell(found, now_ns)
 
-    def sent(self, ticket_id: int, client_id: int) -> None:
-        """Note an order that was sent for an opportunity."""
+    def ended(self, ticket_id: int, how: SagaEnded, now_ns: int) -> bool:
+        """Note how the saga of an opportunity ended; tell whether it is known."""
         found = self._followed.get(ticket_id)
-        if found is not None:
-            found.orders = [*found.orders, client_id]
-
-    def ended(self, ticket_id: int, how: SagaEnded, now_ns: int) -> None:
-        """Note how the saga of an opportunity ended."""
-        found = self._followed.get(ticket_id)
-        if found is not None:
-            found.ended = how
-            self._tell(found, now_ns)
+        if found is None:
+            return False
+        found.ended = how
+        self._tell(found, now_ns)
+        return True

@@ -11,6 +11,7 @@ from arbitrage.fee import Fees
 from arbitrage.filter import SOUND, AnomalyFilter
 from arbitrage.graph import PriceGraph
 from arbitrage.ticket import Cycle
+from domain.errors import SwarmError
 
 if TYPE_CHECKING:
     from agents.arbitrage.config import ArbitrageConfig
@@ -81,8 +82,11 @@ class Sight:
         return bid_ticks, ask_ticks
 
     def others(self, limit: int) -> list[Cycle]:
-        """Give the cycles that gain after the best one."""
-        return self.graph.all(self.graph.config.legs_max, limit)[1:]
+        """Give the cycles that gain after the best one; none where there are more than can be walked."""
+        try:
+            return self.graph.all(self.graph.config.legs_max, limit)[1:]
+        except SwarmError:
+            return []
 
     def worth(self, asset: str) -> float:
         """Give what an atom of an asset is worth in atoms of the anchor, 0 where that is not known."""

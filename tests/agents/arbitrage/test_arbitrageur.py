@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from agents.arbitrage.opportunity import Found
-from domain.control_events import Clocked, HaltSet
+from arbitrage.saga_events import SagaState
+from domain.control_events import Clocked, HaltSet, StopRequested
 from domain.market_events import FeedLost
 from domain.order_events import Fill
 from tests.agents.arbitrage.rig import (
@@ -21,6 +22,7 @@ from tests.agents.arbitrage.rig import (
     A,
     B,
     Rig,
+    alarms,
     group_table,
     sent,
 )
@@ -209,3 +211,30 @@ def test_every_hand_is_an_agent_of_its_own() -> None:
     hands = [agent for agent in report.agents if agent.strategy == "arbitrage"]
     assert [hand.agent for hand in hands] == [100, 101, 102, 103, 104, 105]
     assert len({hand.name for hand in hands}) == 6 and MID.keys() == r.group.hands.keys()
+
+
+def test_a_saga_whose_every_order_our_own_gate_refuses_is_over_at_once_and_binds_nothing() -> None:
+    r = ready()
+    for market, side, price, lots in ((BTC_A, 1, 10_001, 2_000), (BTC_B, -1, 10_030, 1_999)):
+        risk = r.group.hands[market].risk
+        risk.last_side, risk.last_price_ticks, risk.last_size_lots = side, price, lots
+        risk.last_repeats, risk.last_first_ns = risk.duplicate_max, r.now_ns
+    assert sent(r.gap()) == [] and not r.group.execution.sagas.living
+    (taken,) = r.group.ring.taken
+    assert taken.ended is not None and taken.ended.state == SagaState.FLAT
+    assert r.group.valuation.capital.bound_atoms() == 0
+
+
+def test_a_node_that_stops_leaves_its_sagas_to_its_next_life() -> None:
+    r = ready()
+    r.venues[B].script.append("mute")
+    r.venues[A].script.append(0)
+    r.gap()
+    r.step(StopRequested(r.now_ns))
+    count = len(sent(r.log))
+    r.quiet(1)
+    assert len(sent(r.log)) == count and r.group.execution.sagas.living
+    r.restart(epoch=2)
+    r.quiet(15)
+    assert not r.group.execution.sagas.living and r.balances_agree()
+    assert not any(kind.startswith("saga-stuck") for kind in alarms(r.log))
