@@ -28,6 +28,13 @@ def add_study(sim: argparse.ArgumentParser, deploy: Path) -> None:
         metavar="MS",
         help="one way, to every venue",
     )
+    study.add_argument(
+        "--ours",
+        nargs="+",
+        default=[],
+        metavar="LINE",
+        help="of our group's table, such as shares.depth_frac_max=1.0 (default: as production has it)",
+    )
     study.add_argument("--bots", nargs="+", default=BOTS, choices=BOTS)
     study.add_argument(
         "--taker-bps", type=_fee, default=2.3, metavar="BPS", help="the account's fee a leg (default 2.3)"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tomllib
+from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from domain.errors import ExitCode
+from domain.errors import ConfigError, ExitCode
 from sim.study.report import report, table, write
 from sim.study.study import jobs, study
 from sim.study.world import StudyConfig
@@ -19,7 +21,9 @@ COLUMNS = (TextColumn("studying"), BarColumn(), MofNCompleteColumn(), TimeRemain
 
 def run_study(arguments: argparse.Namespace) -> int:
     """Run every job, write what was found, and print the table."""
-    config = StudyConfig(minutes=arguments.minutes, taker_fee_ppm=round(arguments.taker_bps * 100))
+    config = StudyConfig(
+        minutes=arguments.minutes, taker_fee_ppm=round(arguments.taker_bps * 100), ours=_table(arguments.ours)
+    )
     wanted = jobs(arguments.bots, arguments.latencies, arguments.seeds)
     with Progress(
         *COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
@@ -43,3 +47,13 @@ def run_study(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write(table(found.rows))
     return ExitCode.OK
+
+
+def _table(lines: list[str]) -> dict[str, Any]:
+    """Read settings of our group as lines of a region file."""
+    try:
+        return tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError as trouble:
+        raise ConfigError(
+            f"not a line of TOML: {trouble}", where="--ours", mend="write it as a region file would"
+        ) from None

@@ -37,6 +37,7 @@ def ours(job: Job, config: StudyConfig, markets: Sequence[ExchangeConfig]) -> Re
                 "capital": 20 * config.order_usdt_max,
                 "losses": LOSSES,
                 "reach_us": {REGION: {one.name: job.latency_us for one in markets}},
+                **config.ours,
             }
         ],
         "limits": {"gross_notional_max": 100_000_000, **MESSAGES},

@@ -80,7 +80,7 @@ def _panel(left: float, lines: Sequence[Line], words: str) -> list[str]:
     ]
     for number, (name, colour, dash, line) in enumerate(lines):
         drawn += _line(line, colour, dash, across, up)
-        drawn.append(_text(left + PANEL - 10, TOP + 18 * (number + 1), name, "end", colour, dash))
+        drawn.append(_text(left + 12, HEIGHT - BOTTOM - 12 - 18 * number, name, "start", colour, dash))
     return drawn
 
 

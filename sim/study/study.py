@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -34,7 +35,9 @@ def study(wanted: Sequence[Job], config: StudyConfig, path: Path, processes: int
     """Do all runs; what a run finds depends on its job alone, not on how many run beside it."""
     if processes == 1:
         return list(_one_by_one(wanted, config, path, tell))
-    with ProcessPoolExecutor(processes) as pool:
+    # What is imported and compiled is there at once; a library of ours asks for spawning by default.
+    forking = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(processes, mp_context=forking) as pool:
         futures: dict[Future[Result], int] = {
             pool.submit(run, job, config, path): place for place, job in enumerate(wanted)
         }

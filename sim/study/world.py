@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,7 +30,7 @@ HELD = {
 
 
 class StudyConfig(BaseModel):
-    """What every run of a study shares."""
+    """What every run of a study shares; `ours` is what our group's table says beyond its defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +38,7 @@ class StudyConfig(BaseModel):
     taker_fee_ppm: int = Field(default=230, ge=0, lt=1_000_000)
     order_usdt_max: float = Field(default=5_000.0, gt=0)
     naive: NaiveConfig = NaiveConfig()
+    ours: dict[str, Any] = Field(default_factory=dict)
     flow: FlowConfig = FlowConfig()
 
 

@@ -31,6 +31,8 @@ def test_the_group_trades_every_market_of_every_venue_as_far_away_as_the_job_say
     (group,) = found.arbitrage
     assert len(found.hands(group)) == 39 and {one.account for one in found.venues} == {ACCOUNT}
     assert set(group.reach_us[found.region].values()) == {5_000}
+    bold = BUSY.model_copy(update={"ours": {"shares": {"depth_frac_max": 0.75}}})
+    assert ours(JOB, bold, exchanges(EXCHANGES, BUSY)).arbitrage[0].shares.depth_frac_max == 0.75
 
 
 def test_attempts_add_up_to_what_the_account_gained(ran: Result) -> None:
@@ -39,10 +41,6 @@ def test_attempts_add_up_to_what_the_account_gained(ran: Result) -> None:
     assert ran.realised_usdt == pytest.approx(ran.net_usdt, abs=0.02 * ran.fees_usdt)
     assert ran.left == 0 and ran.net_usdt > 0
     assert all(count > 0 and "taken" not in reason for reason, count in ran.untaken.items())
-
-
-def test_the_same_job_gives_the_same_result(ran: Result) -> None:
-    assert run_ours(JOB, BUSY, exchanges(EXCHANGES, BUSY), lambda virtual_s: None) == ran
 
 
 LEGS = (Leg(0, 1, 10, 100, 0, 0), Leg(1, -1, 10, 100, 0, 0))

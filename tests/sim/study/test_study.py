@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import main
+from domain.errors import ExitCode
 from sim.market.config import FlowConfig
 from sim.study.naive_run import run_naive
 from sim.study.result import Result
@@ -72,6 +73,11 @@ def test_the_command_prints_and_writes(capsys: pytest.CaptureFixture[str], tmp_p
     assert told["results"][0]["latency_ms"] == 5 and (tmp_path / "arb-study.svg").exists()
     assert main([*call, "--processes", "1"]) == 0
     assert "naive" in capsys.readouterr().out
+
+
+def test_settings_of_our_group_are_lines_of_a_region_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sim", "arb-study", "--ours", "not toml"]) == ExitCode.CONFIG
+    assert "--ours" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [["--latencies", "0"], ["--minutes", "0"], ["--processes", "0"]])
