@@ -10,6 +10,7 @@ import msgspec
 
 from agents.config import RegionConfig
 from agents.coordinator_line import CoordinatorLine
+from agents.gaps import Gaps
 from agents.node import Node
 from agents.record import Recorder
 from agents.rehearsal import Rehearsal, keep_warm
@@ -51,6 +52,7 @@ class NodeShell:
         assert isinstance(recorder.core, Node)
         self.node: Node = recorder.core
         self._decide, self._keep = self.node.step, recorder.keep
+        self.gaps = Gaps(recorder.store, log)
         self.tap: Callable[[Event], None] | None = None
         # What goes on beside the core for as long as the node runs: it looks, and decides nothing.
         self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -67,6 +69,7 @@ class NodeShell:
         """Take a venue's instruments, in the node's order; books that agents trade on come first."""
         markets = self.node.markets
         venue.prefer([one.index for one in venue.instruments if markets[one.index].agents])
+        venue.on_gap = self.gaps.tell
         self._by_name[venue.name] = venue
         self._by_instrument.extend(venue for _ in venue.instruments)
 

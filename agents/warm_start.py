@@ -12,12 +12,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-import numpy as np
-
 from agents.config import RegionConfig
+from agents.gaps import Gaps
 from agents.node import Node
-from agents.record import Recorder, encode_mark
+from agents.record import Recorder
 from domain.control_events import NodeStarted
 from domain.dtypes import EXCHANGE_NS, LOCAL_NS, SEQUENCE, TRADE_ROW, Rows
 from domain.errors import SwarmError
@@ -27,30 +25,13 @@ from domain.market_events import BookDelta, BookSnapshot, MarketRows, Tick, Trad
 from domain.protocols import Clock
 from market.history.seam import Seam
 from market.rows import rows_of
+from market.venues.trade_order import FILLS_AT_ONCE, NOT_LISTED, Gap, holes
 from market.venues.venue import Venue, counts_trades
 
-FILLS_AT_ONCE = 4
 HELD_ROWS_MAX = 1 << 20
 # So long after the cut nothing comes any more that was fetched already.
 SETTLED_NS = 30_000_000_000
-GAP = "history-gap"
-# The journal has them all.
-GAPS_TOLD_MAX = 8
 _TOLD = (Tick, Trade, BookDelta, BookSnapshot)
-
-
-class Gap(msgspec.Struct, frozen=True):
-    """Trades that a node did not get: those between two ids, as far as both are known."""
-
-    venue: str
-    symbol: str
-    after: int
-    before: int | None
-    why: str
-
-    def __str__(self) -> str:
-        end = "" if self.before is None else f" and before {self.before}"
-        return f"{self.venue} {self.symbol}: trades after {self.after}{end}: {self.why}"
 
 
 class WarmStart:
@@ -69,6 +50,7 @@ class WarmStart:
         self._go: Callable[[Event], None] | None = None
         self._deadline: asyncio.Timeout | None = None
         self.gaps: list[Gap] = []
+        self._told = Gaps(recorder.store, log)
 
     def deliver(self, event: Event) -> None:
         """Take an event of a venue: hold it back, or pass on what of it is new."""
@@ -220,9 +202,8 @@ class WarmStart:
     def _tell_missing(self, market: Instrument, last: int, rows: Rows) -> None:
         if not self._counts(market):
             return
-        ids = np.concatenate([[last], rows[:, SEQUENCE]])
-        for place in np.flatnonzero(np.diff(ids) > 1).tolist():
-            self._gap(market, int(ids[place]), int(ids[place + 1]), "the venue lists them no more")
+        for after, before in holes(last, rows[:, SEQUENCE]):
+            self._gap(market, after, before, NOT_LISTED)
 
     def _tell_holes(self, seam: Seam) -> None:
         markets, told = (
@@ -241,9 +222,7 @@ class WarmStart:
     def _gap(self, market: Instrument, after: int, before: int | None, why: str) -> None:
         gap = Gap(market.venue, market.symbol, after, before, why)
         self.gaps.append(gap)
-        self._recorder.store.append(encode_mark(GAP, **msgspec.structs.asdict(gap)))
-        if len(self.gaps) <= GAPS_TOLD_MAX:
-            self._log(f"alarm {GAP}: {gap}")
+        self._told.tell(gap)
 
 
 def _rows(event: Event) -> Rows | None:

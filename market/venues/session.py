@@ -14,6 +14,7 @@ from domain.instrument import Instrument
 from domain.order import ApprovedOrder, OrderIntent
 from domain.protocols import Feed, Gateway
 from market.venues.config import VenueConfig
+from market.venues.trade_order import Gap
 
 
 class Rest(Protocol):
@@ -66,6 +67,10 @@ class Feeding(Feed, Protocol):
         """Ask for a market's trades after one that is known by its id and the venue's time."""
         ...
 
+    def tell_gaps(self, tell: Callable[[Gap], None]) -> None:
+        """Say whom to tell of trades that could not be had."""
+        ...
+
 
 class Ordering(Gateway, Protocol):
     """The order half of a venue."""
@@ -109,6 +114,7 @@ class VenueSession:
         self._core = deliver
         self._failed: asyncio.Future[None] | None = None
         self._leaving = False
+        self.on_gap: Callable[[Gap], None] = _nothing
 
     def _join(self) -> None:
         """Offer the calls of the parts that the dialect made."""
@@ -122,6 +128,7 @@ class VenueSession:
         self.rehearse: Callable[[OrderIntent], None] = getattr(self.gateway, "rehearse", _nothing)
         self.reread: Callable[[], None] = getattr(self.stream, "reread", _nothing)
         self.purge: Callable[[], list[int]] = getattr(self.gateway, "purge", list)
+        self.stream.tell_gaps(self._gap)
 
     async def _prepare(self) -> None:
         """Learn what is needed before the links are made; REST answers already."""
@@ -185,6 +192,10 @@ class VenueSession:
             self._core(event)
         except Exception as error:
             self._failed.set_exception(error)
+
+    def _gap(self, gap: Gap) -> None:
+        if not self._leaving:
+            self.on_gap(gap)
 
     async def _watch(self) -> None:
         assert self._failed is not None

@@ -17,6 +17,7 @@ from domain.protocols import Clock
 from market.config import BookRules
 from market.venues.config import VenueConfig
 from market.venues.quota import Quotas
+from market.venues.trade_order import Gap
 
 Balances = dict[str, tuple[int, int]]
 
@@ -49,6 +50,7 @@ class Venue(Protocol):
     purge: Callable[[], list[int]]
     rehearse: Callable[[OrderIntent], None]
     reread: Callable[[], None]
+    on_gap: Callable[[Gap], None]
 
     @property
     def bad_frames(self) -> int:

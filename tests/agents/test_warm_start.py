@@ -12,12 +12,12 @@ import pytest
 
 from agents import warm_start
 from agents.config import RegionConfig
+from agents.gaps import GAP
 from agents.history import recording
 from agents.node import Node
 from agents.process import connect
 from agents.record import decode, recover
 from agents.shell import NodeShell
-from agents.warm_start import GAP
 from bus.journal import Journal
 from domain.actions import SendOrder
 from domain.control_events import NodeStarted

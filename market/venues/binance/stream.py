@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
-from domain.dtypes import INSTRUMENT, KIND, SEQUENCE, TRADE_ROW
+from domain.dtypes import EXCHANGE_NS, INSTRUMENT, KIND, SEQUENCE, TRADE_ROW
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.instrument import Instrument
@@ -18,8 +18,7 @@ from market.venues.binance.stream_links import StreamLinks
 from market.venues.binance.wire import MarketWire
 from market.venues.config import VenueConfig
 from market.venues.link import LinkBroken
-
-GAPS_MAX = 8
+from market.venues.trade_order import Gap, TradeOrder
 
 
 class MarketStream:
@@ -43,13 +42,10 @@ class MarketStream:
         self._wanted: asyncio.PriorityQueue[tuple[bool, int, int]] = asyncio.PriorityQueue(len(instruments))
         self._asked, self._preferred = 0, frozenset[int]()
         self._pending: set[int] = set()
-        self.snapshots_failed, self.trades_lost = 0, 0
-        self._seen_trade: dict[int, int] = {}
-        self._first_live: dict[int, int] = {}
-        self._gaps: dict[int, list[tuple[int, int | None]]] = {}
-        self._reopened = asyncio.Event()
+        self.snapshots_failed = 0
         self._past = PastTrades(rest, self.wire, self._symbols, clock)
         self.trades_after = self._past.after
+        self.trades = TradeOrder(config.name, self._symbols, clock, deliver, self._past.after)
         self._up = False
         self.link = StreamLinks(
             config,
@@ -63,7 +59,11 @@ class MarketStream:
 
     def prefer(self, instruments: Iterable[int]) -> None:
         """Fetch the books of these before all others: somebody trades there."""
-        self._preferred = frozenset(instruments)
+        self._preferred = self.trades.preferred = frozenset(instruments)
+
+    def tell_gaps(self, tell: Callable[[Gap], None]) -> None:
+        """Say whom to tell of trades that could not be had."""
+        self.trades.on_gap = tell
 
     def fetch_book(self, instrument: int) -> None:
         """Ask for a snapshot; asking again while one is on its way changes nothing."""
@@ -76,17 +76,14 @@ class MarketStream:
         """Keep the feed up and fetch snapshots, at most `snapshot_concurrency` at a time."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run())
-            tasks.create_task(self._back_fill())
+            tasks.create_task(self.trades.run())
             for _ in range(self._config.snapshot_concurrency):
                 tasks.create_task(self._fetch_books())
 
     def _opened(self) -> None:
         self._up = True
-        for instrument, seen in self._seen_trade.items():
-            self._open_gap(instrument, seen)
-        self._first_live.clear()
-        self._reopened.set()
         self._deliver(FeedUp(self._config.name, self._clock.now_ns()))
+        self.trades.reopened()
 
     def _lost(self, reason: str) -> None:
         self._up = False
@@ -97,7 +94,7 @@ class MarketStream:
         if type(event) is MarketRows and self._up:
             cells = self._cells
             if cells[KIND] == TRADE_ROW:
-                self._live_trade(event, cells[INSTRUMENT], cells[SEQUENCE])
+                self.trades.heard(event, cells[INSTRUMENT], cells[SEQUENCE], cells[EXCHANGE_NS])
             else:
                 self._deliver(event)
         elif event is None:
@@ -106,49 +103,9 @@ class MarketStream:
         elif not self._up:
             pass  # what comes before all streams are subscribed belongs to no epoch of the books
         elif type(event) is Trade:
-            self._live_trade(event, event.instrument, event.trade_id)
+            self.trades.heard(event, event.instrument, event.trade_id, event.exchange_ts_ns)
         else:
             self._deliver(event)
-
-    def _live_trade(self, trade: Trade | MarketRows, instrument: int, trade_id: int) -> None:
-        if trade_id > self._seen_trade.get(instrument, -1):
-            self._seen_trade[instrument] = trade_id
-            self._first_live.setdefault(instrument, trade_id)
-            self._deliver(trade)
-
-    def _open_gap(self, instrument: int, seen: int) -> None:
-        """Note that trades after `seen` are missing; a gap ends with the first live trade after it."""
-        gaps, first = self._gaps.setdefault(instrument, []), self._first_live.get(instrument)
-        if gaps and gaps[-1][1] is None:
-            if first is None:
-                return
-            gaps[-1] = (gaps[-1][0], first)
-        gaps.append((seen, None))
-        del gaps[:-GAPS_MAX]
-
-    async def _back_fill(self) -> None:
-        """After a reconnect, bring the trades that were missed; they come after their time, marked by it."""
-        while True:
-            await self._reopened.wait()
-            self._reopened.clear()
-            for instrument in list(self._gaps):
-                try:
-                    recent = await self._past.recent(instrument)
-                except SwarmError:
-                    continue
-                self._fill_gaps(instrument, recent)
-
-    def _fill_gaps(self, instrument: int, recent: Sequence[Trade]) -> None:
-        if not recent:
-            return
-        for after, first in self._gaps.pop(instrument):
-            end = first if first is not None else self._first_live.get(instrument, recent[-1].trade_id + 1)
-            # What the venue does not list any more is lost, and counted.
-            self.trades_lost += max(0, min(recent[0].trade_id, end) - after - 1)
-            for trade in recent:
-                if after < trade.trade_id < end:
-                    self._seen_trade[instrument] = max(self._seen_trade[instrument], trade.trade_id)
-                    self._deliver(trade)
 
     async def _fetch_books(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from market.venues.ccxt.instruments import market_of
 from market.venues.ccxt.reading import Reader
 from market.venues.config import VenueConfig
 from market.venues.steps import MS_NS, BadFrame
+from market.venues.trade_order import HELD_S, Gap
 
 TRADES_SEEN_MAX = 4_096
 TRADES_ASKED = 1_000
+PAGES_MAX = 100
 BAD_IN_A_ROW_MAX = 16
 LEVELS = 1_000
 # Where an exchange's own default is shallow; elsewhere it decides.
@@ -107,7 +110,12 @@ class CcxtStream:
         self._pending: set[int] = set()
         self._bad_in_a_row = 0
         self.bad_frames, self.snapshots_failed, self.trades_not_filled = 0, 0, 0
+        self._on_gap: Callable[[Gap], None] | None = None
         self.link = Standing()
+
+    def tell_gaps(self, tell: Callable[[Gap], None]) -> None:
+        """Say whom to tell of trades that could not be had."""
+        self._on_gap = tell
 
     def fetch_book(self, instrument: int) -> None:
         """Ask for a snapshot; asking again while one is on its way changes nothing."""
@@ -183,7 +191,7 @@ class CcxtStream:
                 await self.link.up.wait()
                 await self._missed(index, symbol)
             trades = list(first.result())
-            await self._missed(index, symbol)
+            await self._missed_before(index, symbol)
         else:
             trades = list(await exchange.watch_trades(symbol))
             await self.link.up.wait()
@@ -217,14 +225,29 @@ class CcxtStream:
         )
         return listed
 
-    async def _missed(self, index: int, symbol: str) -> None:
+    async def _missed_before(self, index: int, symbol: str) -> None:
+        """Tell what came before the first live trades, which wait for it: for so long and no longer."""
+        after = self._last_id[index]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD_S):
+                for _ in range(PAGES_MAX):
+                    before, why = self._last_id[index], "they did not come in time"
+                    why = await self._missed(index, symbol)
+                    if why != "" or self._last_id[index] == before:
+                        break
+        if why != "" and self._on_gap is not None:
+            self._on_gap(Gap(self._config.name, self._readers[index].instrument.symbol, after, None, why))
+
+    async def _missed(self, index: int, symbol: str) -> str:
+        """Tell the trades after the last one, and why not where they could not be had."""
         try:
             trades = await self._listed(symbol, self._last_id[index], self._last_ms[index])
-        except SwarmError:
+        except SwarmError as trouble:
             # The stream goes on; how often a hole was left is counted.
             self.trades_not_filled += 1
-        else:
-            self._trades(index, trades)
+            return str(trouble)
+        self._trades(index, trades)
+        return ""
 
     def _trades(self, index: int, trades: Sequence[Any]) -> None:
         seen = self._seen[index]

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from domain.dtypes import EXCHANGE_NS, NO_ROWS, SEQUENCE, Rows
-from domain.errors import SwarmError
+from domain.dtypes import EXCHANGE_NS, INSTRUMENT, NO_ROWS, SEQUENCE, Rows
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.market_events import FeedLost, FeedUp, MarketRows
@@ -21,11 +20,11 @@ from market.venues.kraken.rest import RestClient
 from market.venues.kraken.wire import MarketWire, TradeGap
 from market.venues.link import LinkBroken, VenueLink
 from market.venues.steps import COUNT_MAX
+from market.venues.trade_order import Gap, TradeOrder
 
 DEPTHS = (10, 25, 100, 500, 1_000)
 DEPTH = 100
 SYMBOLS_MAX = 100
-GAPS_MAX = 64
 PAGES_MAX = 100
 PRINTS_POLL_S = 0.01
 
@@ -56,9 +55,10 @@ class MarketStream:
         self.wire = MarketWire(instruments)
         # Until when the snapshot of a book is waited for; one that is on its way is not asked for again.
         self._pending: dict[int, int] = {}
-        self._gaps: asyncio.Queue[TradeGap] = asyncio.Queue(maxsize=GAPS_MAX)
+        names = {instrument.index: instrument.symbol for instrument in instruments}
+        self.trades = TradeOrder(config.name, names, clock, deliver, self.trades_after)
         self._last_id = 0
-        self.refused, self.trades_lost, self.snapshots_asked = 0, 0, 0
+        self.refused, self.snapshots_asked = 0, 0
         self.link = VenueLink(
             "stream",
             config.stream_url,
@@ -67,6 +67,10 @@ class MarketStream:
             on_frame=self._frame,
             on_lost=self._lost,
         )
+
+    def tell_gaps(self, tell: Callable[[Gap], None]) -> None:
+        """Say whom to tell of trades that could not be had."""
+        self.trades.on_gap = tell
 
     def fetch_book(self, instrument: int) -> None:
         """Ask for a snapshot by subscribing anew; asking again while one is on its way changes nothing."""
@@ -83,7 +87,7 @@ class MarketStream:
         """Keep the feed up and bring the trades that it missed."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run())
-            tasks.create_task(self._back_fill())
+            tasks.create_task(self.trades.run())
 
     async def _opened(self) -> None:
         now_ns = self._clock.now_ns()
@@ -121,10 +125,22 @@ class MarketStream:
             for instrument in self.wire.synced:
                 self._pending.pop(instrument, None)
             self.wire.synced.clear()
-        self._deliver(MarketRows(now_ns, told))
-        for gap in self.wire.gaps:
-            self._missed(gap)
+        if self.wire.printed:
+            self._printed(told, now_ns)
+        else:
+            self._deliver(MarketRows(now_ns, told))
+
+    def _printed(self, rows: Rows, now_ns: int) -> None:
+        """Pass trades on by one, since each may have to wait; what came before the first ones is known."""
+        self.wire.printed = False
+        gaps = {(gap.instrument, gap.before): gap for gap in self.wire.gaps}
         self.wire.gaps.clear()
+        for place, row in enumerate(rows.tolist()):
+            gap = gaps.get((row[INSTRUMENT], row[SEQUENCE]))
+            if gap is not None:
+                self.trades.known(gap.instrument, gap.after, gap.after_ns)
+            one = MarketRows(now_ns, rows[place : place + 1])
+            self.trades.heard(one, row[INSTRUMENT], row[SEQUENCE], row[EXCHANGE_NS])
 
     def _answered(self, answer: Answer) -> None:
         """Take note of a refused subscription: its book may be asked for again at once."""
@@ -141,7 +157,7 @@ class MarketStream:
         It waits for the first trades of the socket: before those nobody knows where live begins.
         """
         for _ in range(round(self._config.request_timeout_s / PRINTS_POLL_S)):
-            if self.wire.prints(instrument):
+            if self.wire.newest(instrument) >= 0:
                 break
             await asyncio.sleep(PRINTS_POLL_S)
         found = [NO_ROWS]
@@ -154,29 +170,6 @@ class MarketStream:
                 break
             found.append(rows)
             trade_id, at_ns = int(rows[-1, SEQUENCE]), int(rows[-1, EXCHANGE_NS])
+            if trade_id >= self.wire.newest(instrument):
+                break  # the socket told the rest
         return np.concatenate(found)
-
-    def _missed(self, gap: TradeGap) -> None:
-        if self._gaps.full():
-            self.trades_lost += gap.before - gap.after - 1
-        else:
-            self._gaps.put_nowait(gap)
-
-    async def _back_fill(self) -> None:
-        """Bring trades that were missed; they come after their time, marked by it."""
-        while True:
-            gap = await self._gaps.get()
-            missing = gap.before - gap.after - 1
-            try:
-                body = await self._rest.public(
-                    "Trades", {"pair": self._symbols[gap.instrument], "since": max(0, gap.after_ns - 1)}
-                )
-            except SwarmError:
-                self.trades_lost += missing
-                continue
-            now_ns = self._clock.now_ns()
-            rows = self.wire.recent(gap, body, now_ns)
-            # What the venue does not list any more is lost, and counted.
-            self.trades_lost += missing - (len(rows) if rows is not None else 0)
-            if rows is not None:
-                self._deliver(MarketRows(now_ns, rows))

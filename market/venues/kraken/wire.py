@@ -171,6 +171,7 @@ class MarketWire:
         self.system = ""
         self.synced: list[int] = []
         self.gaps: list[TradeGap] = []
+        self.printed = False
         self._named = {symbol.encode(): market for symbol, market in self.markets.items()}
         self._cells = np.zeros(k.ROWS_MAX * ROW_WIDTH, np.int64)
         self._views = Views(self._cells.reshape(-1, ROW_WIDTH))
@@ -274,11 +275,12 @@ class MarketWire:
                     self.gaps.append(TradeGap(market.index, seen, trade_id, market.seen_ns))
                 found.extend(row)
             market.seen_trade, market.seen_ns = trade_id, row[EXCHANGE_NS]
+        self.printed = len(found) > 0
         return found
 
-    def prints(self, instrument: int) -> bool:
-        """Tell whether this market's trades were heard of at all."""
-        return self._by_index[instrument].seen_trade >= 0
+    def newest(self, instrument: int) -> int:
+        """Give the id of a market's newest trade that was heard of, -1 before the first."""
+        return self._by_index[instrument].seen_trade
 
     def recent(self, gap: TradeGap, body: bytes, local_ts_ns: int) -> Rows | None:
         """Give the trades of a gap from REST's list of them, `None` where none can be read there."""

@@ -17,6 +17,7 @@ from domain.market_events import BookDelta, BookSnapshot, FeedLost, FeedUp, Tick
 from hw.clock import SystemClock
 from market.venues.binance import stream_links
 from market.venues.binance.venue import BinanceVenue
+from market.venues.trade_order import NOT_LISTED, Gap
 from tests.market.scripted_venue import Scripted, scripted
 from tests.market.venue_server import Heard, in_loop, until, with_keys
 from tests.market.venues.binance.test_frames import tight
@@ -119,26 +120,31 @@ def live(number: int) -> str:
 
 
 @in_loop
-async def test_trades_missed_while_the_feed_was_lost_are_brought_once_by_id() -> None:
+async def test_trades_missed_while_the_feed_was_lost_are_brought_before_later_ones() -> None:
     async with scripted() as venue:
         answers: list[Any] = [(500, "{}"), (500, "{}"), (500, "{}"), (200, recent(4, 5, 7, 6))]
         venue.rest["/api/v3/trades"] = lambda query: answers.pop(0) if len(answers) > 1 else answers[0]
+        venue.rest["/api/v3/historicalTrades"] = lambda query: (200, recent(4))
         async with venue.venue() as (adapter, heard):
             await venue.stream_sockets[-1].send_str(live(2))
             await until(lambda: heard.of(Trade))
+            gaps: list[Gap] = []
+            adapter.on_gap = gaps.append
             await venue.stream_sockets[-1].close()
-            await until(lambda: len(answers) == 1)
+            await until(lambda: len(venue.stream_sockets) == 2 and len(heard.of(FeedUp)) == 2)
             await venue.stream_sockets[-1].send_str(live(7))
-            await until(lambda: len(heard.of(Trade)) == 2)
-            # The list could not be had this time: the gap is kept until the next connection.
+            await venue.stream_sockets[-1].send_str(json.dumps(BEST))
+            # The list cannot be had at once: trades wait for it, and nothing else does.
+            await until(lambda: heard.of(Tick))
+            assert len(heard.of(Trade)) == 1 and len(answers) > 1
             await venue.stream_sockets[-1].close()
             await until(lambda: len(heard.of(FeedUp)) == 3 and len(heard.of(Trade)) >= 5)
             for number in (7, 8):
                 await venue.stream_sockets[-1].send_str(live(number))
             await until(lambda: heard.of(Trade)[-1].trade_id == 8)
-            numbers = [trade.trade_id for trade in heard.of(Trade)]
-            assert numbers == [2, 7, 4, 5, 6, 8]
-            assert adapter.stream.trades_lost == 1
+            assert [trade.trade_id for trade in heard.of(Trade)] == [2, 4, 5, 6, 7, 8]
+            assert adapter.stream.trades.lost == 1
+            assert gaps == [Gap("test-x", "BTCUSDT", 2, 4, NOT_LISTED)]
 
 
 @in_loop

@@ -14,6 +14,7 @@ from domain.order import Side
 from market.venues.ccxt import stream
 from market.venues.ccxt.instruments import load_instruments
 from market.venues.ccxt.venue import CcxtVenue
+from market.venues.trade_order import Gap
 from tests.market.venue_server import KRAKEN_SECRET, SECRET, Dialect, Heard, in_loop, until, with_keys
 from tests.market.venues.ccxt.builders import Faulty, Script, faulty
 
@@ -87,7 +88,7 @@ async def test_trades_missed_by_a_lost_connection_are_filled_in_before_newer_one
             lost = next(place for place, event in enumerate(heard) if isinstance(event, FeedLost))
             up = [place for place, event in enumerate(heard) if isinstance(event, FeedUp)][-1]
             assert not [event for event in heard[lost:up] if isinstance(event, Trade)]
-            assert {asked[1] for asked in script.asked("fetch_trades")} == {2, 3}
+            assert {asked[1] for asked in script.asked("fetch_trades")} == {2, 3, 4}
 
 
 @in_loop
@@ -97,6 +98,8 @@ async def test_trades_that_cannot_be_filled_in_are_counted_and_the_stream_goes_o
         async with script.venue(monkeypatch) as (venue, heard):
             script.tell("watch_trades", [trade(1)])
             await until(lambda: heard.of(Trade))
+            gaps: list[Gap] = []
+            venue.on_gap = gaps.append
             script.answers["fetch_trades"] = ccxt.ExchangeNotAvailable("503")
             script.tell("watch_trades", ccxt.NetworkError("cut"))
             await until(lambda: venue.stream.trades_not_filled == 1)
@@ -104,6 +107,8 @@ async def test_trades_that_cannot_be_filled_in_are_counted_and_the_stream_goes_o
             await until(lambda: len(heard.of(Trade)) == 2)
             assert len(heard.of(FeedUp)) == 2 and venue.stream.trades_not_filled == 2
             assert script.asked("fetch_trades")[0][3]["fromId"] == 2
+            (gap,) = gaps
+            assert (gap.after, gap.before) == (1, None) and "503" in gap.why
 
 
 @in_loop
