@@ -42,9 +42,12 @@ def study(wanted: Sequence[Job], config: StudyConfig, path: Path, processes: int
             pool.submit(run, job, config, path): place for place, job in enumerate(wanted)
         }
         found: dict[int, Result] = {}
-        for future in as_completed(futures):
-            found[futures[future]] = future.result()
-            tell(len(found), len(wanted))
+        try:
+            for future in as_completed(futures):
+                found[futures[future]] = future.result()
+                tell(len(found), len(wanted))
+        finally:
+            pool.shutdown(cancel_futures=True)
     return [found[place] for place in range(len(wanted))]
 
 
