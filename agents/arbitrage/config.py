@@ -7,11 +7,13 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.arbitrage.moves import WayConfig
 from arbitrage.capital import CapitalConfig
 from arbitrage.filter_config import FilterConfig
 from arbitrage.graph import GraphConfig
 from arbitrage.inventory import InventoryConfig
 from arbitrage.plan import SagaConfig
+from arbitrage.rebalance import RebalanceConfig
 from arbitrage.sagas import SagasConfig
 from arbitrage.shadow import ShadowConfig
 from arbitrage.threshold import ThresholdConfig
@@ -31,7 +33,8 @@ class ArbitrageConfig(BaseModel):
     region that runs arbitrage is from each venue it has an account at, one way: all regions carry the same
     table, and the one whose slowest leg is nearest executes. It holds for latency until that was measured.
     `capital` is what all its tickets may bind together, `losses` by asset what all its sagas, which begin and
-    end in that asset, may lose together; none is ever begun in an asset that is not there.
+    end in that asset, may lose together; none is ever begun in an asset that is not there. `ways` are how
+    inventory can be sent between venues, for what `rebalance` proposes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,11 +55,15 @@ class ArbitrageConfig(BaseModel):
     shadow: ShadowConfig = ShadowConfig()
     inventory: InventoryConfig = InventoryConfig()
     saga: SagaConfig = SagaConfig()
+    rebalance: RebalanceConfig = RebalanceConfig()
+    ways: tuple[WayConfig, ...] = ()
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if len(set(self.venues)) != len(self.venues) or len(set(self.symbols)) != len(self.symbols):
             raise ValueError("a venue or a symbol is named twice")
+        if self.rebalance.execute:
+            raise ValueError("transfers are proposed here, and carried out by an operator")
         return self
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.arbitrage.depths import depth_of
+from agents.arbitrage.moves import Move, Standing, proposed, standing
 from agents.arbitrage.opportunity import Found
 from agents.arbitrage.telling import Line, told
 from arbitrage.books import books_text
@@ -18,6 +19,7 @@ from arbitrage.live import FOLDER
 from arbitrage.sizing import Depth
 
 if TYPE_CHECKING:
+    from agents.arbitrage.config import ArbitrageConfig
     from agents.node import Node
 
 PAUSE_S = 0.25
@@ -37,6 +39,11 @@ def books_file(state: Path, node: str) -> Path:
     return state / FOLDER / f"{node}.json"
 
 
+def moves_file(state: Path, node: str) -> Path:
+    """Give the file of what a node proposes to bring inventory back."""
+    return state / "arbitrage" / f"{node}.moves.json"
+
+
 class Scribe:
     """Gather on the node's loop, a bounded little at a time, and write in a thread.
 
@@ -50,7 +57,10 @@ class Scribe:
             books_file(state, node.config.node),
         )
         self._instruments = tuple(market.instrument for market in node.markets.values())
+        self._moves = moves_file(state, node.config.node)
         self._fees: dict[int, FeeRule] = {}
+        self._planned_ns: dict[str, int] = {}
+        self._proposals: dict[str, list[Move]] = {}
 
     async def run(self) -> None:
         """Write for ever."""
@@ -71,8 +81,29 @@ class Scribe:
                     }
                 if lines or depths is not None:
                     await asyncio.to_thread(self.write, lines, depths)
+                if depths is not None and (stands := self.stands()):
+                    await asyncio.to_thread(self.propose, stands)
         except OSError as trouble:
             self._log(f"alarm arbitrage-file: {trouble.strerror}: nothing more is written for watchers")
+
+    def stands(self) -> list[tuple[ArbitrageConfig, Standing]]:
+        """Copy what is to be thought about for those groups whose time for a plan has come."""
+        now_ns, found = self._node.desk.now_ns, []
+        for group in self._node.groups:
+            every_ns = round(group.config.rebalance.every_s * 1e9)
+            if now_ns - self._planned_ns.get(group.config.name, -every_ns) >= every_ns:
+                self._planned_ns[group.config.name] = now_ns
+                found.append((group.config, standing(group)))
+        return found
+
+    def propose(self, stands: list[tuple[ArbitrageConfig, Standing]]) -> None:
+        """Put what is proposed now in the place of the last proposals."""
+        config, known = self._node.config, self._instruments
+        for group, each in stands:
+            self._proposals[group.name] = proposed(group, config.node, config.region, known, each)
+        fresh = self._moves.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode([move for moves in self._proposals.values() for move in moves]))
+        fresh.replace(self._moves)
 
     def gather(self) -> list[Line]:
         """Take what is new, as far as one turn's bound allows; what is older is told first."""

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from agents.arbitrage.moves import Move
 from agents.arbitrage.telling import Line
 from domain.errors import ExitCode, SwarmError
 
@@ -51,6 +52,14 @@ class Tail:
         return [line for each in whole if (line := _read(each)) is not None]
 
 
+def _moves(path: Path) -> list[Move]:
+    """Read proposals; a file that is just being made has none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Move])
+    except (OSError, msgspec.DecodeError):
+        return []
+
+
 def _read(text: bytes) -> Line | None:
     """Read a line; the first of a tail may be half of one."""
     try:
@@ -66,6 +75,11 @@ class Watch:
         self._folder, self._region = state / "arbitrage", region
         self._tails: dict[Path, Tail] = {}
         self.latest: OrderedDict[tuple[str, str, int], Line] = OrderedDict()
+
+    def moves(self) -> list[Move]:
+        """Give what nodes propose now."""
+        every = [move for path in sorted(self._folder.glob("*.moves.json")) for move in _moves(path)]
+        return [move for move in every if self._region in (None, move.region)]
 
     def step(self) -> list[Line]:
         """Take what is new, oldest first."""
@@ -89,6 +103,30 @@ class Watch:
             if len(self.latest) > SHOWN_MAX:
                 self.latest.popitem(last=False)
         return fresh
+
+
+def drawn(watching: Watch, rows: int) -> Group:
+    """Draw everything that is known now."""
+    parts = [table(watching.latest.values(), rows)]
+    moves = watching.moves()
+    return Group(*parts, moves_table(moves)) if moves else Group(*parts)
+
+
+def moves_table(moves: Iterable[Move]) -> Table:
+    """Draw what is proposed to bring inventory back."""
+    drawn = Table(expand=True, box=None, pad_edge=False, title="proposed, to bring inventory back")
+    for name in ("region", "move", "cost", "takes", "because"):
+        drawn.add_column(name, overflow="fold")
+    for each in moves:
+        way = f"{each.kind} {each.amount.rstrip('0').rstrip('.')} {each.asset}"
+        drawn.add_row(
+            each.region,
+            f"{way} {each.from_venue} → {each.to_venue}",
+            f"{float(each.cost):.6g} {each.asset}",
+            f"{each.delay_s:.0f} s",
+            each.reason,
+        )
+    return drawn
 
 
 def table(lines: Iterable[Line], rows: int) -> Table:
@@ -165,12 +203,12 @@ async def _show(watching: Watch, once: bool) -> None:
     console = Console()
     watching.step()
     if once or not console.is_terminal:
-        console.print(table(watching.latest.values(), SHOWN_MAX))
+        console.print(drawn(watching, SHOWN_MAX))
         if once:
             return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
             watching.step()
             rows = max(ROWS_LEAST, console.height // LINES_EACH)
-            live.update(table(watching.latest.values(), rows), refresh=True)
+            live.update(drawn(watching, rows), refresh=True)
             await asyncio.sleep(PAUSE_S)

@@ -14,7 +14,7 @@ from rich.console import Console
 from agents.arbitrage import scribe as scribing
 from agents.arbitrage.scribe import Scribe, books_file, news_file
 from agents.arbitrage.telling import Line
-from agents.arbitrage.watch import Watch, table
+from agents.arbitrage.watch import Watch, drawn, table
 from agents.arbitrage.watch import watch as watched
 from arbitrage.live import live_books
 from deploy.cli import main
@@ -154,3 +154,30 @@ def test_the_command_shows_what_there_is(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == ""
     assert watched(tmp_path, None, as_json=False, once=True) == ExitCode.OK
     assert "BTCUSDT" in capsys.readouterr().out
+
+
+def test_inventory_that_lies_wrong_is_proposed_to_be_moved_the_cheapest_way(tmp_path: Path) -> None:
+    shares = {"shares": {"BTC": {A: 0.9, B: 0.1}}}
+    way = {"asset": "BTC", "between": [A, B], "fee": "0.01", "delay_s": 60}
+    r = Rig(group_table(inventory=shares, ways=[way]))
+    r.start()
+    made = scribe_of(r, tmp_path)
+    stands = made.stands()
+    assert len(stands) == 1 and made.stands() == []
+    made.propose(stands)
+    made.write(made.gather(), None)
+    news_file(tmp_path, "test-1").touch()
+    watching = Watch(tmp_path, None)
+    watching.step()
+    (move,) = [move for move in watching.moves() if move.asset == "BTC"]
+    assert (move.kind, move.from_venue, move.to_venue) == ("transfer", B, A) and float(move.amount) == 80
+    assert move.cost == "0.0100000000" and move.delay_s == 60
+    assert Watch(tmp_path, "elsewhere").moves() == []
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(drawn(watching, 10))
+    assert "transfer 80 BTC b-x → a-x" in console.export_text()
+
+
+def test_transfers_are_never_carried_out_by_a_node() -> None:
+    with pytest.raises(ValueError, match="carried out by an operator"):
+        region_config(group_table(rebalance={"execute": True}))
