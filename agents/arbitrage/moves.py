@@ -58,7 +58,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where inventory lies now and what trading it elsewhere would cost: a copy, to be thought about apart."""
+    """Where inventory lies now and what trading it elsewhere would cost: a copy to think about."""
 
     inventory: bytes
     trades: tuple[TradeWay, ...]

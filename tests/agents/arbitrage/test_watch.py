@@ -19,7 +19,7 @@ from agents.arbitrage.watch import watch as watched
 from arbitrage.live import live_books
 from deploy.cli import main
 from domain.errors import ExitCode, SwarmError
-from tests.agents.arbitrage.rig import BTC_B, A, B, Rig, group_table
+from tests.agents.arbitrage.rig import BTC_B, A, B, Rig, group_table, region_config
 
 
 def lived() -> Rig:
