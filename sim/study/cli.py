@@ -35,6 +35,15 @@ def add_study(sim: argparse.ArgumentParser, deploy: Path) -> None:
         metavar="LINE",
         help="of our group's table, such as shares.depth_frac_max=1.0 (default: as production has it)",
     )
+    study.add_argument("--label", default="ours", metavar="NAME", help="what ours is called in the results")
+    study.add_argument(
+        "--add",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="JSON",
+        help="results of earlier studies, shown beside",
+    )
     study.add_argument("--bots", nargs="+", default=BOTS, choices=BOTS)
     study.add_argument(
         "--taker-bps", type=_fee, default=2.3, metavar="BPS", help="the account's fee a leg (default 2.3)"

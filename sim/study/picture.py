@@ -10,7 +10,7 @@ from sim.study.result import Row
 
 WIDTH, HEIGHT = 960, 420
 PANEL, TOP, BOTTOM, LEFT, GAP = 390, 50, 60, 70, 90
-COLOURS = {"naive": "#d62728", "ours": "#1f77b4"}
+COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf")
 
 Line = tuple[str, str, str, list[tuple[float, float, float]]]
 """Name, colour, dash, and (latency, value, error) of every point."""
@@ -48,11 +48,11 @@ def _lines(bots: Mapping[str, list[Row]], kinds: Mapping[str, tuple[str, Value, 
     return [
         (
             f"{bot}, {kind}",
-            COLOURS[bot],
+            COLOURS[number % len(COLOURS)],
             dash,
             [(row.latency_ms, value(row), error(row)) for row in rows],
         )
-        for bot, rows in bots.items()
+        for number, (bot, rows) in enumerate(bots.items())
         for kind, (dash, value, error) in kinds.items()
     ]
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from deploy.cli import main
 from domain.errors import ExitCode
 from sim.market.config import FlowConfig
 from sim.study.naive_run import run_naive
+from sim.study.report import report
 from sim.study.result import Result
 from sim.study.study import jobs, study
 from sim.study.world import ACCOUNT, Job, StudyConfig, exchanges
 from tests.sim.plans import EXCHANGES
+from tests.sim.study.builders import found
 
 BUSY = StudyConfig(minutes=0.15, flow=FlowConfig(parent_rate=1 / 20, parent_usdt=60_000))
 
@@ -71,8 +74,17 @@ def test_the_command_prints_and_writes(capsys: pytest.CaptureFixture[str], tmp_p
     assert main([*call, "--processes", "1", "--json", "--out", str(tmp_path)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["results"][0]["latency_ms"] == 5 and (tmp_path / "arb-study.svg").exists()
-    assert main([*call, "--processes", "1"]) == 0
-    assert "naive" in capsys.readouterr().out
+    earlier = msgspec.json.encode(report([found("earlier")], BUSY))
+    (tmp_path / "earlier.json").write_bytes(earlier)
+    assert main([*call, "--processes", "1", "--add", str(tmp_path / "earlier.json")]) == 0
+    table = capsys.readouterr().out
+    assert "| naive |" in table and "| earlier |" in table
+
+
+def test_what_is_no_study_cannot_be_added(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    call = ["sim", "arb-study", "--bots", "naive", "--seeds", "1", "--minutes", "0.1", "--latencies", "5"]
+    assert main([*call, "--processes", "1", "--add", str(tmp_path / "none.json")]) == ExitCode.CONFIG
+    assert "none.json" in capsys.readouterr().err
 
 
 def test_settings_of_our_group_are_lines_of_a_region_file(capsys: pytest.CaptureFixture[str]) -> None:
