@@ -20,6 +20,7 @@ def test_every_gap_is_marked_and_the_log_is_not_flooded() -> None:
     gaps = Gaps(store, said.append)
     for number in range(200):
         gaps.tell(Gap("x", "BTC", number, number + 2, "gone"))
+    store.commit()
     marks = [decode(record) for _, record in store.read(1)]
     assert marks[3] == {"kind": GAP, "venue": "x", "symbol": "BTC", "after": 3, "before": 5, "why": "gone"}
     assert len(marks) == gaps.count == 200 and len(said) == GAPS_TOLD_MAX + 2
@@ -36,6 +37,7 @@ def test_what_a_venue_could_not_have_is_marked_in_the_nodes_journal() -> None:
     venue: Any = SimpleNamespace(name="x", instruments=(), prefer=lambda markets: None)
     shell.attach(venue)
     venue.on_gap(Gap("x", "BTC", 1, None, "gone"))
+    store.commit()
     ((_, record),) = store.read(1)
     assert decode(record) == {
         "kind": GAP,
