@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from agents.arbitrage.moves import Move
 from agents.arbitrage.telling import Line
@@ -107,7 +108,9 @@ class Watch:
 
 def drawn(watching: Watch, rows: int) -> Group:
     """Draw everything that is known now."""
-    parts = [table(watching.latest.values(), rows)]
+    parts: list[Table | Text] = [table(watching.latest.values(), rows)]
+    if not watching.latest:
+        parts.append(Text("nothing yet: a line comes when a cycle gains at the touch", style="dim"))
     moves = watching.moves()
     return Group(*parts, moves_table(moves)) if moves else Group(*parts)
 
