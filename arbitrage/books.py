@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arbitrage.entries import BookEntry, Decimals, Entry, Level, RateEntry, bad, entries
+from arbitrage.entries import BookEntry, Decimals, Entry, Level, RateEntry, bad, entries, taker_ppm
 from arbitrage.fee import NO_FEES_CHANGED, FeeRule, Fees, fee_rule
+from arbitrage.graph_kernels import RATE_MAX, RATE_MIN
 from arbitrage.sizing import Depth
 from domain.errors import ExitCode, SwarmError
 from domain.instrument import Instrument
@@ -100,21 +101,37 @@ def books_of(given: Sequence[Entry], source: str) -> Books:
         for index, (bids, asks) in enumerate(depths)
         if len(bids) and len(asks) and bids[0, 0] > asks[0, 0]
     )
+    fees = {
+        index: FeeRule(market.taker_fee_ppm, one.fee_in_quote)
+        for index, (one, market) in enumerate(zip(kept, markets, strict=True))
+    }
     empty = Depth(np.zeros((0, 2), object), np.zeros((0, 2), object))
-    return Books(
+    books = Books(
         source=source,
         instruments=tuple(markets),
         depths=tuple(empty if index in broken else depth for index, depth in enumerate(depths)),
-        fees={
-            index: FeeRule(market.taker_fee_ppm, one.fee_in_quote)
-            for index, (one, market) in enumerate(zip(kept, markets, strict=True))
-        },
+        fees=fees,
         rates=frozenset(index for index, one in enumerate(kept) if one.venue == ""),
         entries=tuple(one.entry for one in kept),
         broken=broken,
         selves=selves,
         decimals=decimals,
     )
+    _refuse_beyond(books)
+    return books
+
+
+def _refuse_beyond(books: Books) -> None:
+    """Refuse what the graph would not take for a price: no edge would be a silent one."""
+    for market, entry in enumerate(books.entries):
+        for side, name in ((-1, "bids"), (1, "asks")):
+            rate = books.rate(market, side)
+            if rate is not None and not RATE_MIN <= float(rate) <= RATE_MAX:
+                raise bad(
+                    f"after the fee one becomes {float(rate):.3g}: that is nobody's price",
+                    f"{books.source}, entry {entry}, {'rate' if market in books.rates else name}",
+                    f"mend price or fee: {RATE_MIN:g} to {RATE_MAX:g} can be counted with",
+                )
 
 
 def _as_book(one: Entry) -> BookEntry:
@@ -153,7 +170,6 @@ def _steps(one: BookEntry) -> tuple[Decimals, Decimals]:
 def _instrument(index: int, one: BookEntry, decimals: Mapping[str, int]) -> Instrument:
     tick, lot = _steps(one)
     notional = one.min_notional.value * 10 ** decimals[one.quote]
-    fee_ppm = -(-one.taker_bps.value * 100 // 1)
     return Instrument(
         index=index,
         venue=one.venue,
@@ -168,7 +184,7 @@ def _instrument(index: int, one: BookEntry, decimals: Mapping[str, int]) -> Inst
         lot_atoms=int(lot.value * 10 ** decimals[one.base]),
         tick_lot_atoms=int(tick.value * lot.value * 10 ** decimals[one.quote]),
         maker_fee_ppm=0,
-        taker_fee_ppm=int(fee_ppm),
+        taker_fee_ppm=taker_ppm(one.taker_bps),
     )
 
 
@@ -218,7 +234,7 @@ def _line(market: Instrument, depth: Depth, rule: FeeRule) -> str:
             "quote": market.quote,
             "bids": side(depth.bids[:LEVELS_WRITTEN].tolist()),
             "asks": side(depth.asks[:LEVELS_WRITTEN].tolist()),
-            "taker_bps": decimal_text(max(0, rule.taker_ppm), 2),
+            "taker_bps": decimal_text(rule.taker_ppm, 2),
             "tick": market.tick.text(1),
             "lot": market.lot.text(1),
             "min_notional": decimal_text(market.notional_atoms_min, ATOM_DECIMALS),

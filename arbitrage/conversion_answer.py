@@ -28,6 +28,7 @@ def conversion_json(books: Books, found: Conversion) -> dict[str, Any]:
         "from": found.have,
         "to": found.want,
         "amount": books.text(found.have, found.amount_atoms),
+        "complete": found.complete,
         "best": None if best is None else _way(books, found, best),
         "direct": None if found.direct is None else _way(books, found, found.direct),
         "better_than_direct_bps": _bps(best, found.direct),
@@ -72,8 +73,13 @@ def _gain(mine: int, other: int) -> float:
 def print_conversion(console: Console, answer: dict[str, Any]) -> None:
     """Show the best way, the direct market beside it, and a split where that gives more."""
     have, want, best = answer["from"], answer["to"], answer["best"]
+    if not answer["complete"]:
+        console.print(
+            "not every way could be looked at: there may be a better one; ask for fewer legs or venues"
+        )
     if best is None:
-        console.print(escape(f"no way from {answer['amount']} {have} to {want} over these books"))
+        found = "no way" if answer["complete"] else "no way was found"
+        console.print(escape(f"{found} from {answer['amount']} {have} to {want} over these books"))
         return
     console.print(escape(_told(answer, best)))
     console.print(_table(best))

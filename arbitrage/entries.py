@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
 from domain.errors import ExitCode, SwarmError
+from domain.units import PPM
 
 ENTRIES_MAX = 100_000
 LEVELS_MAX = 10_000
@@ -16,7 +17,6 @@ NAME_MAX = 64
 DIGITS_MAX = 60
 # Numbers are between 1e-30 and 1e30; prices and rates between those that the graph takes for prices.
 EXPONENT_MAX, PRICE_EXPONENT_MAX = 30, 14
-BPS_MAX = 10_000
 
 _NUMBER = re.compile(r"([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
 _NEEDED = ("venue", "base", "quote", "bids", "asks", "taker_bps")
@@ -113,9 +113,14 @@ def bad(what: str, where: str, mend: str) -> SwarmError:
 
 
 def decimals_of(
-    text: object, where: str, *, zero: bool = False, exponent_max: int = EXPONENT_MAX
+    text: object,
+    where: str,
+    *,
+    zero: bool = False,
+    negative: bool = False,
+    exponent_max: int = EXPONENT_MAX,
 ) -> Decimals:
-    """Read a decimal number above zero, exactly; a JSON number or a string."""
+    """Read a decimal number, exactly: a JSON number or a string; above zero where nothing else is said."""
     if not isinstance(text, str):
         raise bad(f"{_kind(text)} is not a decimal number", where, 'give a number such as "0.25"')
     match = _NUMBER.fullmatch(text.strip())
@@ -124,8 +129,9 @@ def decimals_of(
     if len(match[2] + match[3]) > DIGITS_MAX:
         raise bad(f"a number of more than {DIGITS_MAX} digits", where, "round it")
     units, decimals = int(match[2] + match[3]), len(match[3]) - int(match[4] or 0)
-    if match[1] == "-" and units > 0:
-        raise bad(f"{_shown(text)} is below zero", where, "give a number above zero")
+    if match[1] == "-" and units > 0 and not negative:
+        mend = "give zero, or a number above it" if zero else "give a number above zero"
+        raise bad(f"{_shown(text)} is below zero", where, mend)
     if units == 0 and not zero:
         raise bad("it is zero", where, "give a number above zero, or leave the entry or level out")
     if units == 0:
@@ -140,6 +146,7 @@ def decimals_of(
             where,
             f"give a number from 1e-{exponent_max} to 1e{exponent_max}",
         )
+    units = -units if match[1] == "-" else units
     return Decimals(units, decimals) if decimals >= 0 else Decimals(units * int(10**-decimals), 0)
 
 
@@ -175,9 +182,13 @@ def _book(one: dict[str, Any], place: int, where: str) -> BookEntry:
     fee_in = one.get("fee_in", "received")
     if fee_in not in ("received", "quote"):
         raise bad(f"{_shown(fee_in)} is unknown", f"{where}, fee_in", 'give "received" or "quote"')
-    taker = decimals_of(one["taker_bps"], f"{where}, taker_bps", zero=True)
-    if taker.value >= BPS_MAX:
+    taker = decimals_of(one["taker_bps"], f"{where}, taker_bps", zero=True, negative=True)
+    if abs(taker_ppm(taker)) >= PPM:
         raise bad("a fee of all there is, or more", f"{where}, taker_bps", "give basis points: 10 is 0.001")
+    size_min = _optional(one, "size_min", where, _or_zero) or Decimals(0, 0)
+    size_max = _optional(one, "size_max", where, decimals_of)
+    if size_max is not None and size_min.value > size_max.value:
+        raise bad("it is above size_max: no order fits", f"{where}, size_min", "mend one of the two")
     return BookEntry(
         entry=place,
         venue=venue,
@@ -190,8 +201,8 @@ def _book(one: dict[str, Any], place: int, where: str) -> BookEntry:
         tick=_optional(one, "tick", where, decimals_of),
         lot=_optional(one, "lot", where, decimals_of),
         min_notional=_optional(one, "min_notional", where, _or_zero) or Decimals(0, 0),
-        size_min=_optional(one, "size_min", where, _or_zero) or Decimals(0, 0),
-        size_max=_optional(one, "size_max", where, decimals_of),
+        size_min=size_min,
+        size_max=size_max,
         fee_in_quote=fee_in == "quote",
     )
 
@@ -203,7 +214,18 @@ def _levels(given: object, where: str) -> list[Level]:
         )
     if len(given) > LEVELS_MAX:
         raise bad(f"it has {len(given):,} levels", where, f"give at most {LEVELS_MAX:,}")
-    return [_level(level, f"{where}[{place}]") for place, level in enumerate(given)]
+    levels = [_level(level, f"{where}[{place}]") for place, level in enumerate(given)]
+    seen: dict[Decimals, int] = {}
+    for place, (price, _) in enumerate(levels):
+        if (first := seen.setdefault(price, place)) != place:
+            mend = "give each price once, with all its size"
+            raise bad(f"it is the price of level {first} again", f"{where}[{place}]", mend)
+    return levels
+
+
+def taker_ppm(taker_bps: Decimals) -> int:
+    """Round a fee up to the millionth, which is the finest that a venue has."""
+    return int(-(-taker_bps.value * 100 // 1))
 
 
 def _level(level: object, where: str) -> Level:
