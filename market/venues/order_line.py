@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from domain.errors import SwarmError
 from domain.events import Event
 from domain.order import ApprovedOrder, OrderIntent
 from domain.order_events import (
@@ -22,6 +21,7 @@ from domain.order_events import (
     OrderRefusedByVenue,
 )
 from domain.protocols import Clock
+from market.venues.account_turns import AccountTurns, Since
 from market.venues.backoff import Backoff
 from market.venues.config import VenueConfig
 from market.venues.in_flight import PLACE, InFlight, Request, RequestKind, SendQueue
@@ -34,7 +34,6 @@ SWEEP_S = 0.05
 REMEMBERED_MAX = 8_192
 _IN_DOUBT = (RequestKind.PLACE, RequestKind.CANCEL)
 
-Since = tuple[tuple[int, int], ...]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -59,9 +58,7 @@ class OrderLine:
         self._sent_ns: OrderedDict[int, int] = OrderedDict()
         self._told: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._ask_again: dict[int, tuple[int, int]] = {}
-        self._account_wanted: asyncio.Queue[Since] = asyncio.Queue(maxsize=1)
-        self.bad_frames, self.stray_answers, self.accounts_failed, self.last_bad = 0, 0, 0, ""
-        self.accounts_dropped = self._ups = 0
+        self.bad_frames, self.stray_answers, self.last_bad = 0, 0, ""
         self.link = VenueLink(
             "orders",
             config.api_url,
@@ -71,6 +68,8 @@ class OrderLine:
             on_lost=self._lost,
             on_resume=self._flush,
         )
+        backoff = Backoff(config.backoff_min_s, config.backoff_max_s, rest.draws)
+        self.accounts = AccountTurns(self._account, deliver, self.link.up, backoff)
 
     def _barred(self, intent: OrderIntent, now_ns: int) -> str | None:
         """Say why the venue or its limits do not take a new order, `None` where they do."""
@@ -151,16 +150,14 @@ class OrderLine:
 
     def fetch_account(self, since_trade_ids: Since) -> None:
         """Ask for the account; a later ask replaces one that has not begun."""
-        if self._account_wanted.full():
-            self._account_wanted.get_nowait()
-        self._account_wanted.put_nowait(since_trade_ids)
+        self.accounts.ask(since_trade_ids)
 
     async def run(self) -> None:
         """Keep the connection up, watch the deadlines and fetch the account."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run())
             tasks.create_task(self._sweep())
-            tasks.create_task(self._fetch_accounts())
+            tasks.create_task(self.accounts.run())
 
     def _room(self, kind: RequestKind) -> bool:
         return self.link.up.is_set() and not self._in_flight.full(kind)
@@ -193,7 +190,7 @@ class OrderLine:
 
     def _up(self) -> None:
         self.link.up.set()
-        self._ups += 1
+        self.accounts.stood()
         self._deliver(OrderLinkUp(self._config.name, self._clock.now_ns()))
 
     def _tell(self, event: OrderEvent) -> None:
@@ -242,27 +239,6 @@ class OrderLine:
 
     def _swept(self, now_ns: int) -> None:
         """Do what is due a few times a second."""
-
-    async def _fetch_accounts(self) -> None:
-        backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._calls.draws)
-        while True:
-            since = await self._account_wanted.get()
-            while True:
-                began = self._ups
-                try:
-                    snapshot = await self._account(since)
-                    break
-                except SwarmError:
-                    self.accounts_failed += 1
-                await asyncio.sleep(backoff.next_s())
-                if not self._account_wanted.empty():
-                    since = self._account_wanted.get_nowait()
-            backoff.reset()
-            if self.link.up.is_set() and began == self._ups:
-                self._deliver(snapshot)
-            else:
-                # Fills may have gone by between its reading and the new link: the core asks again then.
-                self.accounts_dropped += 1
 
 
 def remember(table: OrderedDict[Key, Value], key: Key, value: Value) -> None:

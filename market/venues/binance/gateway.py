@@ -20,6 +20,7 @@ from domain.order_events import (
     OrderNotFound,
 )
 from domain.protocols import Clock
+from market.venues.account_turns import Since
 from market.venues.binance.account import AccountReader
 from market.venues.binance.limits import (
     CANCEL_WEIGHT,
@@ -40,7 +41,7 @@ from market.venues.binance.signing import OrderWire
 from market.venues.config import VenueConfig
 from market.venues.in_flight import Request, RequestKind
 from market.venues.link import LinkBroken
-from market.venues.order_line import OrderLine, Since, remember
+from market.venues.order_line import OrderLine, remember
 from market.venues.quota import Priority
 from market.venues.rest import TryAgain, wrong_key
 from market.venues.steps import MS_NS, BadFrame

@@ -10,12 +10,14 @@ from typing import Any
 from domain.errors import SwarmError
 from domain.instrument import Instrument
 from domain.order_events import (
+    AccountSnapshot,
     Fill,
     OrderEvent,
     OrderLinkLost,
     OrderLinkUp,
 )
 from domain.protocols import Clock
+from market.venues.account_turns import AccountTurns, Since
 from market.venues.backoff import Backoff
 from market.venues.ccxt.client import Client
 from market.venues.ccxt.fate import Fate, fate_of, one_line
@@ -45,21 +47,22 @@ class CcxtGateway(OrderRequests):
     ) -> None:
         super().__init__(config, instruments, client, clock, deliver)
         self._last_trade: dict[int, int] = {}
-        self._account_wanted: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=1)
-        self._ups, self.accounts_failed, self.accounts_dropped = 0, 0, 0
+        backoff = Backoff(config.backoff_min_s, config.backoff_max_s, client.draws)
+        self.accounts = AccountTurns(self._account, deliver, self.link.up, backoff)
         self.bad_frames = 0
 
-    def fetch_account(self, since_trade_ids: tuple[tuple[int, int], ...]) -> None:
+    def fetch_account(self, since_trade_ids: Since) -> None:
         """Ask for the account; a later ask replaces one that has not begun."""
-        if self._account_wanted.full():
-            self._account_wanted.get_nowait()
-        self._account_wanted.put_nowait(since_trade_ids)
+        self.accounts.ask(since_trade_ids)
+
+    async def _account(self, since: Since) -> AccountSnapshot:
+        return await self.account.snapshot(since, self._clock.now_ns)
 
     async def run(self) -> None:
         """Keep the private streams up, carry requests and fetch the account."""
         self.account.name_markets()
         async with asyncio.TaskGroup() as self._group:
-            self._group.create_task(self._fetch_accounts())
+            self._group.create_task(self.accounts.run())
             self._group.create_task(self._stay())
 
     async def _stay(self) -> None:
@@ -158,7 +161,7 @@ class CcxtGateway(OrderRequests):
             self._deliver(fill)
 
     def _stands(self) -> None:
-        self._ups += 1
+        self.accounts.stood()
         self.link.stands(self._clock.now_ns())
         self._deliver(OrderLinkUp(self._config.name, self._clock.now_ns()))
 
@@ -174,24 +177,3 @@ class CcxtGateway(OrderRequests):
             self.link.up.clear()
             self._take_back("the link was lost")
             self._deliver(OrderLinkLost(self._config.name, self._clock.now_ns(), self.link.last_reason))
-
-    async def _fetch_accounts(self) -> None:
-        backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s, self._client.draws)
-        while True:
-            since = await self._account_wanted.get()
-            while True:
-                began = self._ups
-                try:
-                    snapshot = await self.account.snapshot(since, self._clock.now_ns)
-                    break
-                except SwarmError:
-                    self.accounts_failed += 1
-                await asyncio.sleep(backoff.next_s())
-                if not self._account_wanted.empty():
-                    since = self._account_wanted.get_nowait()
-            backoff.reset()
-            if self.link.up.is_set() and began == self._ups:
-                self._deliver(snapshot)
-            else:
-                # Fills may have gone by between its reading and the new link: the core asks again then.
-                self.accounts_dropped += 1

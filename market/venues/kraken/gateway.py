@@ -11,6 +11,7 @@ from domain.instrument import Instrument
 from domain.order import OrderIntent, TimeInForce
 from domain.order_events import AccountSnapshot, FateUnknown, OrderAcked, OrderEvent
 from domain.protocols import Clock
+from market.venues.account_turns import Since
 from market.venues.config import VenueConfig
 from market.venues.in_flight import Request, RequestKind
 from market.venues.kraken.account import AccountReader
@@ -20,7 +21,7 @@ from market.venues.kraken.order_frames import OrderFrames
 from market.venues.kraken.replies import Frame, OrderReader
 from market.venues.kraken.rest import RestClient
 from market.venues.link import LinkBroken
-from market.venues.order_line import OrderLine, Since
+from market.venues.order_line import OrderLine
 from market.venues.quota import Priority
 from market.venues.rest import wrong_key
 from market.venues.steps import BadFrame

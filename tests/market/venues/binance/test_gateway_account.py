@@ -68,7 +68,7 @@ async def test_an_empty_success_where_trades_are_known_is_asked_again() -> None:
         account_of(venue, trades)
         async with venue.venue() as (adapter, heard):
             adapter.fetch_account(((0, 5),))
-            await until(lambda: adapter.gateway.accounts_failed >= 2)
+            await until(lambda: adapter.gateway.accounts.failed >= 2)
             assert not heard.of(AccountSnapshot)
             trades += [my_trade(5), my_trade(6)]
             await until(lambda: heard.of(AccountSnapshot))
@@ -81,7 +81,7 @@ async def test_a_later_ask_replaces_one_that_fails() -> None:
         account_of(venue, [my_trade(1)])
         async with venue.venue() as (adapter, heard):
             adapter.fetch_account(((0, 5),))
-            await until(lambda: adapter.gateway.accounts_failed >= 1)
+            await until(lambda: adapter.gateway.accounts.failed >= 1)
             adapter.fetch_account(((0, 99),))
             adapter.fetch_account(((0, 0),))
             await until(lambda: heard.of(AccountSnapshot))
@@ -124,7 +124,7 @@ async def test_an_account_that_was_read_across_a_lost_link_is_not_told() -> None
 
             venue.rest["/api/v3/openOrders"] = cutting
             adapter.fetch_account(((0, 0),))
-            await until(lambda: adapter.gateway.accounts_dropped == 1)
+            await until(lambda: adapter.gateway.accounts.dropped == 1)
             assert not heard.of(AccountSnapshot)
             adapter.fetch_account(((0, 0),))
             await until(lambda: heard.of(AccountSnapshot))
@@ -145,7 +145,7 @@ def test_an_account_that_cannot_be_read_is_asked_for_again(path: str, body: Any)
             venue.rest[f"/api/v3/{path}"] = lambda query: (200, body)
             async with venue.venue() as (adapter, heard):
                 adapter.fetch_account(((0, 0),))
-                await until(lambda: adapter.gateway.accounts_failed >= 2)
+                await until(lambda: adapter.gateway.accounts.failed >= 2)
                 assert not heard.of(AccountSnapshot)
 
     run()

@@ -187,7 +187,7 @@ async def test_an_account_is_asked_for_until_it_can_be_read_and_the_latest_wish_
         async with script.venue(monkeypatch) as (venue, heard):
             script.answers["fetch_balance"] = {"total": {"BTC": 1}, "BTC": None}
             venue.fetch_account(((0, 3),))
-            await until(lambda: venue.gateway.accounts_failed >= 2)
+            await until(lambda: venue.gateway.accounts.failed >= 2)
             venue.fetch_account(((0, 4),))
             venue.fetch_account(((0, 0),))
             script.answers["fetch_balance"] = {"total": {"BTC": 1}, "BTC": {"free": "0.5", "used": "0.5"}}
@@ -211,7 +211,7 @@ async def test_an_account_read_over_a_lost_link_is_not_told() -> None:
             script.tell("watch_orders", ccxt.NetworkError("cut"))
             await until(lambda: heard.of(OrderLinkLost))
             go.set()
-            await until(lambda: len(heard.of(OrderLinkUp)) == 2 and venue.gateway.accounts_dropped == 1)
+            await until(lambda: len(heard.of(OrderLinkUp)) == 2 and venue.gateway.accounts.dropped == 1)
             assert not heard.of(AccountSnapshot)
 
 

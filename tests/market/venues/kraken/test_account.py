@@ -150,7 +150,7 @@ async def test_a_known_trade_that_is_not_listed_makes_the_answer_unusable() -> N
         account_of(venue, trades)
         async with venue.venue() as (adapter, heard):
             adapter.fetch_account(((0, 5),))
-            await until(lambda: adapter.gateway.accounts_failed >= 2)
+            await until(lambda: adapter.gateway.accounts.failed >= 2)
             assert not heard.of(AccountSnapshot)
             trades += [traded(5), traded(6)]
             await until(lambda: heard.of(AccountSnapshot))
@@ -193,7 +193,7 @@ async def test_an_account_that_was_read_across_a_lost_link_is_not_told() -> None
             venue.rest["OpenOrders"] = cutting
             adapter.fetch_account(((0, 0),))
             # The token of the new link waits behind the call that keeps failing, so both take turns.
-            await until(lambda: adapter.gateway.accounts_dropped == 1)
+            await until(lambda: adapter.gateway.accounts.dropped == 1)
             assert not heard.of(AccountSnapshot)
             await cuts[0]
 
@@ -215,7 +215,7 @@ def test_an_account_that_cannot_be_read_is_asked_for_again(name: str, result: An
             venue.rest[name] = lambda form: good(result)
             async with venue.venue() as (adapter, heard):
                 adapter.fetch_account(((0, 0),))
-                await until(lambda: adapter.gateway.accounts_failed >= 2)
+                await until(lambda: adapter.gateway.accounts.failed >= 2)
                 assert not heard.of(AccountSnapshot)
 
     run()
