@@ -183,7 +183,10 @@ class ExchangeConfig(_Frozen):
 
 
 class ExchangesFile(_Frozen):
-    """Several exchanges: what `shared` says holds for each that does not say otherwise."""
+    """Several exchanges: what `shared` says holds for each that does not say otherwise.
+
+    `assets_more` and `markets_more` of an exchange come after those that hold for it.
+    """
 
     shared: dict[str, Any] = Field(default_factory=dict)
     exchanges: tuple[dict[str, Any], ...] = Field(min_length=1)
@@ -201,7 +204,7 @@ def load_exchanges(path: Path) -> tuple[ExchangeConfig, ...]:
         raise ConfigError(f"not TOML: {error}", where=str(path), mend="correct the line") from None
     file = _checked(ExchangesFile, table, path, "")
     exchanges = tuple(
-        _checked(ExchangeConfig, {**file.shared, **own}, path, f"exchanges[{place}]")
+        _checked(ExchangeConfig, _joined(file.shared, own), path, f"exchanges[{place}]")
         for place, own in enumerate(file.exchanges)
     )
     names = [exchange.name for exchange in exchanges]
@@ -210,6 +213,15 @@ def load_exchanges(path: Path) -> tuple[ExchangeConfig, ...]:
             f"exchanges has a name twice: {', '.join(names)}", where=str(path), mend="rename one"
         )
     return exchanges
+
+
+def _joined(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    table = {**shared, **own}
+    for name in ("assets", "markets"):
+        if isinstance(more := table.get(f"{name}_more"), list):
+            del table[f"{name}_more"]
+            table[name] = [*table.get(name, ()), *more]
+    return table
 
 
 def _checked(model: type[Model], table: dict[str, Any], path: Path, prefix: str) -> Model:

@@ -36,7 +36,8 @@ def test_the_deployed_exchanges_have_triangles_and_fit_64_bits() -> None:
     assert [each.port for each in exchanges] == [7101, 7102, 7103]
     for exchange in exchanges:
         symbols = [instrument.symbol for instrument in exchange.instruments()]
-        assert len(symbols) == 13 and len(exchange.assets) == 9
+        euros = ["EURUSDT", "BTCEUR"] if exchange.name == "frankfurt-x" else []
+        assert symbols[13:] == euros and len(exchange.assets) == 9 + (euros != [])
         assert {"ETHBTC", "SOLBTC", "BNBBTC", "SOLETH", "BNBETH"} < set(symbols)
         for instrument in exchange.instruments():
             assert instrument.tick_lot_atoms >= 1 and instrument.venue == exchange.name
@@ -53,8 +54,9 @@ def test_the_deployed_exchanges_have_triangles_and_fit_64_bits() -> None:
 
 
 def test_start_prices_of_triangles_agree() -> None:
-    prices = {market.symbol: float(market.start_price) for market in load_exchanges(DEPLOYED)[0].markets}
-    for base, quote in (("ETH", "BTC"), ("SOL", "BTC"), ("BNB", "BTC"), ("SOL", "ETH"), ("BNB", "ETH")):
+    prices = {market.symbol: float(market.start_price) for market in load_exchanges(DEPLOYED)[1].markets}
+    crosses = ("ETH", "BTC"), ("SOL", "BTC"), ("BNB", "BTC"), ("SOL", "ETH"), ("BNB", "ETH"), ("BTC", "EUR")
+    for base, quote in crosses:
         through = prices[base + "USDT"] / prices[quote + "USDT"]
         assert abs(prices[base + quote] / through - 1) < 0.0002
 
@@ -66,6 +68,20 @@ def test_an_exchange_says_only_what_differs(tmp_path: Path) -> None:
     assert (one.name, one.port, one.accounts[0].name) == ("one-x", 0, "main")
     assert (two.name, two.port, two.accounts[0].name) == ("two-x", 7000, "own")
     assert one.markets == two.markets
+
+
+def test_an_exchange_may_add_assets_and_markets_to_those_that_all_have(tmp_path: Path) -> None:
+    path = tmp_path / "exchanges.toml"
+    market = '{ base = "COIN", quote = "NOTE", tick = "1", lot = "1", size_max = "9", start_price = "5" }'
+    own = f'assets_more = ["NOTE"]\nmarkets_more = [{market}]'
+    path.write_text(SMALL.replace('name = "two-x"', f'name = "two-x"\n{own}'))
+    one, two = load_exchanges(path)
+    assert two.assets == (*one.assets, "NOTE")
+    assert [market.symbol for market in two.markets] == ["COINCASH", "COINNOTE"]
+    path.write_text(SMALL.replace('name = "two-x"', 'name = "two-x"\nassets_more = "NOTE"'))
+    with pytest.raises(ConfigError, match="Extra inputs") as caught:
+        load_exchanges(path)
+    assert "exchanges[1].assets_more" in caught.value.where
 
 
 @pytest.mark.parametrize(
