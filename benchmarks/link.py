@@ -33,7 +33,7 @@ Send = Callable[[Path, bool, int, str], None]
 
 def run(quick: bool) -> Result:
     """Measure both in turn, several times, and compare the medians."""
-    count, rounds = (20_000, 3) if quick else (300_000, 5)
+    count, rounds = (20_000, 1) if quick else (300_000, 5)
     rates: dict[str, list[float]] = {"ours": [], "plain": [], "ours_open": [], "plain_open": []}
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)

@@ -17,18 +17,18 @@ from sim.exchange.engine import Engine
 CASE = "matching"
 BAR: dict[str, tuple[str, float]] = {"ops_per_s": (">=", 1_000_000.0)}
 
-OPS, OPS_QUICK = 2_000_000, 200_000
+OPS, OPS_QUICK = 2_000_000, 100_000
 ACCOUNTS = 50
-ROUNDS = 3
+ROUNDS, ROUNDS_QUICK = 3, 1
 
 
 def run(quick: bool) -> Result:
     """Run the same stream through the compiled book in batches, one by one, and through the peer."""
-    ops = mixed_ops(OPS_QUICK if quick else OPS)
+    ops, rounds = mixed_ops(OPS_QUICK if quick else OPS), ROUNDS_QUICK if quick else ROUNDS
     _through_batches(ops[:1_000])
-    best_s, traded = min(_through_batches(ops) for _ in range(ROUNDS))
-    single_s, single_traded = min(_one_by_one(ops) for _ in range(ROUNDS))
-    peer_s, peer_traded = min(_through_peer(ops) for _ in range(ROUNDS))
+    best_s, traded = min(_through_batches(ops) for _ in range(rounds))
+    single_s, single_traded = min(_one_by_one(ops) for _ in range(rounds))
+    peer_s, peer_traded = min(_through_peer(ops) for _ in range(rounds))
     assert traded == peer_traded == single_traded, "both books must trade the same"
     rate, peer_rate = len(ops) / best_s, len(ops) / peer_s
     single_us = single_s / len(ops) * 1e6
