@@ -25,6 +25,7 @@ class CapitalConfig(BaseModel):
 
     A route without shadows is taken for one that pays `prior_keep_frac` of what it promises, with a standard
     deviation of `prior_bps`, and fills in `prior_filled_frac` of cases; that weighs as `prior_samples`.
+    `depth_frac_max` is of what the books bear, before any other bound cuts the size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,7 +34,7 @@ class CapitalConfig(BaseModel):
     route_frac_max: float = Field(0.25, ge=0, le=1)
     venue_frac_max: float = Field(0.5, ge=0, le=1)
     asset_frac_max: float = Field(0.5, ge=0, le=1)
-    depth_frac_max: float = Field(0.5, gt=0, le=1)
+    depth_frac_max: float = Field(1.0, gt=0, le=1)
     prior_keep_frac: float = Field(0.25, ge=0, le=1)
     prior_bps: float = Field(30.0, gt=0, le=10_000)
     prior_filled_frac: float = Field(0.5, ge=0, le=1)
@@ -120,8 +121,11 @@ class Capital:
         filled = (pooled.count * pooled.filled_frac + lean * config.prior_filled_frac) / (pooled.count + lean)
         return keep_frac, filled
 
-    def fit(self, ticket: Ticket, worth: float) -> Fit:
-        """Say how much of a ticket, sized by the whole depth, may be put in now; `worth` is of its asset."""
+    def fit(self, ticket: Ticket, worth: float, depth_atoms: int | None = None) -> Fit:
+        """Say how much of a ticket may be put in now; `worth` is of its asset.
+
+        `depth_atoms` is what the books alone would bear; without it that is what the ticket puts in.
+        """
         scaled = _scaled(worth)
         if scaled <= 0:
             return Fit(0, Limit.UNVALUED)
@@ -133,7 +137,9 @@ class Capital:
         kelly = int(self.budget_atoms * deserved) - self._bound.get(course.route, 0)
         if kelly < room:
             room, limit = kelly, Limit.KELLY
-        atoms, depth = max(room, 0) * WORTH_UNIT // scaled, int(ticket.in_atoms * self.config.depth_frac_max)
+        atoms = max(room, 0) * WORTH_UNIT // scaled
+        borne = ticket.in_atoms if depth_atoms is None else depth_atoms
+        depth = int(borne * self.config.depth_frac_max)
         return Fit(atoms, limit) if atoms < depth else Fit(depth, Limit.DEPTH)
 
     def commit(self, ticket: Ticket, worth: float) -> bool:

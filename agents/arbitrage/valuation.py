@@ -74,7 +74,9 @@ class Valuation:
         if isinstance(found, NoTicket):
             return _thin(cycle, found)
         self.capital.budget_atoms = min(self._config.capital_atoms, budget_atoms)
-        fit = self.capital.fit(found, self._sight.worth(found.asset))
+        fit = self.capital.fit(
+            found, self._sight.worth(found.asset), self._borne_atoms(deal, found, asked_bps, now_ns)
+        )
         if fit.in_atoms_max < found.in_atoms:
             deal.ticket, whole = found, found.in_atoms
             place = self._pays(cycle, 0)
@@ -91,6 +93,13 @@ class Valuation:
             Outcome.MISPRICED, "reprice", found.profit_atoms, again.profit_atoms if again is not None else 0
         )
 
+    def _borne_atoms(self, deal: Deal, found: Ticket, asked_bps: float, now_ns: int) -> int:
+        """Give what the books alone bear: a share of it must not be a share of what other bounds left."""
+        if self._config.shares.depth_frac_max >= 1:
+            return found.in_atoms
+        whole = self._sized(deal, None, asked_bps, now_ns)
+        return found.in_atoms if isinstance(whole, NoTicket) else whole.in_atoms
+
     def shadow_ticket(self, deal: Deal, now_ns: int) -> Ticket | None:
         """Size a cycle that is not sent as if money were no object, to follow what it would have paid."""
         if not deal.depths:
@@ -98,7 +107,7 @@ class Valuation:
         found = self._sized(deal, self._funds(deal.cycle), 0.0, now_ns)
         return None if isinstance(found, NoTicket) else found
 
-    def _sized(self, deal: Deal, funds: Funds, asked_bps: float, now_ns: int) -> Ticket | NoTicket:
+    def _sized(self, deal: Deal, funds: Funds | None, asked_bps: float, now_ns: int) -> Ticket | NoTicket:
         self.tickets += 1
         return self._sizer.sized(
             deal.cycle,

@@ -101,6 +101,17 @@ def test_the_tightest_cap_is_named(config: dict[str, float], in_atoms: int, fit:
     assert made.fit(ticket(*ROUTES[0], in_atoms=in_atoms, profit_bps=100), 1.0) == fit
 
 
+@pytest.mark.parametrize(
+    ("depth_atoms", "fit"),
+    [(400_000, Fit(200_000, Limit.DEPTH)), (100_000, Fit(50_000, Limit.DEPTH))],
+)
+def test_the_share_of_the_depth_is_of_what_the_books_bear_not_of_what_other_bounds_left(
+    depth_atoms: int, fit: Fit
+) -> None:
+    made = capital(route_frac_max=1, venue_frac_max=1, asset_frac_max=1, depth_frac_max=0.5, **BOLD)
+    assert made.fit(ticket(*ROUTES[0], in_atoms=60_000, profit_bps=100), 1.0, depth_atoms) == fit
+
+
 def test_what_is_worth_more_gets_fewer_atoms() -> None:
     made = capital(route_frac_max=0.1, depth_frac_max=1, **BOLD)
     assert made.fit(ticket(*ROUTES[0], in_atoms=10**9, profit_bps=100), 50_000.0).in_atoms_max == 2

@@ -102,6 +102,17 @@ def test_a_gap_too_thin_for_the_venues_minimum_is_no_ticket() -> None:
     assert sent(r.gap(lots=20)) == [] and counts(r) == [("THIN", "notional_too_small")]
 
 
+def test_a_share_of_the_depth_is_taken_before_the_order_limit_cuts() -> None:
+    def largest(frac: float, notional: int) -> int:
+        table = group_table()
+        shares = {**table["shares"], "depth_frac_max": frac}
+        limits = {**table["limits"], "order_notional_max": notional}
+        return max(size for *_, size in sent(ready(shares=shares, limits=limits).gap()))
+
+    assert largest(0.5, 50) == largest(1.0, 50) > 400
+    assert largest(0.5, 10_000) == largest(1.0, 10_000) // 2 == 1_000
+
+
 def test_a_gap_that_is_too_good_is_not_believed() -> None:
     r = ready()
     assert sent(r.tick(BTC_B, 11_000, 11_002)) == []
