@@ -34,7 +34,9 @@ def sent_ids(state: Path, exchange: str) -> Counter[str]:
     )
 
 
-def test_every_kind_of_process_is_killed_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_every_kind_of_process_is_killed_nothing_is_lost_and_a_new_run_goes_on_from_there(
+    tmp_path: Path,
+) -> None:
     draws = random.Random(20261121)
     with RunningSwarm(tmp_path) as running:
         running.wait_started()
@@ -60,11 +62,26 @@ def test_every_kind_of_process_is_killed_and_nothing_is_lost(tmp_path: Path) -> 
         ids = sent_ids(tmp_path, exchange)
         assert sum(ids.values()) > 0
         assert [text for text, count in ids.items() if count > 1] == []
+    _goes_on(tmp_path)
+
+
+def _goes_on(state: Path) -> None:
+    """Run again on the same state, until it ends by itself."""
+    with RunningSwarm(state, "--seconds", "12") as running:
+        code, summary, err = running.end(timeout_s=150)
+    assert code == ExitCode.OK, (summary, err)
+    assert summary["positions_match"] is True
+    assert summary["restarts"] == 0
+    assert summary["agents"] >= 12
+    assert summary["orders"]["sent"] == summary["orders"]["approved"] > 0
+    assert summary["tick_to_order_us"]["p99"] >= summary["tick_to_order_us"]["p50"] > 0
+    assert not (state / "run.json").exists()
 
 
 def test_a_halt_is_confirmed_within_a_second_and_outlives_every_process(tmp_path: Path) -> None:
     with RunningSwarm(tmp_path) as running:
         running.wait_started()
+        _refuses_a_second(running, tmp_path)
         told = swarm("halt", "--json", "--reason", "test", state=tmp_path)
         assert told.returncode == 0, told
         confirmed = json.loads(told.stdout)["confirmed_ms"]
@@ -82,6 +99,17 @@ def test_a_halt_is_confirmed_within_a_second_and_outlives_every_process(tmp_path
     assert code == ExitCode.OK, (summary, err)
 
 
+def _refuses_a_second(running: RunningSwarm, state: Path) -> None:
+    """Start another on the same state, and one on the same ports: both are told so."""
+    assert (state / "up.lock").exists()
+    second = swarm("up", "--seconds", "5", state=state)
+    assert second.returncode == ExitCode.STATE_IN_USE
+    assert second.stderr.count("\n") == 1
+    other = swarm("up", "--seconds", "5", "--port-base", str(running.port_base), state=state / "other")
+    assert other.returncode == ExitCode.PORT_IN_USE
+    assert "is in use (coordinator)" in other.stderr
+
+
 def _all_halted(running: RunningSwarm) -> bool:
     members = running.status().get("members", ())
     reports = [member["report"] for member in members if member["report"] and member["health"] == "ok"]
@@ -95,30 +123,3 @@ def _trading(running: RunningSwarm) -> list[str]:
         for member in members
         if member["report"] and all(agent["lifecycle"] == 2 for agent in member["report"]["agents"])
     ]
-
-
-def test_it_ends_by_itself_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    for _ in range(2):
-        with RunningSwarm(tmp_path, "--seconds", "12") as running:
-            code, summary, err = running.end(timeout_s=150)
-        assert code == ExitCode.OK, (summary, err)
-        assert summary["positions_match"] is True
-        assert summary["restarts"] == 0
-    assert summary["agents"] >= 12
-    assert summary["orders"]["sent"] == summary["orders"]["approved"] > 0
-    assert summary["tick_to_order_us"]["p99"] >= summary["tick_to_order_us"]["p50"] > 0
-    assert not (tmp_path / "run.json").exists()
-
-
-def test_a_second_swarm_on_the_same_state_and_a_taken_port_are_refused(tmp_path: Path) -> None:
-    with RunningSwarm(tmp_path) as running:
-        until("it owns the state", (tmp_path / "up.lock").exists, 30)
-        until("it listens", lambda: len(running.pids()) == 5, 120)
-        second = swarm("up", "--seconds", "5", state=tmp_path)
-        assert second.returncode == ExitCode.STATE_IN_USE
-        assert second.stderr.count("\n") == 1
-        other = swarm("up", "--seconds", "5", "--port-base", str(running.port_base), state=tmp_path / "other")
-        assert other.returncode == ExitCode.PORT_IN_USE
-        assert "is in use (coordinator)" in other.stderr
-        running.process.send_signal(signal.SIGINT)
-        assert running.end()[0] == ExitCode.OK
