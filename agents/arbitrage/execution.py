@@ -21,6 +21,7 @@ from arbitrage.saga_events import (
     LegUnknown,
     NoSaga,
     Passed,
+    Purpose,
     Quoted,
     ReduceOnly,
     Released,
@@ -37,12 +38,14 @@ from arbitrage.ticket import Ticket
 from domain.desire import TargetPosition, Urgency
 from domain.lifecycle import Lifecycle
 from domain.order_events import Fill
+from risk.exposure import crosses_own
 
 if TYPE_CHECKING:
     from agents.agent import Agent
     from agents.desk import Desk
 
 ENDED_MAX = 1_024
+OUT_OF_THE_WAY_NS = 500_000_000
 # A saga's orders are bounded, so this bound is never met; it keeps a mistake from becoming a loop.
 ROUNDS_MAX = 64
 _OVER = {int(SagaState.FLAT), int(SagaState.UNWOUND)}
@@ -68,6 +71,7 @@ class ExecutionState(msgspec.Struct, array_like=True):
     ended: dict[int, Placed]
     lots: dict[int, dict[int, int]]
     orphans: list[int]
+    waiting: list[SendLeg]
 
 
 class Execution:
@@ -76,6 +80,7 @@ class Execution:
     `working` has every order that may still fill, by client id, `ended` the latest that should not. What was
     traded is no risk of the hands any more once a saga is flat: they hold it, offset by each other. A fill of
     no saga that is known (a crash lost its beginning) makes an orphan: its hand goes flat by itself, alarmed.
+    What must be hedged or taken back where our own quotes stand in the way waits until they are cancelled.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class Execution:
         self._lots: dict[int, dict[int, int]] = {}
         self.markets: set[int] = set()
         self.orphans: dict[int, None] = {}
+        self.waiting: list[SendLeg] = []
 
     def begin(self, plan: SagaPlan, touches: Touches, out: Actions) -> NoSaga | None:
         """Begin a saga and send its first legs, or say why not; it may be over when this returns."""
@@ -140,6 +146,9 @@ class Execution:
         for placed in self.working.values():
             placed.doubted = True
         self._tell(Restarted(self._desk.now_ns), out)
+        never, self.waiting = self.waiting, []
+        for leg in never:
+            self._tell(LegEnded(leg.saga, leg.leg, leg.order, REJECTED, 0, self._desk.now_ns), out)
 
     def _stuck(self) -> list[int]:
         return [number for number, saga in self.sagas.living.items() if saga.facts.state == SagaState.STUCK]
@@ -162,6 +171,8 @@ class Execution:
             for event in news:
                 actions += self.sagas.step(event)
             self._act(actions, out)
+        if self.waiting:
+            self._send_waiting(out)
 
     def _filled(self, hand: Agent, news: list[LegEvent], out: Actions) -> None:
         assert hand.heard is not None
@@ -217,7 +228,7 @@ class Execution:
                 if type(action) is SendLeg:
                     self._send(action, refused, out)
                 elif type(action) is CancelLeg:
-                    self._cancel(action, out)
+                    self._cancel(action, refused, out)
                 elif type(action) is SagaAlarm:
                     self._desk.alarm(action.kind, f"saga {action.saga}: {action.text}", out)
                 elif type(action) is SagaEnded:
@@ -228,10 +239,41 @@ class Execution:
         self.markets = self.sagas.markets()
 
     def _send(self, leg: SendLeg, refused: list[SagaEvent], out: Actions) -> None:
-        hand, desk = self._hands[leg.instrument], self._desk
+        hand = self._hands[leg.instrument]
+        hand.market.touch()
+        risk = hand.market.risk
+        if leg.purpose != Purpose.LEG and crosses_own(risk, leg.side, leg.price_ticks):
+            self._make_room(hand, leg, out)
+            self.waiting.append(leg)
+        else:
+            self._submit(hand, leg, refused, out)
+
+    def _make_room(self, hand: Agent, leg: SendLeg, out: Actions) -> None:
+        """Take our own quotes out of the way of what makes us flat, and keep them out for a moment."""
+        for agent in hand.market.agents:
+            for order in list(agent.orders.values()):
+                if order.side != leg.side and (leg.price_ticks - order.price_ticks) * leg.side >= 0:
+                    self._desk.cancel(order, out)
+            self._desk.hold(agent, -leg.side, OUT_OF_THE_WAY_NS)
+
+    def _send_waiting(self, out: Actions) -> None:
+        waiting, self.waiting = self.waiting, []
+        refused: list[SagaEvent] = []
+        for leg in waiting:
+            hand = self._hands[leg.instrument]
+            if crosses_own(hand.market.risk, leg.side, leg.price_ticks):
+                self._make_room(hand, leg, out)
+                self.waiting.append(leg)
+            else:
+                hand.market.touch()
+                self._submit(hand, leg, refused, out)
+        for event in refused:
+            self._tell(event, out)
+
+    def _submit(self, hand: Agent, leg: SendLeg, refused: list[SagaEvent], out: Actions) -> None:
+        desk = self._desk
         # A refusal holds an agent that would ask again by itself; a saga counts its own attempts.
         hand.hold_buy_ns = hand.hold_sell_ns = 0
-        hand.market.touch()
         approved = hand.approved
         if hand.lifecycle in SENDING:
             desk.submit(hand, leg.side, leg.tif, leg.price_ticks, leg.size_lots, out)
@@ -240,7 +282,12 @@ class Execution:
         else:
             refused.append(LegEnded(leg.saga, leg.leg, leg.order, REJECTED, 0, desk.now_ns))
 
-    def _cancel(self, wanted: CancelLeg, out: Actions) -> None:
+    def _cancel(self, wanted: CancelLeg, refused: list[SagaEvent], out: Actions) -> None:
+        for leg in self.waiting:
+            if (leg.saga, leg.order) == (wanted.saga, wanted.order):
+                self.waiting.remove(leg)
+                refused.append(LegEnded(leg.saga, leg.leg, leg.order, REJECTED, 0, self._desk.now_ns))
+                return
         for number, placed in self.working.items():
             if (placed.saga, placed.order) == (wanted.saga, wanted.order):
                 if (order := self._desk.working.get(number)) is not None:
@@ -262,7 +309,9 @@ class Execution:
     def state(self) -> bytes:
         """Give everything that decides as data."""
         return msgspec.msgpack.encode(
-            ExecutionState(self.sagas.state(), self.working, self.ended, self._lots, list(self.orphans))
+            ExecutionState(
+                self.sagas.state(), self.working, self.ended, self._lots, list(self.orphans), self.waiting
+            )
         )
 
     def restore(self, state: bytes) -> None:
@@ -271,6 +320,7 @@ class Execution:
         self.sagas.restore(kept.sagas)
         self.working, self.ended, self._lots = kept.working, kept.ended, kept.lots
         self.markets, self.orphans = self.sagas.markets(), dict.fromkeys(kept.orphans)
+        self.waiting = kept.waiting
 
     @staticmethod
     def living(state: bytes) -> int:

@@ -115,6 +115,8 @@ class Venue(VenueInMemory):
             return [OrderRefusedByVenue(sent.client_id, now_ns, 1, "not sent: no link")]
         order = self.orders[sent.client_id] = Standing(len(self.orders) + 1, sent)
         events: list[Event] = [OrderAcked(sent.client_id, now_ns, order.number)]
+        if meets == "rest":
+            return events
         events += self.fill(sent.client_id, meets if isinstance(meets, int) else 1 << 40, now_ns)
         if order.state < OrderState.FILLED:
             order.state = int(OrderState.EXPIRED)

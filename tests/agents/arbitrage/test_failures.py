@@ -9,6 +9,7 @@ import pytest
 from agents.node import Node
 from arbitrage.saga_events import SagaState
 from domain.control_events import HaltSet
+from domain.order import TimeInForce
 from domain.units import ATOMS_PER_UNIT
 from tests.agents.arbitrage.rig import A, B, Meets, Rig, alarms, sent
 
@@ -173,3 +174,23 @@ def test_a_saga_whose_beginning_a_crash_lost_is_alarmed_and_taken_flat(
     assert abs(r.moved("BTC")) < ATOMS_PER_UNIT // 100
     r.gap()
     assert r.group.ring.counts["TAKEN", ""] == 1
+
+
+def test_our_own_quotes_make_way_for_what_makes_us_flat() -> None:
+    r = Rig()
+    r.start()
+    r.venues[B].script.extend(["reject"] * 4)
+    out = r.gap(answered=False)
+    maker = r.node.desk.agents[1]
+    r.node.desk.submit(maker, 1, int(TimeInForce.GTC), 9_999, 500, quote := [])
+    (resting,) = maker.orders.values()
+    r.venues[A].script.extend([1 << 40, "rest"])
+    for action in [*out, *quote]:
+        for event in r.answer(action):
+            r.step(event)
+    assert resting.client_id in maker.orders
+    r.quiet(3)
+    assert resting.client_id not in maker.orders and not r.group.execution.waiting
+    assert not r.group.execution.sagas.living and r.balances_agree()
+    assert all(hand.risk.position_lots == 0 for hand in r.group.hands.values())
+    assert not any(kind.startswith("saga-stuck") for kind in alarms(r.log))
