@@ -8,6 +8,7 @@ import pytest
 
 from agents.node import Node
 from arbitrage.saga_events import SagaState
+from domain.actions import Action
 from domain.control_events import HaltSet
 from domain.order import TimeInForce
 from domain.units import ATOMS_PER_UNIT
@@ -182,7 +183,8 @@ def test_our_own_quotes_make_way_for_what_makes_us_flat() -> None:
     r.venues[B].script.extend(["reject"] * 4)
     out = r.gap(answered=False)
     maker = r.node.desk.agents[1]
-    r.node.desk.submit(maker, 1, int(TimeInForce.GTC), 9_999, 500, quote := [])
+    quote: list[Action] = []
+    r.node.desk.submit(maker, 1, int(TimeInForce.GTC), 9_999, 500, quote)
     (resting,) = maker.orders.values()
     r.venues[A].script.extend([1 << 40, "rest"])
     for action in [*out, *quote]:
