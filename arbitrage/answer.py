@@ -12,7 +12,7 @@ from rich.table import Table
 from arbitrage.books import Books
 from arbitrage.reprice import paid_asset
 from arbitrage.sizing import NoTicket, NoTicketReason
-from arbitrage.solve import Asked, Found, Solution
+from arbitrage.solve import LEGS_LEAST, Asked, Found, Solution
 from arbitrage.ticket import Hop, Leg, Ticket
 from domain.units import decimal_text
 
@@ -29,6 +29,7 @@ SAYINGS = {
     NoTicketReason.OUT_OF_BOUNDS: "a fee of all there is, or amounts beyond bounds",
     NoTicketReason.ONE_BOOK_TWICE: "it passes one book twice: that book is broken",
 }
+ONLY_DUST = ", all of it dust: the orders alone give back less than they take"
 NO_BOUND = "nothing bounds its size: give --budget"
 
 
@@ -57,10 +58,25 @@ def solution_json(books: Books, asked: Asked, solution: Solution) -> dict[str, A
         "complete_to_legs": solution.legs,
         "proved_none": solution.none_at_all,
         "best": cycles[0] if cycles else None,
+        "most": _most(books, solution),
         "by_legs": by_legs,
         "cycles": cycles,
         "longer": _sequence(books, solution.longer),
         "shortest": _sequence(books, solution.shortest),
+    }
+
+
+def _most(books: Books, solution: Solution) -> dict[str, Any] | None:
+    most = solution.most
+    if most is None:
+        return None
+    tickets = sum(isinstance(one.ticket, Ticket) for one in solution.cycles)
+    return {
+        "cycle": most.place,
+        "profit": books.text(most.asset, int(most.profit)),
+        "asset": most.asset,
+        "valued": most.valued,
+        "tickets": tickets,
     }
 
 
@@ -121,6 +137,7 @@ def ticket_json(books: Books, ticket: Ticket) -> dict[str, Any]:
         "dust": text(ticket.dust_atoms),
         "swap": text(ticket.swap_atoms),
         "profit": text(ticket.profit_atoms),
+        "only_dust": ticket.profit_atoms <= ticket.dust_atoms,
         "profit_bps": float(Fraction(ticket.profit_atoms * 10_000, ticket.in_atoms)),
         "legs": [leg_json(books, leg) for leg in ticket.legs],
     }
@@ -154,6 +171,7 @@ def no_ticket_json(reason: NoTicket | None) -> dict[str, Any]:
 
 def print_solution(console: Console, answer: dict[str, Any]) -> None:
     """Show the answer: what was left out, the best cycle's orders, then every cycle by length."""
+    arrow = arrow_of(console)
     for one in answer["quarantined"]:
         console.print(
             f"quarantined entry {one['entry']}: {escape(one['venue'] + ' ' + one['symbol'])}: {one['why']}"
@@ -163,10 +181,11 @@ def print_solution(console: Console, answer: dict[str, Any]) -> None:
     console.print(escape(headline(answer)))
     if answer["best"] is not None:
         _print_best(console, answer["best"])
+        _print_most(console, answer)
         _print_cycles(console, answer)
     for name, said in (("longer", "a longer one"), ("shortest", "the shortest sequence")):
         if (one := answer[name]) is not None:
-            path = escape(" → ".join(one["path"]))
+            path = escape(arrow.join(one["path"]))
             console.print(f"{said}: {path}, product {one['product']:.12g}", highlight=False)
 
 
@@ -178,12 +197,18 @@ def headline(answer: dict[str, Any]) -> str:
     among = f"{markets} of {assets} at {venues}"
     gain = f" of more than {asked['min_bps']} bps" if asked["min_bps"] != "0.00" else ""
     through = f" through {asked['from']}" if asked["from"] else ""
-    if count == 0 and answer["proved_none"] and not gain and not through:
-        return f"no profitable cycle of any length among {among}: proved, to a billionth"
-    legs = asked["legs"] if answer["complete"] else answer["complete_to_legs"]
+    if count == 0 and answer["proved_none"]:
+        return f"no profitable cycle{gain}{through} of any length among {among}: proved, to a billionth"
+    legs = answer["complete_to_legs"]
+    walked = f"all of up to {legs} legs were" if legs >= LEGS_LEAST else "not even those of two legs were all"
+    if count == 0 and not answer["complete"]:
+        return (
+            f"no profitable cycle{gain}{through} of up to {asked['legs']} legs was found among {among},"
+            f" but there are more ways than can be walked: {walked}"
+        )
     if count == 0:
         return f"no profitable cycle{gain}{through} of up to {legs} legs among {among}"
-    more = "" if answer["complete"] else f" (all of up to {legs} legs were walked; there are more)"
+    more = "" if answer["complete"] else f" ({walked} walked; there are more)"
     return f"{count:,} profitable cycle{'s' * (count > 1)}{gain}{through} among {among}{more}"
 
 
@@ -197,7 +222,8 @@ def _print_best(console: Console, best: dict[str, Any]) -> None:
             f", {ticket['in']} in, {ticket['out']} out, {ticket['dust']} dust, {ticket['swap']} swap:"
             f" {ticket['profit']} {ticket['asset']} profit ({ticket['profit_bps']:.2f} bps)"
         )
-    console.print(escape(f"best: {' → '.join(best['path'])}, {told}"), highlight=False)
+        told += ONLY_DUST if ticket["only_dust"] else ""
+    console.print(escape(f"best: {arrow_of(console).join(best['path'])}, {told}"), highlight=False)
     table = Table("leg", "venue", "market", "side", "size", "price or better", "pays", "gets", "rate")
     for place, hop in enumerate(best["hops"]):
         leg = ticket["legs"][place] if ticket else None
@@ -216,6 +242,25 @@ def _print_best(console: Console, best: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _print_most(console: Console, answer: dict[str, Any]) -> None:
+    """Say which cycle makes the most money, where that is not the best by product."""
+    most = answer["most"]
+    if most is None or most["cycle"] == 0:
+        return
+    cycle = answer["cycles"][most["cycle"]]
+    ticket = cycle["ticket"]
+    worth = "" if ticket["asset"] == most["asset"] else f", worth {most['profit']} {most['asset']}"
+    left_out = most["tickets"] - most["valued"]
+    unvalued = f"; {left_out} could not be valued" if left_out else ""
+    text = f"most money: {arrow_of(console).join(cycle['path'])}, {ticket['profit']} {ticket['asset']} profit"
+    console.print(escape(text + worth + unvalued), highlight=False)
+
+
+def arrow_of(console: Console) -> str:
+    """Give what stands between two assets, in letters that the console has."""
+    return " → " if console.encoding.lower().startswith("utf") else " > "
+
+
 def _print_cycles(console: Console, answer: dict[str, Any]) -> None:
     table = Table("legs", "cycle", "product", "in", "profit", "bps")
     shown = [place for places in answer["by_legs"].values() for place in places]
@@ -223,7 +268,12 @@ def _print_cycles(console: Console, answer: dict[str, Any]) -> None:
         cycle = answer["cycles"][place]
         ticket = cycle["ticket"]
         figures = ("", cycle["no_ticket"]["says"], "") if ticket is None else _figures(ticket)
-        row = (str(cycle["legs"]), " → ".join(cycle["path"]), f"{cycle['product']:.10g}", *figures)
+        row = (
+            str(cycle["legs"]),
+            arrow_of(console).join(cycle["path"]),
+            f"{cycle['product']:.10g}",
+            *figures,
+        )
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
     if len(shown) > ROWS_MAX:

@@ -68,7 +68,7 @@ class Books(NamedTuple):
 
 def read_books(path: str) -> Books:
     """Read the tool's input from a file, or from standard input where the path is `-`."""
-    source = "standard input" if path == "-" else path
+    source = "standard input" if path == "-" else path if path.isprintable() else ascii(path)
     try:
         if path == "-":
             text = sys.stdin.buffer.read(BYTES_MAX + 1)

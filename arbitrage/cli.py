@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ def run_solve(arguments: argparse.Namespace) -> int:
     from arbitrage.solve import Asked, named, solve
     from domain.errors import ExitCode
 
+    _once([key for key, _ in arguments.budget])
     books = read_books(arguments.books)
     asked = Asked(
         arguments.legs, arguments.min_bps, arguments.swap_bps, arguments.begin, dict(arguments.budget)
@@ -151,6 +153,18 @@ def run_solve(arguments: argparse.Namespace) -> int:
     else:
         print_solution(_console(), answer)
     return ExitCode.OK
+
+
+def _once(keys: list[tuple[str, str]]) -> None:
+    """Refuse two budgets of one thing: one of them would be forgotten."""
+    from domain.errors import ExitCode, SwarmError
+
+    for key in keys:
+        if keys.count(key) > 1:
+            name = ":".join(part for part in key if part)
+            raise SwarmError(
+                f"{name[:60]!a} is given twice", where="--budget", mend="give it once", code=ExitCode.USAGE
+            )
 
 
 def run_route(arguments: argparse.Namespace) -> int:
@@ -187,9 +201,18 @@ def run_route(arguments: argparse.Namespace) -> int:
 
 def _console() -> Any:
     import shutil
+    import sys
 
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the command line, which ends quietly where nobody reads on."""
+            raise BrokenPipeError
+
+    # A name that the terminal has no letters for is written by its numbers.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Into a pipe, nothing is cut: whoever reads there has no edge.
     width = shutil.get_terminal_size().columns if os.isatty(1) else 240
-    return Console(width=width, highlight=False, soft_wrap=True)
+    return Plain(width=width, highlight=False, soft_wrap=True)

@@ -15,6 +15,8 @@ from arbitrage.way import Question, Way, way_of
 from arbitrage.ways import Ways
 from domain.errors import ExitCode, SwarmError
 
+LESS_TRIES = 50
+
 
 class Conversion(NamedTuple):
     """Hold the best single way, the best single market, and the ways to split over where that gives more.
@@ -50,6 +52,7 @@ def best_conversion(
     single = [(hop,) for hop in ways.hops() if _ends(books, hop) == (have, want)]
     markets = [way_of(question, hops, atoms)[0] for hops in single]
     best = _best([*markets, way_of(question, found.hops, atoms)[0] if found.hops else None])
+    best = _thriftiest(question, best) if best is not None else None
     split = best_split(question, best) if best is not None else ()
     return Conversion(have, want, atoms, best, _best(markets), split, found.complete)
 
@@ -87,6 +90,18 @@ def _atoms(books: Books, have: str, amount: str) -> int:
 def _ends(books: Books, hop: Hop) -> tuple[str, str]:
     market = books.instruments[hop.market]
     return paid_asset(hop.side, market), paid_asset(-hop.side, market)
+
+
+def _thriftiest(question: Question, best: Way) -> Way:
+    """Give a way that gives no less for the least: where a book ends, other ways may fill it for less."""
+    for _ in range(LESS_TRIES):
+        less = best.in_atoms - 1
+        found = question.ways.best(question.have, question.want, less, question.legs, beat=best.net_atoms - 1)
+        way = way_of(question, found.hops, less)[0] if found.hops else None
+        if way is None or way.net_atoms < best.net_atoms:
+            break
+        best = way
+    return best
 
 
 def _best(ways: Sequence[Way | None]) -> Way | None:

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from arbitrage.answer import leg_json
+from arbitrage.answer import arrow_of, leg_json
 from arbitrage.books import Books
-from arbitrage.conversion import Conversion, Way
+from arbitrage.conversion import Conversion
+from arbitrage.way import Way
 
 SCHEMA = 1
 
@@ -81,7 +82,8 @@ def print_conversion(console: Console, answer: dict[str, Any]) -> None:
         found = "no way" if answer["complete"] else "no way was found"
         console.print(escape(f"{found} from {answer['amount']} {have} to {want} over these books"))
         return
-    console.print(escape(_told(answer, best)))
+    arrow = arrow_of(console)
+    console.print(escape(_told(answer, best, arrow)))
     console.print(_table(best))
     if answer["direct"] is None:
         console.print(escape(f"no market trades {have} against {want}, or none takes this amount"))
@@ -100,12 +102,12 @@ def print_conversion(console: Console, answer: dict[str, Any]) -> None:
         if split["unused"] != "0":
             console.print(escape(f"{split['unused']} {have} are not used: depth, lots or minimums end there"))
         for way in split["ways"]:
-            console.print(escape(_told(answer, way, whole=False)))
+            console.print(escape(_told(answer, way, arrow, whole=False)))
             console.print(_table(way))
 
 
-def _told(answer: dict[str, Any], way: dict[str, Any], *, whole: bool = True) -> str:
-    path = " → ".join([way["legs"][0]["pay_asset"], *(leg["get_asset"] for leg in way["legs"])])
+def _told(answer: dict[str, Any], way: dict[str, Any], arrow: str, *, whole: bool = True) -> str:
+    path = arrow.join([way["legs"][0]["pay_asset"], *(leg["get_asset"] for leg in way["legs"])])
     text = f"{path}: {way['in']} {answer['from']} become {way['out']} {answer['to']}, rate {way['rate']:.10g}"
     if way["swap"] != "0":
         text += f", {way['swap']} {answer['to']} of it already off for swaps"

@@ -214,6 +214,23 @@ class PriceGraph:
             else [self._cycle(edges) for _, edges in CycleSearch(self.columns, legs_max, limit).run()]
         )
 
+    def walked(
+        self, legs_max: int, limit: int, through: str | None, product_min: float
+    ) -> tuple[list[Cycle], bool]:
+        """Give simple cycles through an asset that gain more than so much, as `all`, as far as can be walked.
+
+        Beside them: whether every way was.
+        """
+        if self.certified:
+            return [], True
+        classes = None if through is None else self._classes(through)
+        search = CycleSearch(self.columns, legs_max, limit, through=classes, product_min=product_min)
+        found, complete = search.walk()
+        return [self._cycle(edges) for _, edges in found], complete
+
+    def _classes(self, asset: str) -> list[int]:
+        return [place for place, (name, _) in enumerate(self.assets) if name == asset]
+
     def route(
         self, have: str, want: str, legs_max: int = 4, venues: Sequence[str] | None = None
     ) -> Route | None:
@@ -231,9 +248,13 @@ class PriceGraph:
             return None
         return Route(have, want, hops_of(found[1]), found[0], search.direct(have, want))
 
-    def shortest(self, product_min: float) -> Cycle | None:
-        """Give the sequence of fewest hops that gives more than `product_min`; assets may repeat in it."""
-        found = shortest_sequence(self.columns, product_min)
+    def shortest(self, product_min: float, begin: str | None = None) -> Cycle | None:
+        """Give the sequence of fewest hops that gives more than `product_min`; assets may repeat in it.
+
+        It begins with whichever asset that is shortest from, or with the one that is named.
+        """
+        classes = None if begin is None else self._classes(begin)
+        found = shortest_sequence(self.columns, product_min, classes)
         return None if found is None else Cycle(hops_of(found[1]), found[0])
 
     def state(self) -> bytes:

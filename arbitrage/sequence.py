@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 
 import numpy as np
 
@@ -12,25 +13,30 @@ from arbitrage.graph_columns import PAIR, SOURCE, TARGET, VENUE, GraphColumns, I
 NODES_MAX = 128
 
 
-def shortest_sequence(columns: GraphColumns, product_min: float) -> tuple[float, list[int]] | None:
+def shortest_sequence(
+    columns: GraphColumns, product_min: float, classes: Collection[int] | None = None
+) -> tuple[float, list[int]] | None:
     """Give the product and the edges of the shortest one above `product_min`; assets may repeat in it.
+
+    It begins with one of `classes`, where these are given.
 
     Of equally short ones it is that from the first asset, and of those the best.
     """
-    rates, edges = _direct(columns)
+    rates, edges, held = _direct(columns)
+    begins = np.array([classes is None or place in classes for place, _ in held], bool)
     best, steps = rates, [np.full(rates.shape, -1)]
     for _ in range(2, len(rates) + 1):
         through = best[:, :, None] * rates[None, :, :]
         steps.append(through.argmax(axis=1))
         best = through.max(axis=1)
-        found = np.flatnonzero(best.diagonal() > product_min)
+        found = np.flatnonzero(begins & (best.diagonal() > product_min))
         if found.size:
             start = int(found[0])
             return float(best[start, start]), _walked_back(steps, start, edges)
     return None
 
 
-def _direct(columns: GraphColumns) -> tuple[Reals, Ints]:
+def _direct(columns: GraphColumns) -> tuple[Reals, Ints, list[tuple[int, int]]]:
     """Give the best rate from each asset at a venue to each other, swap before it included, and its edge."""
     pair = columns.markets[:, PAIR : PAIR + 2].reshape(-1)
     source, target = columns.pairs[pair, SOURCE], columns.pairs[pair, TARGET]
@@ -46,7 +52,7 @@ def _direct(columns: GraphColumns) -> tuple[Reals, Ints]:
                 kept = rate if node[1] == venue[edge] else rate * float(columns.values[node[0], 1])
                 if kept > rates[place, there]:
                     rates[place, there], edges[place, there] = kept, edge
-    return rates, edges
+    return rates, edges, held
 
 
 def _walked_back(steps: list[Ints], start: int, edges: Ints) -> list[int]:

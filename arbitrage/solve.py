@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from arbitrage.books import UNBOUNDED, Books
-from arbitrage.graph import GraphConfig, PriceGraph
+from arbitrage.graph import PRODUCT_LEAST, GraphConfig, PriceGraph
 from arbitrage.reprice import paid_asset, reprice
 from arbitrage.sequence import NODES_MAX
 from arbitrage.sizing import NoTicket, Sizer
@@ -20,6 +20,9 @@ from domain.units import PPM
 LEGS_LEAST = 2
 CYCLES_MAX = 1_000
 KNOWN_SHOWN = 40
+LONGER_TRIES = 50
+# Under this a gain is rounding, as it is to the graph.
+GAIN_LEAST = Fraction(1, 10**9)
 # A cycle is told from the asset that money is counted in, where it passes one of these.
 COUNTED_IN = ("USD", "USDT", "USDC", "EUR", "GBP", "JPY", "DAI", "TUSD", "FDUSD", "BTC", "ETH")
 
@@ -43,11 +46,21 @@ class Found(NamedTuple):
     ticket: Ticket | NoTicket | None
 
 
+class Most(NamedTuple):
+    """Name the ticket that earns most of those `valued`: the books convert their asset into `asset`."""
+
+    place: int
+    asset: str
+    profit: Fraction  # atoms
+    valued: int
+
+
 class Solution(NamedTuple):
     """Hold the answer: cycles, best first, and how far that is all of them.
 
     `complete` says that `cycles` holds every one of up to `legs` legs. `longer` is one of more legs, where
     there is one and none shorter; `shortest` the sequence of fewest conversions: it may pass an asset twice.
+    `most` is the one to take for money, where `cycles[0]` is the best by product.
     """
 
     cycles: tuple[Found, ...]
@@ -56,22 +69,27 @@ class Solution(NamedTuple):
     none_at_all: bool
     longer: Found | None
     shortest: Found | None
+    most: Most | None
 
 
 def solve(books: Books, asked: Asked) -> Solution:
     """Find every cycle that gains more than asked, size each exactly, and give them best first."""
     graph = graph_of(books, asked.swap_ppm)
-    cycles, legs, complete = _all(graph, asked.legs)
+    if asked.begin is not None:
+        _keep_around(books, graph, asked.begin)
+    cycles, legs, complete = _all(graph, asked)
     found = [each for each in (_exact(books, cycle, asked) for cycle in cycles) if each is not None]
     found.sort(key=lambda each: (-each.product, len(each.path), each.path, _route(each.cycle)))
     sizer = Sizer(books.instruments, books.fees, asked.swap_ppm, exact=True)
     budget = _budget(books, asked)
     sized = tuple(each._replace(ticket=_ticket(books, each, sizer, budget, asked)) for each in found)
-    longer = None if cycles else _other(books, graph.longer(), asked)
+    most = _most(books, sized, asked.swap_ppm)
     walk = None
     if len(graph.assets) * max(1, len(graph.venues)) <= NODES_MAX:
-        walk = _other(books, graph.shortest(1 + asked.min_ppm / PPM), asked)
-    return Solution(sized, legs, complete, not cycles and complete and longer is None, longer, walk)
+        least = max(PRODUCT_LEAST, 1 + asked.min_ppm / PPM)
+        walk = _other(books, graph.shortest(least, asked.begin), asked)
+    longer, none_at_all = (None, False) if found else _longer(books, graph, asked, complete)
+    return Solution(sized, legs, complete, none_at_all, longer, walk, most)
 
 
 def graph_of(books: Books, swap_ppm: int) -> PriceGraph:
@@ -123,22 +141,100 @@ def begun(books: Books, hops: tuple[Hop, ...], begin: str | None) -> tuple[Hop, 
     return (*hops[start:], *hops[:start])
 
 
-def _all(graph: PriceGraph, legs: int) -> tuple[list[Cycle], int, bool]:
-    """Give the cycles of up to so many legs; of fewer where there are more ways than can be walked."""
-    try:
-        found = graph.all(legs, CYCLES_MAX + 1)
-        return found[:CYCLES_MAX], legs, len(found) <= CYCLES_MAX
-    except SwarmError:
-        best = graph.best
-    found, walked = [], LEGS_LEAST - 1
-    for fewer in range(LEGS_LEAST, legs):
-        try:
-            found, walked = graph.all(fewer, CYCLES_MAX), fewer
-        except SwarmError:
+def _keep_around(books: Books, graph: PriceGraph, begin: str) -> None:
+    """Keep what lies between where an asset leads and where it is reached from: its cycles are there."""
+    onward, back = dict[str, set[str]](), dict[str, set[str]]()
+    ends = {}
+    for market, each in enumerate(books.instruments):
+        for side in (-1, 1):
+            if books.rate(market, side) is not None:
+                have, want = paid_asset(side, each), paid_asset(-side, each)
+                ends[2 * market + (side > 0)] = have, want
+                onward.setdefault(have, set()).add(want)
+                back.setdefault(want, set()).add(have)
+    around = _reached(onward, begin) & _reached(back, begin)
+    for place, (have, want) in ends.items():
+        if have not in around or want not in around:
+            graph.set_rate(place, 0.0)
+
+
+def _reached(links: Mapping[str, set[str]], begin: str) -> set[str]:
+    seen, waiting = {begin}, [begin]
+    while waiting:
+        new = sorted(links.get(waiting.pop(), set()) - seen)
+        seen.update(new)
+        waiting += new
+    return seen
+
+
+def _all(graph: PriceGraph, asked: Asked) -> tuple[list[Cycle], int, bool]:
+    """Give the cycles of up to so many legs, and of how many legs all were walked."""
+    least = max(PRODUCT_LEAST, 1 + (asked.min_ppm - 1) / PPM)
+    found, walked = graph.walked(asked.legs, CYCLES_MAX + 1, asked.begin, least)
+    if walked:
+        return found[:CYCLES_MAX], asked.legs, len(found) <= CYCLES_MAX
+    # There are more ways than can be walked: what was met, all of fewer legs, and the best of up to four.
+    known = {each.hops: each for each in (*found, *([graph.best] if graph.best is not None else []))}
+    legs = LEGS_LEAST - 1
+    for fewer in range(LEGS_LEAST, asked.legs):
+        found, walked = graph.walked(fewer, CYCLES_MAX, asked.begin, least)
+        known |= {each.hops: each for each in found}
+        if not walked:
             break
-    if best is not None and all(best.hops != each.hops for each in found):
-        found = [*found[: CYCLES_MAX - 1], best]
-    return found, walked, False
+        legs = fewer
+    return sorted(known.values(), key=lambda each: -each.product)[:CYCLES_MAX], legs, False
+
+
+def _longer(books: Books, graph: PriceGraph, asked: Asked, complete: bool) -> tuple[Found | None, bool]:
+    """Give a longer cycle as asked, and whether it is proved that there is none of any length.
+
+    Only a graph in which nothing gains at all proves that. Where what gains is not what was asked for, one of
+    its conversions is taken away, and it is looked again.
+    """
+    for tried in range(LONGER_TRIES):
+        cycle = graph.longer()
+        if cycle is None:
+            return None, tried == 0
+        found = _exact(books, cycle, asked)
+        if found is not None and (len(found.cycle.hops) > asked.legs or not complete):
+            return found, False
+        apart = [hop for hop in cycle.hops if asked.begin not in path_of(books, hops_in((hop,)))]
+        graph.set_rate((apart or list(cycle.hops))[0].market, 0.0)
+    return None, False
+
+
+def _most(books: Books, cycles: Sequence[Found], swap_ppm: int) -> Most | None:
+    """Find the ticket of most profit, in the asset that money is counted in, by the books' own rates."""
+    tickets = {place: one.ticket for place, one in enumerate(cycles) if isinstance(one.ticket, Ticket)}
+    assets = {ticket.asset for ticket in tickets.values()}
+    if not assets:
+        return None
+    into = next(name for name in (*COUNTED_IN, *books.decimals) if name in assets)
+    graph = graph_of(books, swap_ppm)
+    worths = {asset: _worth(books, graph, asset, into) for asset in sorted(assets)}
+    profits = {
+        place: ticket.profit_atoms * worth
+        for place, ticket in tickets.items()
+        if (worth := worths[ticket.asset]) is not None
+    }
+    place = max(profits, key=lambda one: (profits[one], -one))
+    return Most(place, into, profits[place], len(profits))
+
+
+def _worth(books: Books, graph: PriceGraph, asset: str, into: str) -> Fraction | None:
+    """Give what an atom of one asset becomes in another at the touch; `None` where no way leads there."""
+    if asset == into:
+        return Fraction(1)
+    try:
+        route = graph.route(asset, into)
+    except SwarmError:
+        return None
+    if route is None:
+        return None
+    worth = Fraction(10 ** books.decimals[into], 10 ** books.decimals[asset])
+    for hop in hops_in(route.hops):
+        worth *= books.rate(hop.market, hop.side) or 0
+    return worth
 
 
 def _route(cycle: Cycle) -> tuple[tuple[int, int], ...]:
@@ -150,7 +246,7 @@ def _exact(books: Books, cycle: Cycle, asked: Asked) -> Found | None:
     if hops is None:
         return None
     product = product_of(books, hops, asked.swap_ppm)
-    if product <= 1 + Fraction(asked.min_ppm, PPM):
+    if product <= 1 + max(GAIN_LEAST, Fraction(asked.min_ppm, PPM)):
         return None
     return Found(Cycle(hops, float(product)), product, path_of(books, hops), None)
 
@@ -215,6 +311,6 @@ def unknown(name: str, kind: str, where: str, known: Iterable[str]) -> SwarmErro
     return SwarmError(
         f"no book knows the {kind} {name[:40]!a}",
         where=where,
-        mend=f"known are {told}" if names else "there are no books",
+        mend=f"known are {told}" if names else f"no book names {'a' if kind == 'venue' else 'an'} {kind}",
         code=ExitCode.USAGE,
     )

@@ -69,14 +69,16 @@ class Ways:
         market, rule = self._books.instruments[hop.market], self._books.fees[hop.market]
         return Rungs(market, hop.side, left[hop], rule)
 
-    def best(self, have: str, want: str, atoms: int, legs: int, left: Left = ALL_LEFT) -> Searched:
-        """Give the way of up to so many legs, passing no asset twice, that gives the most of an amount.
+    def best(
+        self, have: str, want: str, atoms: int, legs: int, left: Left = ALL_LEFT, beat: int = 0
+    ) -> Searched:
+        """Give the way of up to so many legs, no asset twice, that gives the most and more than `beat`.
 
         What each asset must still hold to give more than the best so far is known from the end backwards
         (a conversion never gives less for more), so that only what may be better is walked.
         """
         rungs = self._rungs | {hop: self.rungs(hop, left) for hop in left if hop in self._rungs}
-        return _Walk(self._out, rungs, self._swap_ppm, (have, want), legs, STEPS_MAX).run(atoms)
+        return _Walk(self._out, rungs, self._swap_ppm, (have, want), legs, STEPS_MAX).run(atoms, beat)
 
 
 class _Walk:
@@ -97,9 +99,9 @@ class _Walk:
         self._least: list[dict[str, int]] = []
         self._most: dict[tuple[str, str, frozenset[str]], list[tuple[int, int]]] = {}
 
-    def run(self, atoms: int) -> Searched:
+    def run(self, atoms: int, beat: int) -> Searched:
         """Walk from an amount; shorter ways first, so that there soon is something to beat."""
-        whole, limit = True, self._legs
+        whole, limit, self._net = True, self._legs, beat
         for self._legs in range(1, limit + 1):
             self._most.clear()
             self._bound()

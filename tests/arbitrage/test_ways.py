@@ -195,6 +195,17 @@ def test_a_leg_gives_no_more_than_the_next_one_takes(tool: Tool) -> None:
     assert (best["in"], best["out"], best["unused"]) == ("0.5", "30000", "1")
 
 
+def test_of_ways_that_end_at_one_book_the_one_that_takes_least_is_best(tool: Tool) -> None:
+    given = [
+        book("BTC/USDT", [("50000", "10")]),
+        book("ETH/BTC", asks=[("0.1", "100")]),
+        book("ETH/USDT", [("6000", "100")]),
+        book("EUR/USDT", asks=[("1", "30000")]),
+    ]
+    best = tool.route(given, "BTC", "EUR", "1.5")["best"]
+    assert (best["in"], best["out"], len(best["legs"])) == ("0.5", "30000", 3)
+
+
 def test_many_equal_ways_are_walked_quickly_and_a_walk_that_ends_early_says_so(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
