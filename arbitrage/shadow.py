@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from arbitrage.leg_fills import LegFills
 from arbitrage.legs import Legs, canonical
 from arbitrage.outcomes import Outcomes
 from arbitrage.shadow_fill import ShadowFill
@@ -23,7 +24,8 @@ class ShadowConfig(BaseModel):
     """State how much is followed and kept.
 
     Where legs do not fill alike, the surplus of the others goes back: that is reckoned to cost the dearest
-    leg's taker fee twice, and `unwind_bps` for spread and slippage.
+    leg's taker fee twice, and `unwind_bps` for spread and slippage. How much of one market's side fills leans
+    on all of them, which weighs as `leg_samples`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +35,7 @@ class ShadowConfig(BaseModel):
     routes: int = Field(1_024, ge=1, le=1_000_000)
     window: int = Field(64, ge=2, le=10_000)
     memory: int = Field(500, ge=1, le=1_000_000)
+    leg_samples: int = Field(10, ge=1, le=100_000)
     latency_ms: float = Field(100.0, ge=0, le=60_000)
     give_up_ms: float = Field(5_000.0, gt=0, le=3_600_000)
     unwind_bps: float = Field(8.0, ge=0, le=10_000)
@@ -49,7 +52,8 @@ class Due(msgspec.Struct, frozen=True, array_like=True):
 class ShadowRow(msgspec.Struct, frozen=True, array_like=True):
     """One settled shadow, as it is recorded.
 
-    Fractions are of the ticket's sizes: of the least and of the most filled leg.
+    Fractions are of the ticket's sizes: of the least and of the most filled leg. `whole_bps` is what whole
+    cycles paid, without what was left on a leg.
     """
 
     ticket_id: int
@@ -61,6 +65,7 @@ class ShadowRow(msgspec.Struct, frozen=True, array_like=True):
     modelled_bps: float
     filled_frac: float
     filled_frac_max: float
+    whole_bps: float = 0.0
 
 
 class _Pending(msgspec.Struct, array_like=True):
@@ -75,6 +80,7 @@ class _State(msgspec.Struct, array_like=True):
     queue: list[tuple[int, int, int]]
     rows: list[ShadowRow]
     outcomes: bytes
+    legs: bytes
     followed: int
     refused: int
     abandoned: int
@@ -92,6 +98,7 @@ class Shadows:
     def __init__(self, config: ShadowConfig, instruments: Sequence[Instrument]) -> None:
         self.config = config
         self.outcomes = Outcomes(config.routes, config.window, config.memory)
+        self.legs = LegFills(config.leg_samples, config.memory)
         self.followed, self.refused, self.abandoned, self.rows_lost = 0, 0, 0, 0
         self._venue = [each.venue for each in instruments]
         self._fee_bps = [each.taker_fee_ppm * 10_000 / PPM for each in instruments]
@@ -151,7 +158,7 @@ class Shadows:
         """Give everything followed and kept as data."""
         kept = _State(
             list(self._pending.items()), self._queue, list(self._rows), self.outcomes.state(),
-            self.followed, self.refused, self.abandoned, self.rows_lost,
+            self.legs.state(), self.followed, self.refused, self.abandoned, self.rows_lost,
         )  # fmt: skip
         return msgspec.msgpack.encode(kept)
 
@@ -161,6 +168,7 @@ class Shadows:
         self._pending, self._queue = dict(kept.pending), kept.queue
         self._rows = deque(kept.rows, maxlen=self.config.rows)
         self.outcomes.restore(kept.outcomes)
+        self.legs.restore(kept.legs)
         self.followed, self.refused = kept.followed, kept.refused
         self.abandoned, self.rows_lost = kept.abandoned, kept.rows_lost
 
@@ -174,7 +182,12 @@ class Shadows:
 
     def _kept(self, pending: _Pending, fills: Sequence[ShadowFill], now_ns: int) -> ShadowRow:
         fee_bps = max(self._fee_bps[leg.instrument] for leg in pending.ticket.legs)
-        row = _row(pending, fills, 2 * fee_bps + self.config.unwind_bps, now_ns)
+        fracs = [
+            fill.filled_lots / leg.size_lots for fill, leg in zip(fills, pending.ticket.legs, strict=True)
+        ]
+        for frac, leg in zip(fracs, pending.ticket.legs, strict=True):
+            self.legs.add(leg.instrument, leg.side, frac)
+        row = _row(pending, fills, fracs, 2 * fee_bps + self.config.unwind_bps, now_ns)
         self.rows_lost += len(self._rows) == self.config.rows
         self._rows.append(row)
         met, filled = row.filled_frac_max > 0, row.filled_frac >= 1
@@ -182,10 +195,11 @@ class Shadows:
         return row
 
 
-def _row(pending: _Pending, fills: Sequence[ShadowFill], unwind_bps: float, now_ns: int) -> ShadowRow:
+def _row(
+    pending: _Pending, fills: Sequence[ShadowFill], fracs: Sequence[float], unwind_bps: float, now_ns: int
+) -> ShadowRow:
     """Value whole cycles at the shadow's rates, and what is left on a leg at what unwinding costs."""
     ticket, rates = pending.ticket, 1.0
-    fracs = [fill.filled_lots / leg.size_lots for fill, leg in zip(fills, ticket.legs, strict=True)]
     for fill, leg in zip(fills, ticket.legs, strict=True):
         if fill.filled_lots > 0:
             rates *= (fill.get_atoms * leg.pay_atoms) / (fill.pay_atoms * leg.get_atoms)
@@ -201,4 +215,5 @@ def _row(pending: _Pending, fills: Sequence[ShadowFill], unwind_bps: float, now_
         modelled_bps=pending.modelled_bps,
         filled_frac=min(fracs),
         filled_frac_max=max(fracs),
+        whole_bps=whole_bps,
     )

@@ -192,7 +192,13 @@ class Arbitrageur:
         return None
 
     def _followed(self, deal: Deal, outcome: Outcome, now_ns: int) -> None:
-        """Follow what was not sent, once for each opportunity: what it would have paid is learnt from."""
+        """Follow what was not sent, once for each opportunity: what it would have paid is learnt from.
+
+        What pays less than latency and staleness ask would not be sent whatever is learnt: the noise at the
+        touch comes and goes by other laws, so it waits until it pays more.
+        """
+        if deal.parts is not None and (deal.cycle.product - 1) * 10_000 < deal.parts.modelled_bps:
+            return
         if deal.ticket is None and outcome in _FOLLOWED:
             deal.ticket = self.valuation.shadow_ticket(deal, now_ns)
         if deal.ticket is not None and deal.parts is not None:
@@ -268,8 +274,7 @@ class Arbitrageur:
             venue = self.instruments[leg.instrument].venue
             self._resting_ns[leg.instrument] = now_ns + self.latencies.mean_ns[venue]
         if self.valuation.capital.release(ticket.ticket_id):
-            filled = how.state == SagaState.FLAT
-            self.valuation.realised(ticket, how.profit_atoms - ticket.swap_atoms, filled, now_ns)
+            self.valuation.realised(ticket, how, self.latencies.mean_ns, now_ns)
 
     def directs(self, agent: Agent) -> bool:
         """Tell whether a saga decides what this agent does."""

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from agents.arbitrage.opportunity import Deal, Outcome, Refused
 from agents.arbitrage.readiness import unready
 from agents.arbitrage.valuation import Valuation, free_atoms
-from arbitrage.legs import canonical
 from arbitrage.placement import region as nearest
 from arbitrage.plan import SagaPlan
 from arbitrage.planner import LegView, Planner
 from arbitrage.rejection import RejectReason
 from arbitrage.saga_events import NoSaga, NoSagaReason
 from arbitrage.ticket import Cycle, Leg
-from domain.units import PPM
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -88,9 +86,7 @@ class Decision:
         found = unready(ticket.legs, self._hands, self._desk.gate, now_ns)
         if found is not None:
             return Refused(Outcome.UNREADY, *found)
-        outcome = self._valuation.shadows.outcomes.of(canonical(deal.legs))
-        fill_ppm = round(outcome.filled_frac * PPM) if outcome.count > 0 else PPM
-        views = [self._view(leg, fill_ppm) for leg in ticket.legs]
+        views = [self._view(leg) for leg in ticket.legs]
         planned = self._planner.planned(ticket, views, self._budget.get(ticket.asset, 0))
         if isinstance(planned, NoSaga):
             return unplanned(planned)
@@ -99,7 +95,7 @@ class Decision:
             return Refused(Outcome.UNFUNDED, "bound", bound, self._valuation.capital.budget_atoms)
         return planned
 
-    def _view(self, leg: Leg, fill_ppm: int) -> LegView:
+    def _view(self, leg: Leg) -> LegView:
         """Say what a leg meets; sized by what is free it needs no sequence, and no depth but its own."""
         hand = self._hands[leg.instrument]
         risk, venue = hand.market.risk, hand.market.instrument.venue
@@ -108,7 +104,7 @@ class Decision:
             risk.ask_ticks,
             leg.size_lots,
             self._latencies.mean_ns[venue],
-            fill_ppm,
+            self._valuation.shadows.legs.fill_ppm(leg.instrument, leg.side),
             free_atoms(hand, leg.side),
         )
 

@@ -14,6 +14,7 @@ from arbitrage.fee import FeeRule, fee_rule
 from arbitrage.inventory import Inventory
 from arbitrage.legs import canonical
 from arbitrage.reprice import reprice
+from arbitrage.saga_events import SagaEnded, SagaState
 from arbitrage.shadow import ShadowRow, Shadows
 from arbitrage.shadow_fill import MISSED, ShadowFill, shadow_fill
 from arbitrage.sizing import Depth, NoTicket, Sizer
@@ -161,11 +162,19 @@ class Valuation:
         levels = side_of(self._pipeline, leg.instrument, leg.side).tolist()
         return shadow_fill(market, leg, levels, fee_rule(market, leg.instrument, self.fees))
 
-    def realised(self, ticket: Ticket, profit_atoms: int, filled: bool, now_ns: int) -> None:
-        """Learn from an executed ticket instead of from its shadow: its own orders moved the books."""
-        bps = profit_atoms / ticket.in_atoms * 10_000
-        self.threshold.learned(ticket.route, ticket.profit_bps, bps, now_ns)
-        self.shadows.outcomes.add(canonical(ticket.route), ticket.profit_bps, bps, met=True, filled=filled)
+    def realised(self, ticket: Ticket, how: SagaEnded, latency_ns: Mapping[str, int], now_ns: int) -> None:
+        """Learn from an executed ticket instead of from its shadow: its own orders moved the books.
+
+        What was taken back was gone when its orders came, and says nothing of what whole cycles pay.
+        """
+        filled, met = how.state == SagaState.FLAT, any(atoms for _, _, atoms in how.realised)
+        bps = (how.profit_atoms - ticket.swap_atoms) / ticket.in_atoms * 10_000 if met else 0.0
+        if met:
+            waits = [latency_ns[self._instruments[leg.instrument].venue] for leg in ticket.legs]
+            self.threshold.lasted(ticket.route, max(waits), 1.0 if filled else 0.0)
+        if filled:
+            self.threshold.learned(ticket.route, ticket.profit_bps, bps, now_ns)
+        self.shadows.outcomes.add(canonical(ticket.route), ticket.profit_bps, bps, met=met, filled=filled)
 
     def hold(self) -> None:
         """Take what every venue holds of every asset."""

@@ -71,6 +71,7 @@ def test_what_the_books_pay_less_comes_off() -> None:
     follower.follow(ticket(*SPATIAL), {"a": 0, "b": 0})
     row = settled(follower, START, (1, 0.999), (1, 0.9995))
     assert row.shadow_bps == pytest.approx(10 - 15, abs=0.02)
+    assert row.whole_bps == row.shadow_bps
 
 
 def test_a_leg_that_is_left_is_paid_for() -> None:
@@ -79,6 +80,22 @@ def test_a_leg_that_is_left_is_paid_for() -> None:
     row = settled(follower, START, (1, 1), (0.25, 1))
     assert row.shadow_bps == pytest.approx(0.25 * 10 - 0.75 * 25)
     assert (row.filled_frac, row.filled_frac_max) == (0.25, 1)
+    assert row.whole_bps == pytest.approx(10)
+
+
+def test_the_leg_that_is_gone_most_often_is_the_hard_one() -> None:
+    follower = shadows(leg_samples=2, memory=1_000)
+    assert follower.legs.fill_ppm(0, 1) == follower.legs.fill_ppm(7, -1) == 1_000_000
+    for _ in range(8):
+        follower.follow(ticket(*SPATIAL), {"a": 0, "b": 0})
+        settled(follower, START, (0.25, 1), (1, 1))
+    pooled = 0.625
+    assert follower.legs.fill_ppm(0, 1) == pytest.approx((2 * pooled + 2) / 10 * 1e6, rel=0.02)
+    assert follower.legs.fill_ppm(1, -1) == pytest.approx((2 * pooled + 8) / 10 * 1e6, rel=0.02)
+    assert follower.legs.fill_ppm(0, -1) == pytest.approx(pooled * 1e6, rel=0.01)
+    other = shadows(leg_samples=2, memory=1_000)
+    other.restore(follower.state())
+    assert other.legs.fill_ppm(0, 1) == follower.legs.fill_ppm(0, 1)
 
 
 def test_where_nothing_fills_nothing_is_lost() -> None:

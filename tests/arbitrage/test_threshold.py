@@ -19,6 +19,11 @@ SPATIAL = ((0, 1), (1, -1))
 FAST = {"a": 0, "b": 0}
 
 
+def shadow(least: float, most: float, waited_ms: int = 100) -> ShadowRow:
+    """Give a shadow that paid 4 of 10 bps where it was whole."""
+    return ShadowRow(1, SPATIAL, START - waited_ms * MS, START, 10.0, 0.0, 0.0, least, most, 4.0)
+
+
 class Desk:
     """Hold a threshold with its quotes and inventory."""
 
@@ -129,13 +134,47 @@ def test_one_disaster_is_bounded() -> None:
     assert desk.parts().learned_bps == 50
 
 
-@pytest.mark.parametrize(("filled_frac_max", "learned_bps"), [(1.0, 6.0), (0.0, 2.0)])
-def test_what_would_not_have_filled_at_all_teaches_nothing(
-    filled_frac_max: float, learned_bps: float
-) -> None:
+def test_what_would_not_have_filled_at_all_teaches_nothing() -> None:
     desk = Desk(samples=1, prior_bps=2)
-    desk.threshold.learn(ShadowRow(1, SPATIAL, START, START, 10.0, 4.0, 0.0, 0.0, filled_frac_max))
-    assert desk.parts().learned_bps == learned_bps
+    before = desk.threshold.state()
+    desk.threshold.learn(shadow(0.0, 0.0))
+    assert desk.threshold.state() == before
+
+
+def test_what_is_left_of_a_shadow_teaches_prices_and_what_is_gone_teaches_how_long_it_lasts() -> None:
+    desk = Desk(samples=1, prior_bps=2)
+    desk.threshold.learn(shadow(0.0, 1.0))  # a leg was gone: no price of a whole cycle was seen
+    assert desk.parts().learned_bps == 2
+    assert desk.parts(a=100, b=100).miss_bps > Desk().parts(a=100, b=100).miss_bps
+    desk.threshold.learn(shadow(0.5, 0.5))
+    assert desk.parts().learned_bps == pytest.approx(6)
+
+
+def test_the_farther_the_slowest_leg_the_more_must_be_gained_for_those_that_are_gone() -> None:
+    desk = Desk(half_life_ms=100)
+    desk.quotes.bid_ticks[:2], desk.quotes.ask_ticks[:2] = [9_997, 9_999], [10_003, 10_001]
+    assert desk.parts().miss_bps == 0
+    # Of two legs the dearer is taken back: 6 bps of spread and the fee of 10 bps twice.
+    assert desk.parts(a=0, b=100).miss_bps == pytest.approx(26)
+    assert desk.parts(a=200, b=100).miss_bps == pytest.approx(3 * 26)
+    assert desk.parts(a=10, b=10).miss_bps == pytest.approx((2**0.1 - 1) * 26)
+    assert desk.parts(a=60_000, b=0).miss_bps == 100  # bounded as all that is learnt
+    assert desk.parts(a=200, b=0).total_bps > 78
+
+
+def test_of_three_legs_all_but_the_cheapest_are_taken_back() -> None:
+    desk = Desk(half_life_ms=100)
+    desk.threshold.fee(3, 400)
+    legs = ((0, 1), (2, 1), (3, -1))
+    assert desk.threshold.bps(legs, START, {"a": 100 * MS}).miss_bps == pytest.approx(20 + 20)
+
+
+def test_far_away_nothing_is_asked_for_less_until_shadows_say_that_it_may() -> None:
+    desk = Desk(half_life_ms=100)
+    new = desk.parts(a=400, b=400).miss_bps
+    for _ in range(30):
+        desk.threshold.learn(shadow(1.0, 1.0, 400))
+    assert new == 100 and desk.parts(a=400, b=400).miss_bps < 5
 
 
 def test_a_route_that_brings_inventory_home_is_asked_for_less() -> None:

@@ -71,15 +71,17 @@ def test_what_pays_less_than_is_asked_is_not_sent_and_its_shadow_is_followed() -
 
 def test_a_shadow_that_the_books_no_longer_pay_is_learnt_from() -> None:
     r = ready(threshold={"floor_bps": 50.0, "samples": 1, "prior_bps": 0.0})
+    asked_bps = []
     for _ in range(3):
         r.gap()
+        parts = newest(r).parts
+        assert parts is not None
+        asked_bps.append(parts.miss_bps)
         r.tick(BTC_B, 9_999, 10_001)
         r.quiet(1.5)
     lost = [found for found in r.group.ring.news if found.shadow_bps is not None]
     assert lost and all(found.shadow_bps < found.ticket.profit_bps for found in lost)  # type: ignore[operator,union-attr]
-    r.gap()
-    parts = newest(r).parts
-    assert parts is not None and parts.learned_bps > 10
+    assert 5 * asked_bps[0] < asked_bps[1] < asked_bps[2]
 
 
 def test_a_route_that_another_region_is_nearer_to_is_left_to_it() -> None:
