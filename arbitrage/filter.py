@@ -38,6 +38,7 @@ class _State(msgspec.Struct, array_like=True):
     low: list[int]
     high: list[int]
     jump_ns: list[int]
+    jump_mid: list[int]
     swept: int
     counts: list[int]
 
@@ -67,7 +68,9 @@ class AnomalyFilter:
         self.still = Stillness(len(venues), count, seconds(config.frozen_s), config.frozen_moves)
         self.quarantine = Quarantine(count, _terms(config))
         self.venue_quarantine = Quarantine(len(venues), _venue_terms(config))
-        self._low, self._high, self._jump_ns = [0] * count, [FAR] * count, [0] * count
+        self._low, self._high = [0] * count, [FAR] * count
+        # Since when a market has stood elsewhere, 0 where it does not, and where.
+        self._jump_ns, self._jump_mid = [0] * count, [0] * count
         self._sample_ns, self._settle_ns = ms(config.sample_ms), ms(config.jump_settle_ms)
         self._jump, self._wide, self._ratio = (
             config.jump_bps / 1e4,
@@ -250,7 +253,7 @@ class AnomalyFilter:
     def state(self) -> bytes:
         """Give everything that decides as data."""
         parts = [part.state() for part in self._parts()]
-        jumps = (self._low, self._high, self._jump_ns)
+        jumps = (self._low, self._high, self._jump_ns, self._jump_mid)
         return msgspec.msgpack.encode(
             _State(parts, self.sound, *jumps, self._swept, self.counts), enc_hook=int
         )
@@ -262,7 +265,8 @@ class AnomalyFilter:
         for part, told in zip(self._parts(), kept.parts, strict=True):
             part.restore(told)
         self.sound[:] = kept.sound
-        self._low, self._high, self._jump_ns = kept.low, kept.high, kept.jump_ns
+        self._low, self._high = kept.low, kept.high
+        self._jump_ns, self._jump_mid = kept.jump_ns, kept.jump_mid
         self._swept, self.counts = kept.swept, kept.counts
 
     # What is wrong with a quote
@@ -287,7 +291,7 @@ class AnomalyFilter:
     def _judged(self, market: int, mid2: int, spread: int, now_ns: int) -> bool:
         if spread > self._wide * mid2:
             return self._refused(market, RejectReason.WIDE)
-        if not self._low[market] <= mid2 <= self._high[market] and not self._settled(market, now_ns):
+        if not self._low[market] <= mid2 <= self._high[market] and not self._settled(market, mid2, now_ns):
             return self._refused(market, RejectReason.JUMP)
         self.sound[market], self._jump_ns[market] = SOUND, 0
         if now_ns - self.quotes.sampled_ns[market] >= self._sample_ns:
@@ -298,14 +302,18 @@ class AnomalyFilter:
             self.quotes.sample(market, mid2, now_ns)
         return not self.kept_out(market)
 
-    def _settled(self, market: int, now_ns: int) -> bool:
-        if self._jump_ns[market] == 0:
-            self._jump_ns[market] = now_ns
+    def _settled(self, market: int, mid2: int, now_ns: int) -> bool:
+        """Tell whether a market has stood where it jumped to; one that jumps on begins anew."""
+        there = self._jump_mid[market]
+        if self._jump_ns[market] == 0 or abs(mid2 - there) > there * self._jump:
+            self._jump_ns[market], self._jump_mid[market] = now_ns, mid2
         return now_ns - self._jump_ns[market] >= self._settle_ns
 
     def _refused(self, market: int, reason: RejectReason) -> bool:
         self.sound[market] = int(reason)
         self.counts[reason] += 1
+        if reason != RejectReason.JUMP:
+            self._jump_ns[market] = 0  # what is no quote stands nowhere
         return False
 
 

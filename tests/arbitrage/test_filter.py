@@ -88,6 +88,36 @@ def test_an_absurd_price_is_out_until_it_has_stood_for_a_while() -> None:
     assert feed.quote(0, 151)
 
 
+def test_a_price_that_wanders_has_stood_nowhere() -> None:
+    feed = Feed(*TWO)
+    feed.settle(100, 100)
+    for mid in (50, 200, 30, 70, 500, 900):
+        feed.wait(0.7)
+        assert not feed.quote(0, mid)
+    feed.wait(1.9)
+    assert not feed.quote(0, 905)  # near enough to be the same place
+    state = feed.filter.state()
+    feed.filter.restore(state)
+    assert feed.filter.state() == state
+    feed.wait(0.2)
+    assert feed.quote(0, 905)
+
+
+@pytest.mark.parametrize("then", [50, 900])
+def test_a_bad_tick_before_an_empty_book_is_no_place_to_have_stood_at(then: float) -> None:
+    feed = Feed(*TWO)
+    feed.settle(100, 100)
+    feed.wait(0.1)
+    assert not feed.quote(0, 50)
+    feed.wait(1.0)
+    assert not feed.filter.touched(0, 0, 0, 0, 0, feed.now_ns)
+    feed.wait(60.0)
+    assert not feed.quote(0, then)
+    assert feed.filter.why(0) is RejectReason.JUMP
+    feed.wait(2.0)
+    assert feed.quote(0, then)
+
+
 def test_a_venue_that_freezes_while_others_move_leaves_whole_and_comes_back_when_it_moves() -> None:
     feed = Feed("a:BTC/USDT", "a:ETH/USDT", "b:BTC/USDT", config=FilterConfig(frozen_moves=10, frozen_s=3))
     feed.settle(100, 10, 100)
