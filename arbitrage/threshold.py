@@ -24,8 +24,8 @@ class ThresholdConfig(BaseModel):
     `volatility_bps` is taken of a market until its own is known, and is the least that is ever taken, both
     for a second. `prior_bps` stands for what is learnt until there are `samples` of it. `half_life_ms` is
     taken for what half of all opportunities live, and weighs as `half_life_samples` shadows; what those tell
-    fades by one in `half_life_memory`. Its default is the step in which the books that most traders read are
-    published: whatever outlives one has been seen by all of them.
+    fades by one in `half_life_memory`. Its default is what others need: half of the 100 ms in which the books
+    that most of them read are published, and 100 ms for an order that comes from another region.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class ThresholdConfig(BaseModel):
     keys: int = Field(2_048, ge=5, le=1_000_000)
     prior_bps: float = Field(1.0, ge=0, le=10_000)
     learned_bps_max: float = Field(100.0, ge=0, le=10_000)
-    half_life_ms: float = Field(100.0, gt=0, le=3_600_000)
+    half_life_ms: float = Field(150.0, gt=0, le=3_600_000)
     half_life_samples: int = Field(5, ge=1, le=100_000)
     half_life_memory: int = Field(500, ge=2, le=1_000_000)
     inventory_factor: float = Field(1.0, ge=0, le=100)
