@@ -1,8 +1,9 @@
 """Amounts along one leg's side of a book: what so many lots take and leave, and how many an amount makes.
 
 Amounts stay within `AMOUNT_MAX` atoms a leg (levels beyond are cut off) and one lot within `UNIT_MAX` atoms
-of either asset, so that nothing here can exceed an int64. `levels[leg, k]` holds level k (price, lots), what
-one lot costs there, and lots, pay and get of all levels before it.
+of either asset, so that nothing here can exceed an int64. Of a book that is cut a leg takes half as much at
+most: what is left over is walked on beyond it, and must meet no end that the book does not have.
+`levels[leg, k]` holds level k (price, lots), what one lot costs there, and lots, pay and get before it.
 """
 
 from __future__ import annotations
@@ -86,10 +87,10 @@ def laid(legs: Ints, books: Ints, levels: Ints, leg: int, amount_max: int, unit_
     """Lay out a leg's levels with their sums, cut off where amounts would grow beyond their bound."""
     side, lot, tick_lot = legs[leg, SIDE], legs[leg, LOT_ATOMS], legs[leg, TICK_LOT_ATOMS]
     fee = legs[leg, FEE_PPM]
-    price_max = unit_max // tick_lot
+    price_max, cut = unit_max // tick_lot, False
     if lot > unit_max or fee >= PPM or fee <= -PPM:
         return OUT_OF_BOUNDS
-    lots, pay, get, count = 0, 0, 0, legs[leg, LEVELS]
+    lots, pay, get, count, half = 0, 0, 0, legs[leg, LEVELS], -1
     for k in range(count):
         price, here = books[leg, k, PRICE], books[leg, k, LOTS]
         if price <= 0 or here <= 0 or (k > 0 and (price - books[leg, k - 1, PRICE]) * side < 0):
@@ -99,16 +100,19 @@ def laid(legs: Ints, books: Ints, levels: Ints, leg: int, amount_max: int, unit_
         cost = price * tick_lot
         levels[leg, k, COST], levels[leg, k, LOTS_BEFORE] = cost, lots
         levels[leg, k, PAY_BEFORE], levels[leg, k, GET_BEFORE] = pay, get
-        unit, left = 2 * max(cost, lot), amount_max - max(pay, get)
+        unit, left = max(cost, lot), amount_max - max(pay, get)
+        unit += charged(unit, abs(fee))
+        if half < 0 and float(here) * unit > left - amount_max // 2:
+            half = lots + max(0, min(here, (left - amount_max // 2) // unit))
         if float(here) * unit > left:
-            here, count = min(here, left // unit), k + 1
+            here, count, cut = min(here, left // unit), k + 1, True
         levels[leg, k, PRICE], levels[leg, k, LOTS] = price, here
         lots += here
         pay += level_pay(legs, leg, cost, here)
         get += level_get(legs, leg, cost, here)
         if count == k + 1:
             break
-    legs[leg, LEVELS] = count
+    legs[leg, LEVELS], legs[leg, LOTS_MAX] = count, half if cut else lots
     levels[leg, count, LOTS_BEFORE], levels[leg, count, PAY_BEFORE] = lots, pay
     levels[leg, count, GET_BEFORE] = get
     return MADE if lots > 0 else NO_DEPTH

@@ -29,7 +29,6 @@ SAYINGS = {
     NoTicketReason.OUT_OF_BOUNDS: "a fee of all there is, or amounts beyond bounds",
     NoTicketReason.ONE_BOOK_TWICE: "it passes one book twice: that book is broken",
 }
-ONLY_DUST = ", all of it dust: the orders alone give back less than they take"
 NO_BOUND = "nothing bounds its size: give --budget"
 
 
@@ -137,7 +136,6 @@ def ticket_json(books: Books, ticket: Ticket) -> dict[str, Any]:
         "dust": text(ticket.dust_atoms),
         "swap": text(ticket.swap_atoms),
         "profit": text(ticket.profit_atoms),
-        "only_dust": ticket.profit_atoms <= ticket.dust_atoms,
         "profit_bps": float(Fraction(ticket.profit_atoms * 10_000, ticket.in_atoms)),
         "legs": [leg_json(books, leg) for leg in ticket.legs],
     }
@@ -222,7 +220,6 @@ def _print_best(console: Console, best: dict[str, Any]) -> None:
             f", {ticket['in']} in, {ticket['out']} out, {ticket['dust']} dust, {ticket['swap']} swap:"
             f" {ticket['profit']} {ticket['asset']} profit ({ticket['profit_bps']:.2f} bps)"
         )
-        told += ONLY_DUST if ticket["only_dust"] else ""
     console.print(escape(f"best: {arrow_of(console).join(best['path'])}, {told}"), highlight=False)
     table = Table("leg", "venue", "market", "side", "size", "price or better", "pays", "gets", "rate")
     for place, hop in enumerate(best["hops"]):

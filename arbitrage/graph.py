@@ -215,7 +215,7 @@ class PriceGraph:
         )
 
     def walked(
-        self, legs_max: int, limit: int, through: str | None, product_min: float
+        self, legs_max: int, limit: int, through: str | None, product_min: float, steps_max: int
     ) -> tuple[list[Cycle], bool]:
         """Give simple cycles through an asset that gain more than so much, as `all`, as far as can be walked.
 
@@ -224,7 +224,9 @@ class PriceGraph:
         if self.certified:
             return [], True
         classes = None if through is None else self._classes(through)
-        search = CycleSearch(self.columns, legs_max, limit, through=classes, product_min=product_min)
+        search = CycleSearch(
+            self.columns, legs_max, limit, steps_max, through=classes, product_min=product_min
+        )
         found, complete = search.walk()
         return [self._cycle(edges) for _, edges in found], complete
 

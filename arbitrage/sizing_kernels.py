@@ -208,7 +208,10 @@ def planned(legs: Ints, levels: Ints, plan: Ints, count: int, lots: int) -> int:
 
 @kernel
 def weighed(legs: Ints, plan: Ints, told: Ints, count: int, dust: int, threshold_ppm: int) -> None:
-    """Weigh a plan after swaps, dust and the threshold, and keep it where it is the best yet."""
+    """Weigh a plan after swaps, dust and the threshold, and keep it where it is the best yet.
+
+    Its orders alone have to gain: dust may be too little to be sold, and is no profit by itself.
+    """
     given, out, swap = plan[0, PAY], plan[count - 1, GET], 0
     asked = charged(given, threshold_ppm)
     for leg in range(count):
@@ -216,10 +219,11 @@ def weighed(legs: Ints, plan: Ints, told: Ints, count: int, dust: int, threshold
     earned = out + dust - given - swap - asked
     if told[REASON] == MADE and earned <= told[EARNED]:
         return
-    if earned <= 0:
-        if told[REASON] != BELOW_THRESHOLD or earned > told[EARNED]:
+    bare = out - given - swap
+    if earned <= 0 or bare <= 0:
+        if told[REASON] != MADE and (told[REASON] != BELOW_THRESHOLD or earned > told[EARNED]):
             told[REASON], told[WHICH], told[EARNED] = BELOW_THRESHOLD, -1, earned
-            told[FIGURE], told[LIMIT] = earned + asked, asked
+            told[FIGURE], told[LIMIT] = (earned + asked, asked) if earned <= 0 else (bare, 0)
         return
     told[REASON], told[EARNED] = MADE, earned
     told[IN], told[OUT], told[DUST], told[SWAP] = given, out, dust, swap
@@ -269,7 +273,7 @@ def ready(
         )
         if told[REASON] != MADE:
             return False
-        depth = levels[leg, legs[leg, LEVELS], LOTS_BEFORE]
+        depth = legs[leg, LOTS_MAX]
         legs[leg, LOTS_MAX] = min(depth, legs[leg, SIZE_MAX])
         if legs[leg, LOTS_MAX] < legs[leg, SIZE_MIN]:
             told[REASON], told[FIGURE] = NO_DEPTH, depth

@@ -21,6 +21,7 @@ LEGS_LEAST = 2
 CYCLES_MAX = 1_000
 KNOWN_SHOWN = 40
 LONGER_TRIES = 50
+STEPS_MAX = 1_000_000
 # Under this a gain is rounding, as it is to the graph.
 GAIN_LEAST = Fraction(1, 10**9)
 # A cycle is told from the asset that money is counted in, where it passes one of these.
@@ -168,21 +169,22 @@ def _reached(links: Mapping[str, set[str]], begin: str) -> set[str]:
 
 
 def _all(graph: PriceGraph, asked: Asked) -> tuple[list[Cycle], int, bool]:
-    """Give the cycles of up to so many legs, and of how many legs all were walked."""
-    least = max(PRODUCT_LEAST, 1 + (asked.min_ppm - 1) / PPM)
-    found, walked = graph.walked(asked.legs, CYCLES_MAX + 1, asked.begin, least)
-    if walked:
-        return found[:CYCLES_MAX], asked.legs, len(found) <= CYCLES_MAX
-    # There are more ways than can be walked: what was met, all of fewer legs, and the best of up to four.
-    known = {each.hops: each for each in (*found, *([graph.best] if graph.best is not None else []))}
-    legs = LEGS_LEAST - 1
-    for fewer in range(LEGS_LEAST, asked.legs):
-        found, walked = graph.walked(fewer, CYCLES_MAX, asked.begin, least)
+    """Give the cycles of up to so many legs, and up to how many all were walked: leg by leg.
+
+    Where there are more ways than can be walked, what was met of longer ones is told too, and the best of up
+    to four that the graph keeps.
+    """
+    least, known = max(PRODUCT_LEAST, 1 + (asked.min_ppm - 1) / PPM), dict[tuple[Hop, ...], Cycle]()
+    for legs in range(LEGS_LEAST, asked.legs + 1):
+        found, walked = graph.walked(legs, CYCLES_MAX + 1, asked.begin, least, STEPS_MAX)
         known |= {each.hops: each for each in found}
         if not walked:
             break
-        legs = fewer
-    return sorted(known.values(), key=lambda each: -each.product)[:CYCLES_MAX], legs, False
+    else:
+        return found[:CYCLES_MAX], asked.legs, len(found) <= CYCLES_MAX
+    if (best := graph.best) is not None and len(best.hops) <= asked.legs:
+        known[best.hops] = best
+    return sorted(known.values(), key=lambda each: -each.product)[:CYCLES_MAX], legs - 1, False
 
 
 def _longer(books: Books, graph: PriceGraph, asked: Asked, complete: bool) -> tuple[Found | None, bool]:

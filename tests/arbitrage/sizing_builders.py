@@ -87,13 +87,13 @@ def chain(seed: int, *, plain: bool = False) -> Case:
 def best_by_hand(
     case: Case, swap_ppm: int, threshold_ppm: int, budget: dict[tuple[str, str], int] | None
 ) -> int:
-    """Try every number of lots of the first leg, and give the most that is earned beyond the threshold."""
+    """Try every number of lots of the first leg; give the most beyond the threshold; dust alone is none."""
     first = case.instruments[case.cycle.hops[0].market]
     depth_lots = sum(lots for _, lots in case.levels[0])
     best = 0
     for lots in range(1, min(depth_lots, first.size_lots_max) + 1):
         ticket = by_hand(case, lots, swap_ppm, budget)
-        if ticket is not None:
+        if ticket is not None and ticket.profit_atoms > ticket.dust_atoms:
             best = max(best, ticket.profit_atoms - fee_atoms(ticket.in_atoms, threshold_ppm))
     return best
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,12 +87,12 @@ def test_tickets_are_priced_the_same_twice_and_are_the_best_in_whole_lots(exact:
         if isinstance(ticket, Ticket):
             assert reprice(ticket, case.instruments, case.depth, case.fees, swap_ppm) == ticket
             earned = ticket.profit_atoms - fee_atoms(ticket.in_atoms, round(bps * 100))
-            assert 0 < earned <= best
+            assert 0 < earned <= best and ticket.profit_atoms > ticket.dust_atoms
             made, near = made + 1, near + (earned == best)
             kept(case, ticket, budget)
         else:
             assert best == 0, f"seed {seed}: {ticket}"
-    assert made >= (3 if exact or not kernels_on() else 35)
+    assert made >= (3 if exact or not kernels_on() else 28)
     assert near >= 0.96 * made, f"{near} of {made} are the best"
 
 
@@ -110,21 +113,23 @@ def kept(case: Case, ticket: Ticket, budget: Budget | None) -> None:
     assert (ticket.ticket_id, ticket.detected_ns) == (7, 9)
 
 
-@settings(max_examples=60 if kernels_on() else 10, deadline=None)
-@given(seed=st.integers(0, 10**9), lots=st.integers(1, 10**6))
-def test_a_larger_balance_never_earns_much_less(seed: int, lots: int) -> None:
-    case = chain(seed, plain=True)
-    earned = []
-    for times in (1, 2, 5):
-        budget = {
-            (m.venue, asset): lots * times * 10**7 for m in case.instruments for asset in (m.base, m.quote)
-        }
-        made = priced(case, budget=budget)
-        earned.append(made.profit_atoms if isinstance(made, Ticket) else 0)
-        if isinstance(made, Ticket):
-            assert all(leg.pay_atoms <= lots * times * 10**7 for leg in made.legs)
-    # Whole lots: what is best with more is found nearby, not proved.
-    assert earned[1] >= earned[0] * 0.9 and earned[2] >= earned[1] * 0.9
+def test_a_larger_balance_seldom_earns_much_less() -> None:
+    rng = random.Random(8)
+    less = compared = 0
+    for _ in range(800 if kernels_on() else 60):
+        lots, earned = int(10 ** rng.uniform(0, 6)), []
+        case = chain(rng.randint(0, 10**9), plain=True)
+        for times in (1, 2, 5):
+            most = lots * times * 10**7
+            budget = {(m.venue, asset): most for m in case.instruments for asset in (m.base, m.quote)}
+            made = priced(case, budget=budget)
+            earned.append(made.profit_atoms if isinstance(made, Ticket) else 0)
+            if isinstance(made, Ticket):
+                assert all(leg.pay_atoms <= most for leg in made.legs)
+        for before, after in pairwise(earned):
+            less, compared = less + (after < before * 0.9), compared + (before > 0)
+    # Whole lots, whose orders alone must gain: what is best with more is found nearby, not proved.
+    assert less <= 0.02 * compared and compared >= (100 if kernels_on() else 5)
 
 
 @settings(max_examples=100 if kernels_on() else 10, deadline=None)
@@ -223,6 +228,29 @@ def test_amounts_beyond_the_bound_are_cut_off_not_wrapped() -> None:
     whole = Sizer(case.instruments, case.fees, SWAP_PPM, exact=True).sized(case.cycle, case.depth)
     assert isinstance(whole, Ticket) and whole.legs[0].size_lots == lots
     assert reprice(whole, case.instruments, case.depth, case.fees, SWAP_PPM) == whole
+
+
+def test_a_ticket_at_a_cut_is_priced_the_same_twice_and_takes_half_of_what_an_int64_bears() -> None:
+    rng = random.Random(3)
+    terms: dict[str, Any] = {
+        "tick": "0.00000001",
+        "lot": "1",
+        "size_max": "100000000000000",
+        "taker_fee_ppm": 100,
+    }
+    markets = [Instrument.of(place, venue, "PEPE", "USDT", **terms) for place, venue in enumerate("xy")]
+    cycle = Cycle((Hop(1, -1), Hop(0, 1)), 1.0)
+    most = 0
+    for _ in range(40 if kernels_on() else 5):
+        asks = [(1000 + level, rng.randint(10**7, 10**9)) for level in range(10)]
+        bids = [(1015 - level, rng.randint(10**7, 10**9)) for level in range(10)]
+        case = Case(markets, cycle, [depth(asks=asks), depth(bids=bids)], {})
+        for hops in (cycle.hops, cycle.hops[::-1]):
+            made = sized(Cycle(hops, 1.0), markets, case.depth)
+            assert isinstance(made, Ticket)
+            assert reprice(made, markets, case.depth, {}, SWAP_PPM) == made
+            most = max(most, *(leg.size_lots for leg in made.legs))
+    assert 115_000_000 < most <= 231_000_000
 
 
 def test_a_book_longer_than_any_before_makes_room() -> None:

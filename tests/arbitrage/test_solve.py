@@ -17,7 +17,6 @@ from arbitrage.entries import entries
 from arbitrage.fee import FeeRule
 from arbitrage.sizing import NoTicketReason
 from arbitrage.solve import Asked, solve
-from deploy.cli import main
 from domain.instrument import Instrument
 from tests.arbitrage.sizing_builders import depth
 from tests.arbitrage.tool_builders import OCTOBOT, Tool, book, last, rates, tool
@@ -231,13 +230,11 @@ def test_people_are_shown_tables_and_every_digit(tool: Tool) -> None:
 
 
 def test_a_market_in_disorder_is_answered_as_far_as_it_can_be_walked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from arbitrage import cycles
-
     rng = random.Random(7)
     table = [[round(rng.uniform(0.2, 4), 3) for _ in range(9)] for _ in range(9)]
     books = books_of(entries(json.dumps(rates(table)).encode(), "x"), "x")
     whole = solve(books, Asked(legs=4))
-    monkeypatch.setattr(cycles.CycleSearch.__init__, "__defaults__", (600,))
+    monkeypatch.setattr("arbitrage.solve.STEPS_MAX", 600)
     part = solve(books, Asked(legs=8))
     assert whole.complete and not part.complete and 2 <= part.legs < 8
     assert part.cycles[0].product >= whole.cycles[0].product
@@ -292,150 +289,3 @@ def test_books_come_from_standard_input_too(tool: Tool, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     code, out, _ = tool.run("solve", "-", "--json")
     assert code == 0 and json.loads(out)["best"]["product"] == 1.5
-
-
-def ring(name: str, rate: str) -> list[dict[str, str]]:
-    return [{"from": f"{name}{place}", "to": f"{name}{(place + 1) % 6}", "rate": rate} for place in range(6)]
-
-
-def test_none_is_proved_only_of_what_was_asked(tool: Tool) -> None:
-    two = [*ring("A", "1.01"), *ring("B", "1.02")]
-    for begin, gain in (("A0", 1.01**6), ("B0", 1.02**6)):
-        answer = tool.solve(two, "--from", begin)
-        assert answer["best"] is None and not answer["proved_none"]
-        assert answer["longer"]["product"] == pytest.approx(gain)
-        assert answer["longer"]["path"][0] == begin == answer["shortest"]["path"][0]
-    answer = tool.solve([*ring("A", "1.0001"), *ring("B", "1.02")], "--min-bps", "50")
-    assert not answer["proved_none"] and answer["longer"]["product"] == pytest.approx(1.02**6)
-    small = tool.solve(ring("A", "1.0001"), "--min-bps", "50")
-    assert not small["proved_none"] and small["longer"] is None and small["shortest"] is None
-    apart = [*ring("A", "1.01"), {"from": "Q", "to": "A0", "rate": "1"}]
-    assert tool.solve(apart, "--from", "Q")["proved_none"]
-    code, out, _ = tool.run("solve", tool.file(apart), "--from", "Q", "--min-bps", "1")
-    assert code == 0 and "no profitable cycle of more than 1.00 bps through Q of any length" in out
-
-
-def test_a_gain_below_a_billionth_is_no_longer_cycle(tool: Tool) -> None:
-    given = [{"from": "A", "to": "B", "rate": "1"}, {"from": "B", "to": "A", "rate": "1.0000000005"}]
-    answer = tool.solve(given)
-    assert answer["best"] is None and answer["longer"] is None and answer["shortest"] is None
-    assert tool.solve([*given, *ring("R", "1.01")])["longer"]["legs"] == 6
-
-
-def crowd() -> list[dict[str, str]]:
-    """More than a thousand cycles that gain far more than the one through Q."""
-    rng = random.Random(9)
-    names = [f"C{place}" for place in range(6)]
-    given = [
-        {"from": one, "to": other, "rate": f"{rng.uniform(1.2, 3):.3f}"}
-        for one, other in permutations(names, 2)
-    ]
-    ends = [("Q", "P", "1"), ("P", "Q", "1.01"), ("P", "C0", "0.00001"), ("C0", "P", "0.00001")]
-    return [*given, *({"from": one, "to": other, "rate": rate} for one, other, rate in ends)]
-
-
-def test_cycles_are_asked_for_before_they_are_cut_to_a_thousand(
-    tool: Tool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("arbitrage.solve.CYCLES_MAX", 50)
-    whole = tool.solve(crowd(), "--legs", "5")
-    assert not whole["complete"] and whole["profitable"] == 50
-    for legs in ("2", "5", "6"):
-        answer = tool.solve(crowd(), "--from", "Q", "--legs", legs)
-        assert answer["best"]["path"] == ["Q", "P", "Q"] and answer["complete"]
-    most = tool.solve(crowd(), "--legs", "3", "--min-bps", "10000")["cycles"]
-    monkeypatch.setattr("arbitrage.solve.CYCLES_MAX", 5)
-    few = tool.solve(crowd(), "--legs", "3", "--min-bps", "10000")
-    assert few["cycles"] == most[:5] and len(most) > 5 and not few["complete"]
-
-
-def test_what_could_not_be_walked_is_told_to_people_too(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from arbitrage import cycles
-
-    path = tool.file(
-        [*crowd(), {"from": "C0", "to": "Z", "rate": "1e-9"}, {"from": "Z", "to": "C1", "rate": "1"}]
-    )
-    monkeypatch.setattr(cycles.CycleSearch.__init__, "__defaults__", (20,))
-    code, out, _ = tool.run("solve", path, "--from", "Z", "--legs", "4")
-    assert code == 0 and "was found" in out and "there are more ways than can be walked" in out
-
-
-def test_beside_the_best_by_product_the_one_that_makes_most_money_is_named(tool: Tool) -> None:
-    def pair(asset: str, low: str, high: str, size: str) -> list[dict[str, Any]]:
-        return [
-            book(asset, asks=[(low, size)], venue="x"),
-            book(asset, bids=[(high, size)], venue="y"),
-        ]
-
-    given = [*pair("ETH/BTC", "0.05", "0.06", "1"), *pair("SOL/USDT", "100", "101", "900")]
-    answer = tool.solve(given)
-    assert answer["best"]["path"][0] == "BTC" and answer["most"]["asset"] == "USDT"
-    assert answer["most"] == {"cycle": 1, "profit": "900", "asset": "USDT", "valued": 1, "tickets": 2}
-    code, out, _ = tool.run("solve", tool.file(given))
-    assert code == 0 and "most money: USDT → SOL → USDT, 900 USDT profit; 1 could not be valued" in out
-    given.append(book("BTC/USDT", bids=[("100000", "1")]))
-    assert tool.solve(given)["most"] == {
-        "cycle": 0,
-        "profit": "1000",
-        "asset": "USDT",
-        "valued": 2,
-        "tickets": 2,
-    }
-    assert tool.solve(rates([[1, 3], [0.5, 1]]))["most"] is None
-
-
-def test_a_rebate_is_counted_to_the_last_atom(tool: Tool) -> None:
-    for fee_in in ("received", "quote"):
-        given = [
-            book("BTC/USDT", asks=[("100", "3")], taker_bps="-2.5", fee_in=fee_in),
-            book("BTC/USDT", bids=[("100", "3")], venue="y", taker_bps="-1"),
-        ]
-        ticket = tool.solve(given)["best"]["ticket"]
-        assert 0 < Fraction(ticket["profit"]) <= 300 * (Fraction("1.00025") * Fraction("1.0001") - 1)
-    written = books_text(
-        [Instrument.of(0, "x", "BTC", "USDT", tick="1", lot="1", taker_fee_ppm=-25)],
-        {0: depth(bids=[(600, 5)], asks=[])},
-    )
-    assert read_books(tool.file(written)).instruments[0].taker_fee_ppm == -25
-
-
-def test_a_ticket_that_gives_back_less_than_it_takes_says_that_its_profit_is_dust(tool: Tool) -> None:
-    given = [
-        book("A/B", bids=[("9", "1")], lot="1e-30"),
-        book("A/B", asks=[("8", "1e29")], lot="0.3", venue="y"),
-    ]
-    ticket = tool.solve(given, "--from", "A")["best"]["ticket"]
-    assert ticket["only_dust"] and Fraction(ticket["out"]) < Fraction(ticket["in"])
-    code, out, _ = tool.run("solve", tool.file(given), "--from", "A")
-    assert code == 0 and "all of it dust" in out
-
-
-def test_a_terminal_without_arrows_and_a_pipe_that_closes_are_borne(
-    tool: Tool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = tool.file([{"from": "Ä", "to": "B", "rate": "2"}, {"from": "B", "to": "Ä", "rate": "2"}])
-    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    with monkeypatch.context() as patched:
-        patched.setattr("sys.stdout", plain)
-        assert main(["arb", "solve", given]) == 0
-        assert main(["arb", "route", "Ä", "B", "1", "--books", given]) == 0
-    plain.seek(0)
-    said = plain.read()
-    assert "best: \\xc4 > B > \\xc4" in said and "\\xc4 > B: 1" in said
-
-    def closed(*_: object, **__: object) -> None:
-        raise BrokenPipeError
-
-    monkeypatch.setattr("rich.console.Console._write_buffer", closed)
-    monkeypatch.setattr("deploy.cli.send_nowhere", lambda _: None)
-    assert main(["arb", "solve", given]) == 0
-
-
-def test_a_budget_is_given_once_and_a_file_name_stays_on_its_line(tool: Tool) -> None:
-    given = tool.file([book("A/B", [("1", "1")])])
-    code, _, errors = tool.run("solve", given, "--budget", "A=5", "--budget", "A=7")
-    assert code == 2 and "'A' is given twice (--budget)" in errors
-    code, _, errors = tool.run("solve", tool.file(rates([[1, 2], [1, 1]])), "--budget", "z:1=5")
-    assert code == 2 and "no book names a venue" in errors
-    code, _, errors = tool.run("solve", tool.file("{}", "two\nlines.json"))
-    assert code == 24 and errors.count("\n") == 1
