@@ -27,7 +27,7 @@ SAYINGS = {
     NoTicketReason.BELOW_THRESHOLD: "in whole lots it earns {figure} atoms, asked are more than {limit}",
     NoTicketReason.BAD_BOOK: "a level is not above zero or not in order",
     NoTicketReason.OUT_OF_BOUNDS: "a fee of all there is, or amounts beyond bounds",
-    NoTicketReason.ONE_BOOK_TWICE: "it passes one book twice: that book is broken",
+    NoTicketReason.ONE_BOOK_TWICE: "it passes one book twice: its own two sides are no arbitrage",
 }
 NO_BOUND = "nothing bounds its size: give --budget"
 
