@@ -102,9 +102,8 @@ class Threshold:
 
     def bps(self, legs: Legs, now_ns: int, latency_ns: Mapping[str, int]) -> Parts:
         """Give what is asked of a route now; a venue without a measured latency has the config's."""
-        late, old, fee_ppm, slowest_ns, back_bps = 0.0, 0.0, 0, 0, 0.0
+        late, old, fee_ppm, slowest_ns = 0.0, 0.0, 0, 0
         known, heard_ns, least = self._quotes.variance, self._quotes.heard_ns, self._variance_min
-        cheapest_bps = float("inf")
         for market, _ in legs:
             variance = known[market]
             variance = self._variance_unknown if variance <= 0 else variance if variance > least else least
@@ -113,9 +112,6 @@ class Threshold:
             late += variance * wait_ns
             old += variance * (now_ns - heard_ns[market])
             fee_ppm += self._fee_ppm[market]
-            leg_bps = self._back_bps(market)
-            back_bps += leg_bps
-            cheapest_bps = min(cheapest_bps, leg_bps)
         config = self.config
         return Parts(
             fee_bps=fee_ppm * 10_000 / PPM,
@@ -124,7 +120,7 @@ class Threshold:
             learned_bps=self._learned_bps(legs, now_ns),
             inventory_bps=config.inventory_factor * self._inventory.route_bps(legs),
             floor_bps=config.floor_bps,
-            miss_bps=self._miss_bps(legs, slowest_ns, back_bps - cheapest_bps),
+            miss_bps=self._miss_bps(legs, slowest_ns),
         )
 
     def learn(self, row: ShadowRow) -> None:
@@ -142,6 +138,16 @@ class Threshold:
         """Take how much of an opportunity was left when its orders came, of what any leg still had."""
         route, _ = self._courses.get(legs) or self._planned(legs)
         self.lifetimes.add(route, waited_ns, 1 - left_frac)
+
+    def left_frac(self, legs: Legs, expected_bps: float, paid_bps: float) -> float:
+        """Give how much of an opportunity was left for it to have paid so little, the rest being taken back.
+
+        What fills in part only is not lost whole.
+        """
+        back_bps = self._back_bps(legs)
+        if expected_bps + back_bps <= 0:
+            return 0.0
+        return min(max((paid_bps + back_bps) / (expected_bps + back_bps), 0.0), 1.0)
 
     def learned(
         self, legs: Legs, expected_bps: float, shadow_bps: float, now_ns: int, modelled_bps: float = 0.0
@@ -173,16 +179,20 @@ class Threshold:
         known = self._shortfalls.quantile(route, venues, now_ns, config.quantile_frac, config.samples)
         return config.prior_bps if known is None else known
 
-    def _miss_bps(self, legs: Legs, wait_ns: int, back_bps: float) -> float:
-        """Give what must be gained for those that are left on some legs, which costs `back_bps`."""
+    def _miss_bps(self, legs: Legs, wait_ns: int) -> float:
+        """Give what must be gained for those that are left on some legs."""
         route, _ = self._courses.get(legs) or self._planned(legs)
-        return min(self.lifetimes.odds(route, wait_ns) * back_bps, self.config.learned_bps_max)
+        return min(self.lifetimes.odds(route, wait_ns) * self._back_bps(legs), self.config.learned_bps_max)
 
-    def _back_bps(self, market: int) -> float:
-        """Give what a leg costs that is done and taken back: the spread, and the fee twice."""
-        bid, ask = self._quotes.bid_ticks[market], self._quotes.ask_ticks[market]
-        spread_bps = (ask - bid) / (ask + bid) * 20_000 if bid > 0 else 0.0
-        return spread_bps + 2 * self._fee_ppm[market] * 10_000 / PPM
+    def _back_bps(self, legs: Legs) -> float:
+        """Give what taking back all legs but the cheapest costs: of each the spread, and the fee twice."""
+        total, cheapest = 0.0, float("inf")
+        for market, _ in legs:
+            bid, ask = self._quotes.bid_ticks[market], self._quotes.ask_ticks[market]
+            spread_bps = (ask - bid) / (ask + bid) * 20_000 if bid > 0 else 0.0
+            leg_bps = spread_bps + 2 * self._fee_ppm[market] * 10_000 / PPM
+            total, cheapest = total + leg_bps, min(cheapest, leg_bps)
+        return total - cheapest
 
     def _planned(self, legs: Legs) -> tuple[Legs, tuple[int, ...]]:
         """Name a route and its venues; what was named before is thrown away where it is too much."""

@@ -165,13 +165,14 @@ class Valuation:
     def realised(self, ticket: Ticket, how: SagaEnded, latency_ns: Mapping[str, int], now_ns: int) -> None:
         """Learn from an executed ticket instead of from its shadow: its own orders moved the books.
 
-        What was taken back was gone when its orders came, and says nothing of what whole cycles pay.
+        What was taken back was gone, as far as what it paid tells, and says nothing of what whole cycles pay.
         """
         filled, met = how.state == SagaState.FLAT, any(atoms for _, _, atoms in how.realised)
         bps = (how.profit_atoms - ticket.swap_atoms) / ticket.in_atoms * 10_000 if met else 0.0
         if met:
             waits = [latency_ns[self._instruments[leg.instrument].venue] for leg in ticket.legs]
-            self.threshold.lasted(ticket.route, max(waits), 1.0 if filled else 0.0)
+            left_frac = 1.0 if filled else self.threshold.left_frac(ticket.route, ticket.profit_bps, bps)
+            self.threshold.lasted(ticket.route, max(waits), left_frac)
         if filled:
             self.threshold.learned(ticket.route, ticket.profit_bps, bps, now_ns)
         self.shadows.outcomes.add(canonical(ticket.route), ticket.profit_bps, bps, met=met, filled=filled)

@@ -169,6 +169,17 @@ def test_of_three_legs_all_but_the_cheapest_are_taken_back() -> None:
     assert desk.threshold.bps(legs, START, {"a": 100 * MS}).miss_bps == pytest.approx(20 + 20)
 
 
+def test_what_was_taken_back_in_part_was_gone_in_part() -> None:
+    desk = Desk()
+    desk.quotes.bid_ticks[:2], desk.quotes.ask_ticks[:2] = [9_997, 9_999], [10_003, 10_001]
+    assert desk.threshold.left_frac(SPATIAL, 10, 10) == 1
+    assert desk.threshold.left_frac(SPATIAL, 10, 50) == 1
+    assert desk.threshold.left_frac(SPATIAL, 10, -8) == pytest.approx(0.5)
+    assert desk.threshold.left_frac(SPATIAL, 10, -26) == pytest.approx(0)
+    assert desk.threshold.left_frac(SPATIAL, 10, -500) == 0
+    assert desk.threshold.left_frac(SPATIAL, -26, -30) == 0
+
+
 def test_far_away_nothing_is_asked_for_less_until_shadows_say_that_it_may() -> None:
     desk = Desk(half_life_ms=100)
     new = desk.parts(a=400, b=400).miss_bps

@@ -21,6 +21,7 @@ from tests.agents.arbitrage.rig import (
     MID,
     A,
     B,
+    Meets,
     Rig,
     alarms,
     group_table,
@@ -82,6 +83,20 @@ def test_a_shadow_that_the_books_no_longer_pay_is_learnt_from() -> None:
     lost = [found for found in r.group.ring.news if found.shadow_bps is not None]
     assert lost and all(found.shadow_bps < found.ticket.profit_bps for found in lost)  # type: ignore[operator,union-attr]
     assert 5 * asked_bps[0] < asked_bps[1] < asked_bps[2]
+
+
+def test_what_an_executed_ticket_met_is_learnt_instead_of_a_shadow() -> None:
+    def gone(script: dict[str, list[Meets]]) -> float:
+        r = ready()
+        for venue, meets in script.items():
+            r.venues[venue].script.extend(meets)
+        r.gap()
+        r.quiet(5)
+        ((route, _),) = r.group.valuation.shadows.outcomes._routes.items()
+        return r.group.valuation.threshold.lifetimes.lost_frac(route, 100 * MS)
+
+    nothing = gone({A: [0] * 9, B: [0] * 9})
+    assert gone({}) < nothing < gone({A: ["reject"] * 9})
 
 
 def test_a_route_that_another_region_is_nearer_to_is_left_to_it() -> None:
