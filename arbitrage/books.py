@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -23,6 +24,7 @@ BYTES_MAX = 256 * 1024 * 1024
 LOT_DECIMALS, RATE_DECIMALS = 8, 18  # lots of a book that does not tell, and of plain rates
 UNBOUNDED = 10**60  # lots: there is no depth limit to a plain rate, nor a size limit where none is told
 LEVELS_WRITTEN = 20
+MAGNITUDES_MAX = 200
 
 
 class Books(NamedTuple):
@@ -118,6 +120,7 @@ def books_of(given: Sequence[Entry], source: str) -> Books:
         decimals=decimals,
     )
     _refuse_beyond(books)
+    _refuse_apart(books)
     return books
 
 
@@ -132,6 +135,31 @@ def _refuse_beyond(books: Books) -> None:
                     f"{books.source}, entry {entry}, {'rate' if market in books.rates else name}",
                     f"mend price or fee: {RATE_MIN:g} to {RATE_MAX:g} can be counted with",
                 )
+
+
+def _refuse_apart(books: Books) -> None:
+    """Refuse assets whose worths are further apart than floats can count with, one price after the other."""
+    links: dict[str, list[tuple[str, float]]] = {}
+    for market, each in enumerate(books.instruments):
+        for side in (-1, 1):
+            if (rate := books.rate(market, side)) is not None:
+                magnitude = -side * math.log10(rate)  # of base in quote
+                links.setdefault(each.base, []).append((each.quote, magnitude))
+                links.setdefault(each.quote, []).append((each.base, -magnitude))
+    worths: dict[str, float] = {}
+    for first in links:
+        waiting, low, high = [(first, 0.0)], 0.0, 0.0
+        while waiting:
+            asset, worth = waiting.pop()
+            if asset not in worths:
+                worths[asset], low, high = worth, min(low, worth), max(high, worth)
+                waiting += [(other, worth - magnitude) for other, magnitude in links[asset]]
+        if high - low > MAGNITUDES_MAX:
+            raise bad(
+                f"by these prices one asset is worth 1e{high - low:.0f} of another",
+                books.source,
+                f"give assets that are less than 1e{MAGNITUDES_MAX} apart",
+            )
 
 
 def _as_book(one: Entry) -> BookEntry:

@@ -15,6 +15,7 @@ Node = tuple[int, int]
 Walk = tuple[float, tuple[int, ...], tuple[Node, ...]]
 
 STEPS_MAX = 2_000_000
+MOST = 1e30  # beyond this no bound is told: its powers are no floats
 
 
 class CycleSearch:
@@ -106,7 +107,8 @@ class CycleSearch:
         self, gain: float, edges: tuple[int, ...], visited: tuple[Node, ...], most: float
     ) -> list[Walk]:
         venue, asset = visited[-1]
-        bound = self._floor * LOOSE / most ** (self._legs_max - len(edges) - 1)
+        bound = self._floor * LOOSE / min(most, MOST) ** (self._legs_max - len(edges) - 1)
+        bound = bound if most <= MOST else 0.0
         longer, passed = [], self._passes(edges) or self._away[asset] == 0
         for edge in self._out[asset]:
             mine = self._gains[edge]

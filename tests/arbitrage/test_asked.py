@@ -193,3 +193,21 @@ def test_a_budget_is_given_once_and_a_file_name_stays_on_its_line(tool: Tool) ->
     assert code == 2 and "no book names a venue" in errors
     code, _, errors = tool.run("solve", tool.file("{}", "two\nlines.json"))
     assert code == 24 and errors.count("\n") == 1
+
+
+def test_assets_of_very_different_worth_are_solved_and_those_beyond_floats_refused(tool: Tool) -> None:
+    def chain(count: int) -> list[dict[str, str]]:
+        onward = [{"from": f"A{one}", "to": f"A{one + 1}", "rate": "1e13"} for one in range(count)]
+        return [*onward, *({"from": one["to"], "to": one["from"], "rate": "0.99e-13"} for one in onward)]
+
+    far = chain(15)
+    assert tool.solve(far)["proved_none"]
+    far.append({"from": "A9", "to": "A10", "rate": "1.03e13"})
+    assert tool.solve(far)["best"]["product"] == pytest.approx(1.03 * 0.99)
+    assert tool.solve(far, "--from", "A9")["profitable"] == 1
+    code, out, errors = tool.run("solve", tool.file(chain(24)))
+    assert (code, out) == (24, "") and "one asset is worth 1e312 of another" in errors
+    wild = [
+        {"from": f"A{one}", "to": f"A{other}", "rate": "1e14"} for one, other in permutations(range(4), 2)
+    ]
+    assert tool.solve(wild, "--legs", "10")["profitable"] == 20
