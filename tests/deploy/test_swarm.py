@@ -44,6 +44,7 @@ def test_every_kind_of_process_is_killed_nothing_is_lost_and_a_new_run_goes_on_f
             time.sleep(draws.uniform(0.5, 3.0))  # at a random moment; nothing is waited for
             running.wait_back(name, running.kill(name))
         until("every region trades again", running.all_active, 60)
+        until("bitcoin has a way into euros", lambda: _routed(tmp_path), 30)
         for verb in ("verify", "replay"):
             told = swarm("journal", verb, state=tmp_path, timeout_s=120)
             assert told.returncode == 0, told
@@ -63,6 +64,11 @@ def test_every_kind_of_process_is_killed_nothing_is_lost_and_a_new_run_goes_on_f
         assert sum(ids.values()) > 0
         assert [text for text, count in ids.items() if count > 1] == []
     _goes_on(tmp_path)
+
+
+def _routed(state: Path) -> bool:
+    told = swarm("arb", "route", "BTC", "EUR", "1.5", "--json", state=state)
+    return told.returncode == 0 and json.loads(told.stdout)["best"] is not None
 
 
 def _goes_on(state: Path) -> None:
