@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ LIVE_WORD = "real-money"
 # A tenth of what is traded: whatever is more is a figure in another unit.
 FEE_PPM_MAX = 100_000
 _URLS = ("rest_url", "stream_url", "api_url")
+_PLAIN_NAME = re.compile(r"[a-z0-9._-]+")
 # A simulated venue stands on this machine or in our own network: any other place may take real money.
 _OWN_SUFFIXES = (".local", ".internal", ".localhost", ".lan", ".svc", ".test")
 
@@ -122,5 +124,7 @@ def _is_real(url: str) -> bool:
     try:
         return ip_address(host).is_global
     except ValueError:
-        # A name of digits (8.8.8.8 as one number) is an address to whoever connects.
-        return host[:1].isdigit() or ("." in host and not host.endswith(_OWN_SUFFIXES))
+        # Whoever connects may read other letters as these (UTS 46: "api。binance。com" has dots), and a name
+        # of digits (8.8.8.8 as one number) as an address.
+        plain = _PLAIN_NAME.fullmatch(host) is not None
+        return not plain or host[:1].isdigit() or ("." in host and not host.endswith(_OWN_SUFFIXES))

@@ -73,6 +73,14 @@ def test_any_other_place_may_take_real_money(host: str) -> None:
         config(rest_url=f"http://{host}").check_live(None)
 
 
+@pytest.mark.parametrize("dot", ["\u3002", "\uff0e", "\uff61", "%2e", "\uff05\uff12\uff45"])
+@pytest.mark.parametrize("field", ["rest_url", "stream_url", "api_url"])
+def test_dots_in_other_writing_do_not_make_an_exchange_a_neighbour(field: str, dot: str) -> None:
+    with pytest.raises(ConfigError, match="simulated") as told:
+        config(**{field: REAL[field].replace(".", dot)}).check_live(None)
+    assert told.value.code == ExitCode.CONFIG
+
+
 @pytest.mark.parametrize(
     "changes", [{"unknown": 1}, {"rest_url": "ftp://x"}, {"in_flight_max": 0}, {"dialect": "ccxt"}]
 )
