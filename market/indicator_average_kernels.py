@@ -15,7 +15,9 @@ from hw.kernel import kernel
 Floats = NDArray[np.float64]
 
 NAN = float("nan")
-ZERO = 1e-14  # as TA-Lib: below this a sum of changes counts as none
+ZERO = 1e-14  # below this a spread or a share counts as none
+# Averages that only shrink stop here: their ratio stands, and no bits are lost to numbers near the least.
+STILL = 1e-100
 
 # A window of sums: FULL, PLACE, SUM, FRESH, then the values.
 WINDOW = 4
@@ -84,7 +86,10 @@ def wma(s: Floats, at: int, n: int, x: float) -> float:
 
 @kernel
 def rsi(s: Floats, at: int, n: int, x: float) -> float:
-    """Weigh gains against losses (Wilder), 0 where nothing moved; state: count, last, gain, loss."""
+    """Weigh gains against losses (Wilder), 0 where nothing ever moved; state: count, last, gain, loss.
+
+    A market that stands still keeps its value.
+    """
     seen, change = s[at], x - s[at + 1]
     s[at + 1] = x
     if seen == 0.0:
@@ -99,11 +104,11 @@ def rsi(s: Floats, at: int, n: int, x: float) -> float:
             return NAN
         s[at + 2] /= n
         s[at + 3] /= n
-    else:
+    elif change != 0.0 or s[at + 2] + s[at + 3] > STILL:
         s[at + 2] = (s[at + 2] * (n - 1) + gain) / n
         s[at + 3] = (s[at + 3] * (n - 1) + loss) / n
     total = s[at + 2] + s[at + 3]
-    if total < ZERO:
+    if total == 0.0:
         return 0.0
     return float(100.0 * s[at + 2] / total)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.kernel import kernel
-from market.indicator_average_kernels import NAN, WINDOW, ZERO, ema, sma
+from market.indicator_average_kernels import NAN, STILL, WINDOW, ZERO, ema, sma
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def atr(s: Floats, at: int, n: int, high: float, low: float, close: float) -> fl
 def adx(
     s: Floats, at: int, n: int, high: float, low: float, close: float, values: Floats, row: int, column: int
 ) -> None:
-    """Give the strength of a trend and both directions' shares.
+    """Give the strength of a trend and both directions' shares; they stand while the market stands still.
 
     State: count, last high, low and close, then Wilder's sums of rises, falls and ranges, and the index.
     """
@@ -57,7 +57,7 @@ def adx(
     s[at + 3] = close
     if seen == 0.0:
         return
-    if seen >= n:
+    if seen >= n and (reach > 0.0 or s[at + 6] > STILL):
         s[at + 4] -= s[at + 4] / n
         s[at + 5] -= s[at + 5] / n
         s[at + 6] -= s[at + 6] / n
@@ -69,7 +69,7 @@ def adx(
     if seen < n:
         return
     plus, minus = 0.0, 0.0
-    if s[at + 6] >= ZERO:
+    if s[at + 6] > 0.0:
         plus, minus = 100.0 * s[at + 4] / s[at + 6], 100.0 * s[at + 5] / s[at + 6]
     values[row, column + 1] = plus
     values[row, column + 2] = minus

@@ -19,6 +19,7 @@ from tests.market.indicator_series import Series, random_series, run
 
 Floats = NDArray[np.float64]
 COUNT = 400 if kernels_on() else 150
+STILL = 30_000 if kernels_on() else 12_000
 SEEDS = range(6 if kernels_on() else 2)
 
 # One function of TA-Lib for each column.
@@ -82,6 +83,46 @@ def test_a_series_that_never_moves_is_as_in_ta_lib() -> None:
         if "zscore" not in name:
             np.testing.assert_allclose(ours[name], function(series), atol=1e-9, err_msg=name)
     assert ours["zscore:16@1m"][-1] == 0.0  # TA-Lib has no z-score: its parts would give 0 / 0
+
+
+def _halting(still: int) -> Series:
+    """Give 200 bars that move and then `still` that do not."""
+    close = 100_000.0 + np.concatenate((np.random.default_rng(3).integers(-5, 6, 200), np.zeros(still)))
+    high, low = close.copy(), close.copy()
+    high[:200] += 2.0
+    low[:200] -= 3.0
+    return Series(close, high, low, close, np.full(len(close), 7.0))
+
+
+def test_a_market_that_stands_still_keeps_its_values_as_in_ta_lib() -> None:
+    series = _halting(800)
+    names = [name for name in NAMES if "zscore" not in name]
+    ours = run(names, series)
+    for name, function in TALIB.items():
+        if "zscore" not in name:
+            np.testing.assert_allclose(ours[name], function(series), rtol=1e-9, atol=1e-7, err_msg=name)
+    assert 1.0 < ours["rsi:14@1m"][-1] < 99.0
+
+
+def test_no_value_jumps_however_long_nothing_moves() -> None:
+    # TA-Lib's own ratios go astray here, after some 10,000 values, where the least numbers lose their bits.
+    ours = run(["rsi:2@1m", "rsi:14@1m", "adx:2@1m", "adx:9@1m"], _halting(STILL))
+    for name, found in ours.items():
+        np.testing.assert_allclose(found[400:], found[400], rtol=1e-9, err_msg=name)
+        assert found[-1] > 0.0, name
+
+
+def test_a_market_that_stood_still_goes_on_as_if_it_had_not() -> None:
+    series, again = _halting(3_000), random_series(5, 60, whole=True)
+    joined = Series(*(np.concatenate(pair) for pair in zip(_columns(series), _columns(again), strict=True)))
+    ours = run(["rsi:14@1m", "adx:9@1m"], joined)
+    np.testing.assert_allclose(ours["rsi:14@1m"], talib.RSI(joined.close, 14), rtol=1e-9, atol=1e-7)
+    theirs = talib.ADX(joined.high, joined.low, joined.close, 9)
+    np.testing.assert_allclose(ours["adx:9@1m"], theirs, rtol=1e-9, atol=1e-7)
+
+
+def _columns(series: Series) -> tuple[Floats, ...]:
+    return series.open, series.high, series.low, series.close, series.volume
 
 
 def test_a_change_from_a_price_of_nothing_is_none_as_in_ta_lib() -> None:
