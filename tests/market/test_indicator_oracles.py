@@ -87,7 +87,8 @@ def test_a_series_that_never_moves_is_as_in_ta_lib() -> None:
 
 def _halting(still: int) -> Series:
     """Give 200 bars that move and then `still` that do not."""
-    close = 100_000.0 + np.concatenate((np.random.default_rng(3).integers(-5, 6, 200), np.zeros(still)))
+    close = np.full(200 + still, 100_000.0)
+    close[:200] += np.random.default_rng(3).integers(-5, 6, 200)
     high, low = close.copy(), close.copy()
     high[:200] += 2.0
     low[:200] -= 3.0
