@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from sim.exchange.faults import words
@@ -28,7 +30,10 @@ class Tap:
     def __init__(self, desk: FaultDesk, connection: Connection, link: int, door: Door) -> None:
         self._desk, self._connection, self._door = desk, connection, door
         self.link, self.deaf, self.account = link, False, ""
-        self._late: dict[asyncio.TimerHandle, None] = {}
+        # When due, in which order taken, what; one timer for the first of them.
+        self._late: list[tuple[int, int, bytes]] = []
+        self._numbers = count()
+        self._timer: asyncio.TimerHandle | None = None
 
     def takes(self, payload: bytes) -> bool:
         """Do with an outgoing frame what the faults say; `False` lets it pass as it is."""
@@ -46,24 +51,42 @@ class Tap:
         if fate.freeze:
             self.freeze()
         for passage, due_ns in fate.passages:
-            self._later(passage, (due_ns - now_ns) / S_NS)
+            self._later(passage, due_ns, now_ns)
         return True
 
-    def _later(self, payload: bytes, wait_s: float) -> None:
-        if wait_s <= 0:
+    def _later(self, payload: bytes, due_ns: int, now_ns: int) -> None:
+        """Hold a frame back until it is due; where timers are late, nobody overtakes who was due before."""
+        if due_ns <= now_ns:
+            self._leave(due_ns)
             self._connection.push(payload)
         elif len(self._late) >= LATE_MAX:
             self._connection.abort()
         else:
-            held: list[asyncio.TimerHandle] = []
+            heappush(self._late, (due_ns, next(self._numbers), payload))
+            if self._late[0][0] == due_ns:
+                self._wait()
 
-            def leave() -> None:
-                del self._late[held[0]]
-                if not self.deaf:
-                    self._connection.push(payload)
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if self._late:
+            first_ns = self._late[0][0]
+            wait_s = max(0, first_ns - self._desk.now_ns()) / S_NS
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._leave, first_ns)
 
-            held.append(asyncio.get_running_loop().call_later(wait_s, leave))
-            self._late[held[0]] = None
+    def _leave(self, until_ns: int) -> None:
+        if not self._late or self._late[0][0] > until_ns:
+            return
+        while self._late and self._late[0][0] <= until_ns:
+            payload = heappop(self._late)[2]
+            if not self.deaf:
+                self._connection.push(payload)
+        self._wait()
+
+    def _forget(self) -> None:
+        self._late.clear()
+        self._wait()
 
     def answer(
         self, method: str, values: Mapping[str, str], answer: Callable[[object], None]
@@ -98,16 +121,12 @@ class Tap:
 
     def stop(self) -> None:
         """Forget what was held back, and let a frozen socket close."""
-        for handle in self._late:
-            handle.cancel()
-        self._late.clear()
+        self._forget()
         self.thaw()
 
     def closed(self) -> None:
         """Hear that the connection ended."""
-        for handle in self._late:
-            handle.cancel()
-        self._late.clear()
+        self._forget()
         self._desk.left(self)
 
 
