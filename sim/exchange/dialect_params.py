@@ -19,6 +19,7 @@ from sim.exchange.dialect_errors import (
 )
 
 STEPS_MAX = 1 << 53
+DAY_MS = 86_400_000
 
 SYMBOLS_RANGE = r'^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,99999999}\]$'
 _NUMBER = re.compile(NUMBER_RANGE)
@@ -103,6 +104,13 @@ class Params:
         since_ms, until_ms = self.integer("startTime"), self.integer("endTime")
         if since_ms is not None and until_ms is not None and since_ms > until_ms:
             raise DialectError(-1023, "Start time is greater than end time.")
+        return since_ms, until_ms
+
+    def times_of_a_day(self) -> tuple[int | None, int | None]:
+        """Give `startTime` and `endTime` where they may lie a day apart at most."""
+        since_ms, until_ms = self.times()
+        if since_ms is not None and until_ms is not None and until_ms - since_ms > DAY_MS:
+            raise DialectError(-1127, "More than 24 hours between startTime and endTime.")
         return since_ms, until_ms
 
     def choice(self, name: str, among: Collection[str]) -> str | None:

@@ -140,7 +140,7 @@ def _open_orders(venue: Venue, params: Params, account: int) -> list[Json]:
 def _all_orders(venue: Venue, params: Params, account: int) -> list[Json]:
     market = params.market(venue.markets)
     first, limit = params.integer("orderId"), params.limit(500, 1_000)
-    since_ms, until_ms = params.times()
+    since_ms, until_ms = params.times_of_a_day()
     if since_ms is None and until_ms is None:
         orders = venue.exchange.all_orders(account, market.index, first, limit)
         return [words.order_answer(market, one) for one in orders]
@@ -153,11 +153,15 @@ def _all_orders(venue: Venue, params: Params, account: int) -> list[Json]:
 def _my_trades(venue: Venue, params: Params, account: int) -> list[Json]:
     market = params.market(venue.markets)
     order_id, first, limit = params.integer("orderId"), params.integer("fromId"), params.limit(500, 1_000)
-    since_ms, until_ms = params.times()
-    if since_ms is None and until_ms is None:
+    since_ms, until_ms = params.times_of_a_day()
+    timed = since_ms is not None or until_ms is not None
+    if timed and (order_id is not None or first is not None):
+        # Binance lists the combinations that it takes (Account endpoints, "Account trade list").
+        raise DialectError(-1128, "Combination of optional parameters invalid.")
+    if not timed:
         found = venue.trades(account, market.index, first, limit, order_id)
     else:
-        found = venue.trades(account, market.index, first, venue.config.account_trades_kept, order_id)
+        found = venue.trades(account, market.index, None, venue.config.account_trades_kept, None)
         found = [one for one in found if _within(one.now_ns, since_ms, until_ms)]
         found = found[:limit] if since_ms is not None else found[-limit:]
     return [words.account_trade(market, one) for one in found]

@@ -101,6 +101,30 @@ def test_trades_are_found_by_id_and_by_time() -> None:
     checked(check)
 
 
+def test_a_pager_that_binance_would_refuse_is_refused() -> None:
+    async def check(at: Running) -> None:
+        day_ms, now_ms = 86_400_000, at.venue.now_ms()
+        whole: dict[str, Any] = {"startTime": now_ms - day_ms, "endTime": now_ms}
+        for path in ("myTrades", "allOrders"):
+            assert (await at.rest("GET", f"{V3}/{path}", "A", symbol="BTCUSDT", **whole))[0] == 200
+            longer = {**whole, "startTime": now_ms - day_ms - 1}
+            status, told = await at.rest("GET", f"{V3}/{path}", "A", symbol="BTCUSDT", **longer)
+            assert (status, told["code"]) == (400, -1127), path
+        refused: list[dict[str, Any]] = [
+            {"fromId": 1, "startTime": 1},
+            {"fromId": 1, "endTime": 1},
+            {"orderId": 1, **whole},
+        ]
+        for mixed in refused:
+            status, told = await at.rest("GET", f"{V3}/myTrades", "A", symbol="BTCUSDT", **mixed)
+            assert (status, told["code"]) == (400, -1128), mixed
+        answered: list[dict[str, Any]] = [{"fromId": 1}, {"orderId": 1, "fromId": 1}, {"endTime": 1}]
+        for taken in answered:
+            assert (await at.rest("GET", f"{V3}/myTrades", "A", symbol="BTCUSDT", **taken))[0] == 200
+
+    checked(check)
+
+
 def test_an_account_is_told_its_rates_rights_and_holdings() -> None:
     async def check(at: Running) -> None:
         _, rates = await at.rest("GET", f"{V3}/account/commission", "A", symbol="BTCUSDT")
