@@ -61,7 +61,7 @@ def test_every_action_of_an_arbitraging_node_is_derived_again() -> None:
 def test_the_journals_depend_neither_on_the_process_nor_on_compiled_kernels() -> None:
     script = (
         "from tests.sim.test_arbitrage_swarm import *\n"
-        "model = lived(5, 3, stopped=False)\n"
+        "model = lived(3, 4.6, stopped=False)\n"
         "assert model.nodes[0].node.groups[0].ring.taken\n"
         "[actor.step() for actor in model.nodes]\n"
         "print(model.nodes[0].recorder.store.head_hash)"
