@@ -75,7 +75,7 @@ class OursKraken:
         config = PipelineConfig(books={VENUE: BookRules(depth=DEPTH)})
         self.pipeline, self.now_ns = Pipeline((INSTRUMENT,), config), BEGIN_NS
         self.pipeline.feed_up(VENUE, BEGIN_NS)
-        self.wire.opened()
+        self.wire.opened(0)
         self.timed((snapshot,))
 
     def timed(self, payloads: Sequence[bytes]) -> list[int]:

@@ -27,6 +27,7 @@ from domain.protocols import Clock
 from hw.clock import monotonic_ns
 from market.history.layout import Kind, Part
 from market.history.queue import RowQueue
+from market.history.retold import Retold
 from market.history.split import split
 from market.history.staging import Leftovers, Staging
 from market.history.stretch import Stretch
@@ -85,6 +86,7 @@ class Recorder:
         self._arrival = clock.now_ns()
         self._stagings: dict[str, Staging] = {}
         self._stretches: dict[tuple[int, Kind], Stretch] = {}
+        self._retold: dict[int, Retold] = {}
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self.leftovers: tuple[Leftovers, ...] = ()
@@ -187,9 +189,14 @@ class Recorder:
                 instrument = self.instruments[index]
                 stretch = Stretch(self.root, self._stagings[instrument.venue], instrument, kind)
                 self._stretches[index, kind] = stretch
-            self.records[kind] += len(block)
+                if kind == Kind.TRADES:
+                    self._retold[index] = Retold(self.root, instrument)
             self._arrival += len(block)
-            self._count(stretch.add(block, now_ns))
+            new = self._retold[index].new(block) if kind == Kind.TRADES else block
+            if len(new) == 0:
+                continue
+            self.records[kind] += len(new)
+            self._count(stretch.add(new, now_ns))
             if stretch.buffered >= self.config.group_rows:
                 self._count(stretch.write_group())
             if stretch.rows >= self.config.file_rows_max:

@@ -107,9 +107,10 @@ def _continuity(kind: Kind, keys: Sequence[tuple[Column, Column, Column]]) -> tu
     if not keys:
         return 0, 0, 0
     firsts, lasts, marks = (np.concatenate(column) for column in zip(*keys, strict=True))
+    wholes = lasts[:0]
     if kind == Kind.BOOKS:
         deltas = marks != SNAPSHOT_ROW
-        firsts, lasts = firsts[deltas], lasts[deltas]
+        wholes, firsts, lasts = lasts[~deltas], firsts[deltas], lasts[deltas]
     if kind == Kind.BARS:
         return _bar_continuity(lasts, marks)
     order = np.argsort(lasts, kind="stable")
@@ -119,8 +120,11 @@ def _continuity(kind: Kind, keys: Sequence[tuple[Column, Column, Column]]) -> tu
         # A venue's tick may skip numbers, and a venue without any gives the same one always.
         return (0 if len(lasts) == 0 or lasts[0] == lasts[-1] else int(np.sum(steps == 0))), 0, 0
     between = firsts[1:] - lasts[:-1] - 1
-    gaps = between[(between > 0) & (steps > 0)]
-    return int(np.sum(steps == 0)), len(gaps), int(gaps.sum())
+    # A book that was told anew between two changes has a number of its own. How many changes came before it
+    # nobody knows where the connection's time is part of that number.
+    told_anew = np.isin(firsts[1:] - 1, wholes)
+    gaps = (between > told_anew) & (steps > 0)
+    return int(np.sum(steps == 0)), int(gaps.sum()), int(between[gaps & ~told_anew].sum())
 
 
 def _bar_continuity(opens: Column, intervals: Column) -> tuple[int, int, int]:

@@ -28,7 +28,7 @@ class Followed:
 
     def __init__(self) -> None:
         self.wire = MarketWire(INSTRUMENTS)
-        self.wire.opened()
+        self.wire.opened(0)
         self.books = [Book(0), Book(1)]
         for book in self.books:
             book.feed_up(0)

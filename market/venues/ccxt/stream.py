@@ -30,6 +30,7 @@ TRADES_SEEN_MAX = 4_096
 TRADES_ASKED = 1_000
 PAGES_MAX = 100
 BAD_IN_A_ROW_MAX = 16
+US_NS = 1_000
 LEVELS = 1_000
 # Where an exchange's own default is shallow; elsewhere it decides.
 DEPTHS = {"kraken": 100}
@@ -172,7 +173,8 @@ class CcxtStream:
         if not self.link.up.is_set():
             return
         now_ns = self._clock.now_ns()
-        sequence = self._sequences[index] + 1
+        # Its time is its number, so that one of a later process is never taken for an older one.
+        sequence = max(self._sequences[index] + 1, now_ns // US_NS)
         try:
             event = self._readers[index].book(book, self._levels, sequence, now_ns)
         except BadFrame as error:

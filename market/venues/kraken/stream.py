@@ -91,7 +91,7 @@ class MarketStream:
 
     async def _opened(self) -> None:
         now_ns = self._clock.now_ns()
-        self.wire.opened()
+        self.wire.opened(now_ns)
         self._pending = dict.fromkeys(self._symbols, now_ns + self._patience_ns)
         symbols = list(self._symbols.values())
         for first in range(0, len(symbols), SYMBOLS_MAX):

@@ -44,6 +44,9 @@ from market.venues.views import Views
 
 # A bad frame weighs as much as this many good ones; at the limit the connection is not believed any more.
 BAD_WEIGHT, BAD_WEIGHT_MAX = 16, 128
+# No market tells a frame in every microsecond, so a count from one stays behind the clock; and it fits a
+# float, which nanoseconds would not.
+US_NS = 1_000
 _LEVELS_MAX = 4_096
 
 Scan = Callable[[bytes, int, int, k.Cells, k.Cells], int]
@@ -68,6 +71,7 @@ class _Market:
 
     One count runs over book and ticker frames: a tick takes the next one, and a book change spans from the
     last book frame's to its own, so that "follows" and "is newer" can be told as with any other venue.
+    Kraken numbers none of them itself.
     """
 
     __slots__ = ("_cells", "index", "price", "scanned", "seen_ns", "seen_trade", "size", "times")
@@ -99,6 +103,12 @@ class _Market:
     @booked.setter
     def booked(self, number: int) -> None:
         self._cells[k.BOOKED] = number
+
+    def begin(self, now_ns: int) -> None:
+        """Count on from a new connection's time: above all that came before, by whatever process, and never
+        next to it. What was recorded on several connections is then one flow with gaps; a count of its own
+        for each would look old, or be there twice."""
+        self.count = self.booked = max(now_ns // US_NS, self.count + 1)
 
     def gap(self) -> None:
         """Leave a hole where a book frame should have been: the book goes stale at the next one."""
@@ -182,12 +192,12 @@ class MarketWire:
         """Tell whether so many frames were bad that none is to be believed."""
         return self._weight >= BAD_WEIGHT_MAX
 
-    def opened(self) -> None:
-        """Begin a new connection: its counts have nothing to do with those of the last one."""
+    def opened(self, now_ns: int) -> None:
+        """Begin a new connection: nothing of it follows what the last one told."""
         self._weight = 0
         self.synced.clear()
         for market in self.markets.values():
-            market.count = market.booked = 0
+            market.begin(now_ns)
 
     def decode(self, payload: bytes, local_ts_ns: int) -> Rows | Answer | None:
         """Give the frame's rows, or the answer that it is; `None` where there is nothing new or readable.

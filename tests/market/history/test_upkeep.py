@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.errors import ExitCode, SwarmError
+from domain.market_events import Trade
 from market.history.archive import Manifest, archive, restore
 from market.history.catalog import parts
 from market.history.compaction import compact
@@ -61,8 +62,14 @@ def test_compaction_joins_the_files_of_a_day_and_changes_no_row(tmp_path: Path) 
 def test_compaction_sorts_files_that_overlap(tmp_path: Path) -> None:
     first, second = stream(300, seed=1), stream(300, seed=2)
     recorded(tmp_path, first)
+    later = [msgspec.structs.replace(event, local_ts_ns=event.local_ts_ns + 1) for event in second]
+    # Other trades: those that history has would not be recorded again.
     recorded(
-        tmp_path, [msgspec.structs.replace(event, local_ts_ns=event.local_ts_ns + 1) for event in second]
+        tmp_path,
+        [
+            msgspec.structs.replace(one, trade_id=one.trade_id + 1_000) if isinstance(one, Trade) else one
+            for one in later
+        ],
     )
     wanted = sorted(event.local_ts_ns for event in replayed(tmp_path))
     list(compact(tmp_path, before=NEXT))

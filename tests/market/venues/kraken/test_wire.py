@@ -36,7 +36,7 @@ from tests.market.venues.kraken.frames import (
 
 def wire() -> MarketWire:
     made = MarketWire((BTC, ETH))
-    made.opened()
+    made.opened(0)
     return made
 
 
@@ -48,7 +48,7 @@ def test_the_guides_snapshot_is_read_exactly_and_its_checksum_is_of_what_was_rea
     read, slow = wire(), SlowBook(BTC, 10)
     event = only(read.decode(guide_snapshot(), 9))
     assert isinstance(event, BookSnapshot)
-    assert (event.instrument, event.local_ts_ns, event.sequence, event.checksum) == (0, 9, 1, GUIDE_CHECKSUM)
+    assert (event.instrument, event.local_ts_ns, event.sequence, event.checksum) == (0, 9, 2, GUIDE_CHECKSUM)
     assert event.bids[0] == (452_835, 10_000_000) and event.asks[-1] == (452_995, 18_772_827)
     slow.apply(event)
     assert slow.checksum() == GUIDE_CHECKSUM and read.synced == [0]
@@ -61,8 +61,8 @@ def test_updates_follow_the_snapshot_though_ticks_come_between() -> None:
     tick = only(read.decode(frame("ticker", best()), 3))
     second = only(read.decode(book((("45283.6", "1e-8"),)), 4))
     assert isinstance(first, BookDelta) and isinstance(second, BookDelta) and isinstance(tick, Tick)
-    assert (first.first_sequence, first.last_sequence, tick.sequence) == (2, 2, 3)
-    assert (second.first_sequence, second.last_sequence) == (3, 4)
+    assert (first.first_sequence, first.last_sequence, tick.sequence) == (3, 3, 4)
+    assert (second.first_sequence, second.last_sequence) == (4, 5)
     assert first.bids == ((452_835, 0),) and first.asks == ((452_852, 200_000_000),)
     assert second.bids == ((452_836, 1),) and first.exchange_ts_ns == TIME_NS
     assert (tick.bid_ticks, tick.bid_lots, tick.ask_ticks, tick.ask_lots) == (
@@ -73,13 +73,31 @@ def test_updates_follow_the_snapshot_though_ticks_come_between() -> None:
     )
 
 
-def test_a_new_connection_counts_anew() -> None:
-    read = wire()
-    read.decode(guide_snapshot(), 1)
-    read.decode(book((("45283.6", "1"),)), 2)
-    read.opened()
-    event = only(read.decode(guide_snapshot(), 3))
-    assert isinstance(event, BookSnapshot) and event.sequence == 1
+@pytest.mark.parametrize("now_ns", [TIME_NS, 0], ids=["later", "by a clock that stands still"])
+def test_a_new_connection_counts_on_above_the_last_one_and_follows_nothing_of_it(now_ns: int) -> None:
+    read = MarketWire((BTC, ETH))
+    read.opened(TIME_NS - 1_000_000_000)
+    for payload in (guide_snapshot(), book((("45283.6", "1"),))):
+        before = only(read.decode(payload, 2))
+    assert isinstance(before, BookDelta)
+    read.opened(now_ns)
+    lost = only(read.decode(book((("45283.7", "1"),)), 3))
+    tick = only(read.decode(frame("ticker", best()), 3))
+    whole = only(read.decode(guide_snapshot(), 3))
+    after = only(read.decode(book((("45283.6", "1"),)), 4))
+    assert isinstance(lost, BookDelta) and lost.first_sequence > before.last_sequence + 1
+    assert isinstance(tick, Tick) and isinstance(whole, BookSnapshot) and isinstance(after, BookDelta)
+    assert lost.last_sequence < tick.sequence < whole.sequence == after.first_sequence - 1
+
+
+def test_a_later_process_counts_above_an_earlier_one() -> None:
+    told = []
+    for began_ns in (TIME_NS, TIME_NS + 1_000_000):
+        read = MarketWire((BTC, ETH))
+        read.opened(began_ns)
+        told += [only(read.decode(frame("ticker", best()), 1)) for _ in range(900)]
+    sequences = [event.sequence for event in told if isinstance(event, Tick)]
+    assert len(sequences) == 1_800 and sequences == sorted(set(sequences)) and sequences[-1] < 2**53
 
 
 def test_an_empty_side_of_a_ticker_is_zero_with_zero() -> None:
@@ -129,7 +147,7 @@ def test_a_bad_trade_or_ticker_costs_no_book() -> None:
     assert read.decode(frame("trade", trade(1, price=None)), 2) is None
     assert read.decode(frame("ticker", best(bid="x")), 2) is None
     event = only(read.decode(book((("45283.6", "1"),)), 3))
-    assert isinstance(event, BookDelta) and event.first_sequence == 2 and read.bad_frames == 2
+    assert isinstance(event, BookDelta) and event.first_sequence == 3 and read.bad_frames == 2
 
 
 BAD: list[bytes] = [
@@ -160,7 +178,7 @@ def test_a_stream_of_bad_frames_is_hopeless_and_a_few_among_good_ones_are_not() 
         assert not read.hopeless
         read.decode(b"?", 1)
     assert read.hopeless
-    read.opened()
+    read.opened(0)
     for _ in range(100):
         read.decode(b"?", 1)
         for _ in range(BAD_WEIGHT):
@@ -190,7 +208,7 @@ def test_what_a_first_snapshot_lists_is_the_past_and_a_later_one_fills_the_gap()
     assert (live.trade_id, live.price_ticks, live.size_lots, live.aggressor, live.exchange_ts_ns) == (
         10, 452_852, 100_000, -1, TIME_NS,
     )  # fmt: skip
-    read.opened()
+    read.opened(0)
     after = several(read.decode(frame("trade", trade(12), trade(11), trade(10), flow="snapshot"), 3))
     assert [event.trade_id for event in after if isinstance(event, Trade)] == [11, 12]
     assert read.gaps == [] and read.decode(frame("trade", trade(12)), 4) is None
