@@ -14,6 +14,8 @@ from sim.exchange.messages import MarketStatus, PublicTrade
 
 MS = 1_000_000
 PRICE_TICKS_MAX = 10**12
+# A limit price is at most so many times the last trade's, and at least that part of it; as BTCUSDT's rule.
+BAND_TIMES = 5
 
 Json = dict[str, object]
 
@@ -29,6 +31,13 @@ ORDER_TYPES = (
 
 WEIGHT, REQUESTS = ("REQUEST_WEIGHT", "MINUTE", 1), ("RAW_REQUESTS", "MINUTE", 5)
 ORDERS_10S, ORDERS_DAY = ("ORDERS", "SECOND", 10), ("ORDERS", "DAY", 1)
+
+_BAND = {
+    "bidMultiplierUp": str(BAND_TIMES),
+    "bidMultiplierDown": str(1 / BAND_TIMES),
+    "askMultiplierUp": str(BAND_TIMES),
+    "askMultiplierDown": str(1 / BAND_TIMES),
+}
 
 
 def rate_limit(kind: tuple[str, str, int], limit: int) -> Json:
@@ -103,6 +112,7 @@ def _filters(market: Instrument, tick_multiple: int, open_orders_max: int) -> li
             "maxPrice": market.tick.text(PRICE_TICKS_MAX),
             "tickSize": market.tick.text(tick_multiple),
         },
+        {"filterType": "PERCENT_PRICE_BY_SIDE", **_BAND, "avgPriceMins": 0},
         {"filterType": "LOT_SIZE", **lots},
         {"filterType": "MARKET_LOT_SIZE", **lots},
         {"filterType": "MIN_NOTIONAL", "minNotional": least, "applyToMarket": True, "avgPriceMins": 0},

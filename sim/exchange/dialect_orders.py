@@ -8,7 +8,7 @@ from domain.instrument import Instrument
 from domain.order import Side, TimeInForce
 from domain.units import atoms_text, decimal_text
 from sim.exchange.dialect_errors import DialectError, unsupported
-from sim.exchange.dialect_market import MS, ORDER_TYPES, Json
+from sim.exchange.dialect_market import BAND_TIMES, MS, ORDER_TYPES, Json
 from sim.exchange.dialect_params import Params
 from sim.exchange.messages import (
     WAITING,
@@ -71,6 +71,12 @@ def read_order(params: Params, market: Instrument, account: int, now_ns: int) ->
         quote_atoms,
         stop_ticks,
     )
+
+
+def check_band(price_ticks: int, last_ticks: int) -> None:
+    """Refuse a limit price too far from the last trade's: a rule of this dialect, not of every exchange."""
+    if price_ticks > last_ticks * BAND_TIMES or price_ticks * BAND_TIMES < last_ticks:
+        raise DialectError(-1013, "Filter failure: PERCENT_PRICE_BY_SIDE")
 
 
 def _read_tif(params: Params, kind: str) -> TimeInForce:

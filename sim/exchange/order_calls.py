@@ -40,6 +40,9 @@ def _place(venue: Venue, params: Params, account: int) -> Json:
 
 
 def _placed(venue: Venue, market: Instrument, command: PlaceOrder, kind: str) -> Json:
+    last_ticks = venue.exchange.markets[market.index].last_ticks
+    if command.price_ticks != 0:
+        words.check_band(command.price_ticks, last_ticks)
     outputs = _done(venue.apply(command))
     reports = [one for one in outputs if isinstance(one, Execution)]
     own_id = reports[0].order.order_id

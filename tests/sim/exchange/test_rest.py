@@ -106,8 +106,8 @@ GOOD: dict[str, Any] = {
     "side": "BUY",
     "type": "LIMIT",
     "timeInForce": "GTC",
-    "quantity": "1",
-    "price": "9",
+    "quantity": "0.1",
+    "price": "20000",
 }
 
 REFUSED: list[tuple[dict[str, object], int, str]] = [
@@ -125,6 +125,8 @@ REFUSED: list[tuple[dict[str, object], int, str]] = [
     ({"quantity": "999"}, -1013, "Filter failure: LOT_SIZE"),
     ({"price": "0.001"}, -1013, "Filter failure: PRICE_FILTER"),
     ({"quantity": "0.00001"}, -1013, "Filter failure: NOTIONAL"),
+    ({"price": "11999.99"}, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+    ({"side": "SELL", "price": "300000.01"}, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
     ({"quantity": "100", "price": "50000"}, -2010, "Account has insufficient balance"),
     ({"newClientOrderId": "ü"}, -1100, "Illegal characters found in parameter 'newClientOrderId'"),
     ({"newClientOrderId": ""}, -1105, "Parameter 'newClientOrderId' was empty."),
