@@ -163,9 +163,9 @@ class Child:
                 self._ready.set()
 
 
-def end_with_parent() -> None:
-    """Let the kernel end this process when the supervisor dies, however it dies."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent(by: int = signal.SIGTERM) -> None:
+    """Let the kernel end this process, by a signal, when the one that started it dies, however it dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
 
 
 def _open_log(path: Path) -> BinaryIO:

@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -66,7 +67,8 @@ def compile_beside(
     waiting, running = list(stated), dict[Future[None], str]()
     # Forked, so that workers need not import again; each ends with this process, as this one with its own.
     forking = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, forking, initializer=end_with_parent) as pool:
+    # Killed, since a signal that is handled waits for the compiler; what is built is renamed into place.
+    with ProcessPoolExecutor(workers, forking, end_with_parent, (signal.SIGKILL,)) as pool:
         try:
             while waiting or running:
                 while len(running) < workers and (name := next_one(stated, waiting, running.values())):

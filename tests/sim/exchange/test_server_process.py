@@ -141,13 +141,24 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
         assert len(recorded.step(wanted)) == 2
 
 
+def taken_after_a_free_one() -> socket.socket:
+    """Listen on a port whose lower neighbour nobody else has: other tests run beside this one."""
+    while True:
+        taken = socket.create_server(("127.0.0.1", 0))
+        try:
+            socket.create_server(("127.0.0.1", taken.getsockname()[1] - 1)).close()
+            return taken
+        except OSError:
+            taken.close()
+
+
 def test_a_port_in_use_is_named_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "exchanges.toml").write_text(CONFIG)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with taken_after_a_free_one() as taken:
         port = taken.getsockname()[1]
         settings = VenueSettings(tmp_path / "state", tmp_path / "exchanges.toml", port_base=port - 1)
         with pytest.raises(SwarmError, match=str(port)) as refused:
