@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import aiohttp
 import ccxt
 import pytest
 
@@ -32,20 +31,6 @@ KEYS = pytest.MonkeyPatch
 def _keys(monkeypatch: KEYS) -> None:
     with_keys(monkeypatch)
     monkeypatch.setattr(order_requests, "ASK_AGAIN_S", 0.02)
-
-
-def broken_answer() -> Exception:
-    error: Exception = ccxt.ExchangeError("binance POST")
-    error.__cause__ = aiohttp.ClientPayloadError("cut")
-    return error
-
-
-def named(value: object) -> str:
-    return str(getattr(value, "__name__", repr(value)))
-
-
-async def silence(*_: Any) -> None:
-    await asyncio.sleep(30)
 
 
 @in_loop
