@@ -82,11 +82,6 @@ def day_of(ns: int) -> date:
     return datetime.fromtimestamp(ns // 1_000_000_000, UTC).date()
 
 
-def day_start_ns(day: date) -> int:
-    """Give the first nanosecond of a UTC day."""
-    return (day - date(1970, 1, 1)).days * DAY_NS
-
-
 def part_of(path: Path) -> Part | None:
     """Read a part off its path; `None` for a file that is none of ours."""
     venue, symbol, day = (
