@@ -104,7 +104,7 @@ def _legs(least: int, most: int) -> Any:
 
 def _ppm(most: int) -> Any:
     def read(text: str) -> int:
-        from arbitrage.entries import decimals_of
+        from arbitrage.tool.entries import decimals_of
         from domain.errors import SwarmError
 
         try:
@@ -119,7 +119,7 @@ def _ppm(most: int) -> Any:
 
 
 def _balance(text: str) -> tuple[tuple[str, str], Any]:
-    from arbitrage.entries import decimals_of
+    from arbitrage.tool.entries import decimals_of
     from domain.errors import SwarmError
 
     place, equals, amount = text.rpartition("=")
@@ -136,9 +136,9 @@ def run_solve(arguments: argparse.Namespace) -> int:
     """Read books, solve them, and show the answer."""
     import json
 
-    from arbitrage.answer import print_solution, solution_json
-    from arbitrage.books import read_books
-    from arbitrage.solve import Asked, named, solve
+    from arbitrage.tool.answer import print_solution, solution_json
+    from arbitrage.tool.books import read_books
+    from arbitrage.tool.solve import Asked, named, solve
     from domain.errors import ExitCode
 
     _once([key for key, _ in arguments.budget])
@@ -171,10 +171,10 @@ def run_route(arguments: argparse.Namespace) -> int:
     """Find the best way on given books or the swarm's own, and show it."""
     import json
 
-    from arbitrage.books import read_books
-    from arbitrage.conversion import best_conversion
-    from arbitrage.conversion_answer import conversion_json, print_conversion
-    from arbitrage.live import live_books
+    from arbitrage.tool.books import read_books
+    from arbitrage.tool.conversion import best_conversion
+    from arbitrage.tool.conversion_answer import conversion_json, print_conversion
+    from arbitrage.tool.live import live_books
     from domain.errors import ExitCode
     from hw.clock import SystemClock
 

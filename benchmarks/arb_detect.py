@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from arbitrage.graph import PriceGraph
+from arbitrage.graph.price_graph import PriceGraph
 from benchmarks.arb_market import ArbMarket, Rows
 from benchmarks.arb_peers import RustGraph
 from benchmarks.result import Result

@@ -8,7 +8,7 @@ from typing import Any
 import networkx
 import rustworkx
 
-from arbitrage.graph import PriceGraph
+from arbitrage.graph.price_graph import PriceGraph
 
 NOTHING = 1e3
 

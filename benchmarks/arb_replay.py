@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arbitrage.graph import GraphConfig, PriceGraph
-from arbitrage.reprice import reprice
-from arbitrage.sizing import Depth, NoTicket, Sizer
+from arbitrage.graph.price_graph import GraphConfig, PriceGraph
+from arbitrage.size.reprice import reprice
+from arbitrage.size.sizing import Depth, NoTicket, Sizer
 from arbitrage.ticket import Ticket
 from benchmarks.result import Result
 from domain.instrument import Instrument

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from arbitrage.reprice import reprice
-from arbitrage.sizing import Depth, Sizer
+from arbitrage.size.reprice import reprice
+from arbitrage.size.sizing import Depth, Sizer
 from arbitrage.ticket import Cycle, Hop, Leg, Ticket
 from benchmarks.result import Result
 from domain.instrument import Instrument

@@ -17,8 +17,8 @@ from agents.order import PENDING_NEW
 from agents.orders import Actions
 from arbitrage.fee import FeeRule
 from arbitrage.legs import canonical, legs_of
-from arbitrage.planner import Planner
-from arbitrage.saga_events import SagaEnded, SagaState
+from arbitrage.saga.events import SagaEnded, SagaState
+from arbitrage.saga.planner import Planner
 from arbitrage.ticket import Cycle, Ticket
 from domain.order_events import Fill, OrderAcked
 

@@ -8,15 +8,15 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agents.arbitrage.moves import WayConfig
-from arbitrage.capital import CapitalConfig
-from arbitrage.filter_config import FilterConfig
-from arbitrage.graph import GraphConfig
-from arbitrage.inventory import InventoryConfig
-from arbitrage.plan import SagaConfig
-from arbitrage.rebalance import RebalanceConfig
-from arbitrage.sagas import SagasConfig
-from arbitrage.shadow import ShadowConfig
-from arbitrage.threshold import ThresholdConfig
+from arbitrage.filter.config import FilterConfig
+from arbitrage.graph.price_graph import GraphConfig
+from arbitrage.saga.plan import SagaConfig
+from arbitrage.saga.sagas import SagasConfig
+from arbitrage.stock.inventory import InventoryConfig
+from arbitrage.stock.rebalance import RebalanceConfig
+from arbitrage.worth.capital import CapitalConfig
+from arbitrage.worth.shadow import ShadowConfig
+from arbitrage.worth.threshold import ThresholdConfig
 from domain.ids import SHARD_MAX
 from domain.units import atoms
 from risk.limits import AgentLimits, Money

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from agents.arbitrage.opportunity import Deal, Outcome, Refused
 from agents.arbitrage.readiness import unready
 from agents.arbitrage.valuation import Valuation, free_atoms
-from arbitrage.placement import region as nearest
-from arbitrage.plan import SagaPlan
-from arbitrage.planner import LegView, Planner
-from arbitrage.rejection import RejectReason
-from arbitrage.saga_events import NoSaga, NoSagaReason
+from arbitrage.filter.rejection import RejectReason
+from arbitrage.saga.events import NoSaga, NoSagaReason
+from arbitrage.saga.placement import region as nearest
+from arbitrage.saga.plan import SagaPlan
+from arbitrage.saga.planner import LegView, Planner
 from arbitrage.ticket import Cycle, Leg
 
 if TYPE_CHECKING:

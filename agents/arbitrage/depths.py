@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arbitrage.sizing import Depth, Levels
+from arbitrage.size.sizing import Depth, Levels
 from market.pipeline import Pipeline
 
 LEVELS = 20

@@ -9,8 +9,7 @@ import msgspec
 
 from agents.order import CANCELLED, REJECTED, UNKNOWN
 from agents.orders import Actions
-from arbitrage.plan import SagaPlan
-from arbitrage.saga_events import (
+from arbitrage.saga.events import (
     Acknowledged,
     CancelLeg,
     Halted,
@@ -33,7 +32,8 @@ from arbitrage.saga_events import (
     SagaState,
     SendLeg,
 )
-from arbitrage.sagas import Sagas, SagasConfig
+from arbitrage.saga.plan import SagaPlan
+from arbitrage.saga.sagas import Sagas, SagasConfig
 from arbitrage.ticket import Ticket
 from domain.desire import TargetPosition, Urgency
 from domain.lifecycle import Lifecycle

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from arbitrage.inventory import Inventory
-from arbitrage.rebalance import Plan, TradeWay, Way, proposals
+from arbitrage.stock.inventory import Inventory
+from arbitrage.stock.rebalance import Plan, TradeWay, Way, proposals
 from arbitrage.ticket import Hop
 from domain.units import PPM, atoms, atoms_text
 

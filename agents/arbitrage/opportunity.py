@@ -8,10 +8,10 @@ from enum import IntEnum
 import msgspec
 
 from arbitrage.legs import Legs, canonical
-from arbitrage.saga_events import SagaEnded
-from arbitrage.sizing import Depth
-from arbitrage.threshold import Parts
+from arbitrage.saga.events import SagaEnded
+from arbitrage.size.sizing import Depth
 from arbitrage.ticket import Cycle, Ticket
+from arbitrage.worth.threshold import Parts
 
 NEWS_MAX = 512
 OPEN_MAX = 256

@@ -13,10 +13,10 @@ from agents.arbitrage.depths import depth_of
 from agents.arbitrage.moves import Move, Standing, proposed, standing
 from agents.arbitrage.opportunity import Found
 from agents.arbitrage.telling import Line, told
-from arbitrage.books import books_text
 from arbitrage.fee import FeeRule
-from arbitrage.live import FOLDER
-from arbitrage.sizing import Depth
+from arbitrage.size.sizing import Depth
+from arbitrage.tool.books import books_text
+from arbitrage.tool.live import FOLDER
 
 if TYPE_CHECKING:
     from agents.arbitrage.config import ArbitrageConfig

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from arbitrage.fee import Fees
-from arbitrage.filter import SOUND, AnomalyFilter
-from arbitrage.graph import PriceGraph
+from arbitrage.filter.anomaly_filter import SOUND, AnomalyFilter
+from arbitrage.graph.price_graph import PriceGraph
 from arbitrage.ticket import Cycle
 from domain.errors import SwarmError
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from agents.arbitrage.opportunity import Found
-from arbitrage.saga_events import SagaEnded, SagaState, StuckReason
-from arbitrage.threshold import Parts
+from arbitrage.saga.events import SagaEnded, SagaState, StuckReason
+from arbitrage.worth.threshold import Parts
 from domain.instrument import Instrument
 from domain.units import atoms_text
 

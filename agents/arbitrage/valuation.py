@@ -9,17 +9,17 @@ import msgspec
 
 from agents.arbitrage.depths import side_of
 from agents.arbitrage.opportunity import Deal, Outcome, Refused
-from arbitrage.capital import Capital
 from arbitrage.fee import FeeRule, fee_rule
-from arbitrage.inventory import Inventory
 from arbitrage.legs import canonical
-from arbitrage.reprice import reprice
-from arbitrage.saga_events import SagaEnded, SagaState
-from arbitrage.shadow import ShadowRow, Shadows
-from arbitrage.shadow_fill import MISSED, ShadowFill, shadow_fill
-from arbitrage.sizing import Depth, NoTicket, Sizer
-from arbitrage.threshold import Threshold
+from arbitrage.saga.events import SagaEnded, SagaState
+from arbitrage.size.reprice import reprice
+from arbitrage.size.sizing import Depth, NoTicket, Sizer
+from arbitrage.stock.inventory import Inventory
 from arbitrage.ticket import Cycle, Leg, Ticket
+from arbitrage.worth.capital import Capital
+from arbitrage.worth.shadow import ShadowRow, Shadows
+from arbitrage.worth.shadow_fill import MISSED, ShadowFill, shadow_fill
+from arbitrage.worth.threshold import Threshold
 from domain.units import PPM
 
 if TYPE_CHECKING:

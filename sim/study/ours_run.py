@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from agents.arbitrage.arbitrageur import Arbitrageur
 from agents.arbitrage.opportunity import Found, Outcome
-from arbitrage.saga_events import SagaState
+from arbitrage.saga.events import SagaState
 from domain.ids import client_id_text
 from sim.exchange.config import ExchangeConfig
 from sim.study.attempt import Attempt, End

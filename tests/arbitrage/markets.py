@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arbitrage.filter import AnomalyFilter
-from arbitrage.filter_config import FilterConfig
+from arbitrage.filter.anomaly_filter import AnomalyFilter
+from arbitrage.filter.config import FilterConfig
 from arbitrage.ticket import Cycle, Hop, Leg, Ticket
 from domain.instrument import Instrument
 

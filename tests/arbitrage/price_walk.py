@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arbitrage.graph import GraphConfig, PriceGraph
+from arbitrage.graph.price_graph import GraphConfig, PriceGraph
 from arbitrage.ticket import Cycle
 from domain.instrument import Instrument
 

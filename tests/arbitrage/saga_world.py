@@ -8,10 +8,7 @@ from typing import Any
 import msgspec
 
 from arbitrage.fee import FeeRule
-from arbitrage.plan import LegPlan, SagaConfig, SagaPlan
-from arbitrage.planner import LegView, Planner
-from arbitrage.saga import Saga
-from arbitrage.saga_events import (
+from arbitrage.saga.events import (
     CancelLeg,
     Halted,
     LegEnded,
@@ -27,6 +24,9 @@ from arbitrage.saga_events import (
     SagaState,
     SendLeg,
 )
+from arbitrage.saga.plan import LegPlan, SagaConfig, SagaPlan
+from arbitrage.saga.planner import LegView, Planner
+from arbitrage.saga.saga import Saga
 from arbitrage.ticket import Leg, Ticket
 from domain.instrument import Instrument
 from domain.order import OrderState, Side

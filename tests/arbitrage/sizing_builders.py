@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from arbitrage.fee import FeeRule
-from arbitrage.reprice import reprice
-from arbitrage.sizing import Depth
+from arbitrage.size.reprice import reprice
+from arbitrage.size.sizing import Depth
 from arbitrage.ticket import Cycle, Hop, Leg, Ticket
 from domain.instrument import Instrument
 from domain.units import fee_atoms

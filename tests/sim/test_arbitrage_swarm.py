@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from arbitrage.saga_events import SagaState
+from arbitrage.saga.events import SagaState
 from sim.market.config import FlowConfig
 from sim.replay import NodeReplay
 from sim.sim_run import swarm_plan

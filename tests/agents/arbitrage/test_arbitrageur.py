@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agents.arbitrage.opportunity import Found
-from arbitrage.saga_events import SagaState
+from arbitrage.saga.events import SagaState
 from domain.control_events import Clocked, HaltSet, StopRequested
 from domain.market_events import FeedLost
 from domain.order_events import Fill

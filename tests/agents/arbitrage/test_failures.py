@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from agents.node import Node
-from arbitrage.saga_events import SagaState
+from arbitrage.saga.events import SagaState
 from domain.actions import Action
 from domain.control_events import HaltSet
 from domain.order import TimeInForce

@@ -16,7 +16,7 @@ from agents.arbitrage.scribe import Scribe, books_file, news_file
 from agents.arbitrage.telling import Line
 from agents.arbitrage.watch import Watch, drawn, table
 from agents.arbitrage.watch import watch as watched
-from arbitrage.live import live_books
+from arbitrage.tool.live import live_books
 from deploy.cli import main
 from domain.errors import ExitCode, SwarmError
 from tests.agents.arbitrage.rig import BTC_B, A, B, Rig, group_table, region_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.arbitrage.opportunity import Found, Outcome
-from arbitrage.saga_events import SagaEnded, SagaState
+from arbitrage.saga.events import SagaEnded, SagaState
 from arbitrage.ticket import Leg, Ticket
 from domain.units import ATOMS_PER_UNIT
 from sim.exchange.exchange import Exchange
