@@ -14,6 +14,7 @@ from domain.actions import (
     FetchAccount,
     FetchBook,
     LifecycleChanged,
+    Observed,
     QueryOrder,
     ReserveIds,
 )
@@ -54,6 +55,7 @@ RecordedAction = (
     | ReserveIds
     | Alarm
     | LifecycleChanged
+    | Observed
     | RefusedOrder
 )
 

@@ -64,6 +64,28 @@ class LifecycleChanged(msgspec.Struct, frozen=True, array_like=True, tag=67):
     reason: str
 
 
+class Observed(msgspec.Struct, frozen=True, array_like=True, tag=68, gc=False):
+    """A model was asked: what it saw, what it said and what was decided. It has no other effect.
+
+    `at_ns` is the local time of the tick decided on; `model` is a version ("" is none); `mode` is 0 where the
+    model answered, 1 its last good answer, 2 the baseline, 3 flat. `features` are float32[16] and
+    `probabilities` float32[3] (down, flat, up), little endian. `decision_ppm` is the target as a signed part
+    of the agent's full size.
+    """
+
+    shard: int
+    instrument: int
+    at_ns: int
+    model: str
+    engine: str
+    mode: int
+    features: bytes
+    probabilities: bytes
+    decision_ppm: int
+    mid2_ticks: int
+    spread_ticks: int
+
+
 Action = (
     SendOrder
     | CancelOrder
@@ -73,5 +95,6 @@ Action = (
     | ReserveIds
     | Alarm
     | LifecycleChanged
+    | Observed
     | RefusedOrder
 )

@@ -69,6 +69,21 @@ class ClockStepped(msgspec.Struct, frozen=True, array_like=True, tag=47):
     step_ns: int
 
 
+class ModelSet(msgspec.Struct, frozen=True, array_like=True, tag=48):
+    """A model takes a slot ("champion" or "canary"); its blob comes along, so that a replay needs no more.
+
+    An empty blob clears the slot. `canary_ppm` is the share of agents that a canary serves, drawn by a hash
+    of shard and model.
+    """
+
+    local_ts_ns: int
+    slot: str
+    model: str
+    engine: str
+    blob: bytes
+    canary_ppm: int
+
+
 ControlEvent = (
     Clocked
     | NodeStarted
@@ -78,4 +93,5 @@ ControlEvent = (
     | StopRequested
     | SignalUpdated
     | ClockStepped
+    | ModelSet
 )

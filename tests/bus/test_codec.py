@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bus.codec import ACTIONS, EVENTS, SCHEMA, STEERING, Codec, RecordedApproval, RecordedSend
 from domain import order as order_module
-from domain.actions import Action, Alarm, CancelOrder, FetchAccount, SendOrder
-from domain.control_events import ClockStepped, SignalUpdated
+from domain.actions import Action, Alarm, CancelOrder, FetchAccount, Observed, SendOrder
+from domain.control_events import ClockStepped, ModelSet, SignalUpdated
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.market_events import BookDelta, Tick
@@ -39,6 +39,7 @@ def approved(epoch: int = 3, approved_ts_ns: int = 9) -> ApprovedOrder:
         AccountSnapshot("tokyo-x", 1, {"BTC": (2**60, 0)}, (OPEN,), (FILL,)),
         SignalUpdated(1, 2, -0.5, 3),
         ClockStepped(1, -5),
+        ModelSet(1, "canary", "00ff", "fused", bytes(range(256)), 250_000),
     ],
 )
 def test_an_event_survives_its_bytes(event: Event) -> None:
@@ -65,6 +66,7 @@ def test_an_approval_is_read_back_as_a_record_that_no_gateway_takes() -> None:
         CancelOrder(1, 2),
         FetchAccount("x", ((1, 2),)),
         Alarm("drift", "9 ms"),
+        Observed(7, 1, 9, "00ff", "fused", 2, bytes(64), bytes(12), -500_000, 201, 3),
         RefusedOrder(INTENT, 4, 5, 6),
     ],
 )

@@ -1,0 +1,1 @@
+"""Models: rows and labels, training, validation, versions and their gates."""
