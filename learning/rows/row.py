@@ -1,10 +1,10 @@
 """One decision as a row: what was seen and said, and, once its horizon is over, what became of it.
 
 `label` is -1 while unknown, then 0 down, 1 flat, 2 up. `gross_bps` is the return of the mid from the
-decision to `label_ns`. `net_bps` is that less the cost, towards nought: +3 says that a buyer earned 3, -3 that
-a seller did, 0 that neither side paid. `meta` is 1 where the decision's own side earned more than its cost, 0
-where it did not, -1 where no side was taken. `realised_bps` is what the decision's own fills earned, NaN
-without any. Everything in a row is known at `label_ns`.
+decision to `label_ns`. `net_bps` is that less the cost, towards nought: +3 says that a buyer earned 3, -3
+that a seller did, 0 that neither side paid. `meta` is 1 where the decision's own side earned more than its
+cost, 0 where it did not, -1 where no side was taken. `realised_bps` is what the decision's own fills
+earned, NaN without any. Everything in a row is known at `label_ns`.
 """
 
 from __future__ import annotations
