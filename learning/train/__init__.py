@@ -1,0 +1,1 @@
+"""Training: one function for trainers and federation alike, its validation, its figures and its report."""

@@ -1,0 +1,64 @@
+"""Splits in the order of time: no row is learnt from whose outcome the tested rows could share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from learning.rows.row import Rows
+
+Places = npt.NDArray[np.int64]
+
+
+class Fold(msgspec.Struct, frozen=True, eq=False):
+    """Places of the rows to fit on and of those to test on."""
+
+    fit: Places
+    held: Places
+
+
+def held_out(rows: Rows, frac: float) -> Fold:
+    """Hold out the newest share of the rows; what was not yet known then is left out of the fit."""
+    first = len(rows) - max(1, round(len(rows) * frac))
+    return Fold(_known_before(rows, first), np.arange(first, len(rows)))
+
+
+def walk_forward(rows: Rows, folds: int) -> Iterator[Fold]:
+    """Fit on all that was known before each next stretch of the rows, and test on the stretch."""
+    edges = np.linspace(0, len(rows), folds + 2).astype(np.int64)
+    for first, last in pairwise(edges[1:]):
+        fit = _known_before(rows, int(first))
+        if len(fit) > 0 and last > first:
+            yield Fold(fit, np.arange(first, last))
+
+
+def _known_before(rows: Rows, first: int) -> Places:
+    begin_ns = rows.table["at_ns"][first]
+    return np.flatnonzero(rows.table["label_ns"][:first] < begin_ns)
+
+
+def combinatorial(rows: Rows, folds: int, tested: int, embargo_ns: int) -> Iterator[Fold]:
+    """Test on every choice of `tested` stretches out of `folds`; fit on the rest, purged and embargoed."""
+    from skfolio.model_selection import CombinatorialPurgedCV
+
+    chosen: Any = CombinatorialPurgedCV(n_folds=folds, n_test_folds=tested, purged_size=0, embargo_size=0)
+    for fit, stretches in chosen.split(np.empty((len(rows), 1))):
+        kept = purged(rows, fit, list(stretches), embargo_ns)
+        if len(kept) > 0:
+            yield Fold(kept, np.concatenate(stretches).astype(np.int64))
+
+
+def purged(rows: Rows, fit: Places, stretches: list[Places], embargo_ns: int) -> Places:
+    """Leave out rows whose span overlaps a tested stretch's, or that begin within the embargo after it."""
+    begins, ends = rows.table["at_ns"][fit], rows.table["label_ns"][fit]
+    kept = np.ones(len(fit), dtype=bool)
+    for stretch in stretches:
+        first_ns = rows.table["at_ns"][stretch].min()
+        last_ns = rows.table["label_ns"][stretch].max() + embargo_ns
+        kept &= (ends < first_ns) | (begins > last_ns)
+    return fit[kept].astype(np.int64)
