@@ -1,0 +1,124 @@
+"""One Parquet file of rows: its columns, how it is written whole, and how it is checked when read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import ExitCode, SwarmError
+from learning.rows.features import FEATURES, SCHEMA
+from learning.rows.row import CLASS_COUNT, FEATURE_COUNT, ROW, Table
+
+FORMAT, VERSION = "murmuration rows", 1
+FEATURE_COLUMNS = tuple(f"f_{name}" for name in FEATURES)
+CLASS_COLUMNS = ("p_down", "p_flat", "p_up")
+PLAIN = tuple(name for name in ROW.names or () if name not in ("features", "probabilities", "model"))
+COLUMNS = ("model", *PLAIN, *FEATURE_COLUMNS, *CLASS_COLUMNS)
+
+
+def write_part(staged: Path, final: Path, table: Table) -> None:
+    """Write rows into a file that has its name only when it is whole and durable."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = [_texts(table["model"])]
+    arrays += [_array(table[name]) for name in PLAIN]
+    arrays += [_array(table["features"][:, place]) for place in range(FEATURE_COUNT)]
+    arrays += [_array(table["probabilities"][:, place]) for place in range(CLASS_COUNT)]
+    told = {"format": FORMAT, "version": str(VERSION), "features": SCHEMA}
+    whole = pa.Table.from_arrays(arrays, names=list(COLUMNS)).replace_schema_metadata(told)
+    with staged.open("wb") as stream:
+        pq.write_table(whole, stream, compression="zstd", compression_level=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    staged.replace(final)
+    synced(final.parent)
+
+
+def check_part(path: Path) -> None:
+    """Refuse, by name, a file that is damaged, lacks a column, or was written by a later version."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise damaged(path, _line(error)) from None
+    told = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    if told.get("format") != FORMAT:
+        raise damaged(path, "it is no file of rows")
+    if told.get("version") != str(VERSION):
+        raise _unknown(path, f"it has version {told.get('version')}, this build knows {VERSION}")
+    if told.get("features") != SCHEMA:
+        raise _unknown(path, f"its features are {told.get('features')}, this build's are {SCHEMA}")
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        raise damaged(path, f"it has no column {missing[0]}")
+
+
+def table_of(columns: dict[str, NDArray[Any]]) -> Table:
+    """Put columns as they were read into rows."""
+    table = np.empty(len(columns["at_ns"]), ROW)
+    for name in ("model", *PLAIN):
+        table[name] = columns[name]
+    for place, name in enumerate(FEATURE_COLUMNS):
+        table["features"][:, place] = columns[name]
+    for place, name in enumerate(CLASS_COLUMNS):
+        table["probabilities"][:, place] = columns[name]
+    return table
+
+
+def damaged(path: Path, what: str) -> SwarmError:
+    """Say what is wrong with a file of rows."""
+    return SwarmError(
+        f"{path.name} cannot be read: {what}",
+        where=str(path.parent),
+        mend="move it away; the model in use goes on, and the journal can give its rows again",
+        code=ExitCode.BAD_DATA,
+    )
+
+
+def synced(folder: Path) -> None:
+    """Make what was renamed in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unknown(path: Path, what: str) -> SwarmError:
+    return SwarmError(
+        f"{path.name} was written by another version: {what}",
+        where=str(path.parent),
+        mend="run the build that wrote it, or move it away",
+        code=ExitCode.BAD_DATA,
+    )
+
+
+def _array(numbers: NDArray[Any]) -> Any:
+    """See numbers as an Arrow array; `pyarrow.array` of numpy would import pandas."""
+    import pyarrow as pa
+
+    own = np.ascontiguousarray(numbers)
+    kind = pa.from_numpy_dtype(own.dtype)
+    return pa.Array.from_buffers(kind, len(own), [None, pa.py_buffer(own)])
+
+
+def _texts(names: NDArray[np.bytes_]) -> Any:
+    import pyarrow as pa
+
+    offsets = np.zeros(len(names) + 1, np.int32)
+    np.cumsum(np.char.str_len(names), out=offsets[1:])
+    joined = pa.py_buffer(b"".join(names.tolist()))
+    return pa.StringArray.from_buffers(len(names), pa.py_buffer(offsets), joined)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,226 @@
+"""A region's feature store: rows in Parquet files by market and day, asked through DuckDB.
+
+Only what was known at a time is given for that time. Files appear whole or not at all; whoever appends the
+same rows again changes nothing, and the latest writing of a decision counts. What is older than `keep_days`
+before the newest row goes, and a market's day of many files becomes one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+import msgspec
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from learning.rows.part import COLUMNS, check_part, damaged, synced, table_of, write_part
+from learning.rows.row import Rows, Table
+
+DAY_NS = 86_400 * 1_000_000_000
+FOREVER_NS = (1 << 63) - 1
+SUFFIX = ".parquet"
+_TRIES = 3
+
+
+class StoreConfig(BaseModel):
+    """How long rows are kept, and how many files a market's day may have before they become one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep_days: Annotated[int, Field(ge=1)] = 30
+    files_max: Annotated[int, Field(ge=2)] = 32
+    memory_mb: Annotated[int, Field(ge=64)] = 1_024
+    threads: Annotated[int, Field(ge=1)] = 2
+
+
+class Part(msgspec.Struct, frozen=True, order=True):
+    """One file: a market's day, and its place in the order in which files were written."""
+
+    venue: str
+    symbol: str
+    day: int
+    number: int
+    path: str
+
+
+class Store:
+    """Keep and give one region's rows.
+
+    Any number of processes may read while one after the other writes.
+    """
+
+    def __init__(self, folder: Path, config: StoreConfig | None = None) -> None:
+        self.folder, self.config = Path(folder), config if config is not None else StoreConfig()
+        self._checked: set[tuple[str, int, int]] = set()
+
+    def append(self, rows: Rows) -> int:
+        """Add rows, and give how many files that made; what was added before is not added again."""
+        if len(rows) == 0:
+            return 0
+        assert np.isfinite(rows.table["features"]).all(), "features are finite"
+        with self._writing() as staging:
+            known, made = list(self._parts()), 0
+            number = max((part.number for part in known), default=0)
+            days = rows.table["at_ns"] // DAY_NS
+            for place, (venue, symbol) in enumerate(rows.markets):
+                for day in np.unique(days[rows.market == place]).tolist():
+                    number += 1
+                    chosen = rows.table[(rows.market == place) & (days == day)]
+                    made += self._write(staging, venue, symbol, day, number, chosen)
+            self._retain(int(days.max()))
+            self._compact(staging, self.config.files_max)
+        return made
+
+    def rows(
+        self,
+        since_ns: int = 0,
+        until_ns: int = FOREVER_NS,
+        symbols: Sequence[str] | None = None,
+        as_of_ns: int | None = None,
+    ) -> Rows:
+        """Give labelled rows decided in since <= at < until, in the order of their times.
+
+        With `as_of_ns` only those whose label was known then. A symbol may be told with its venue, as in
+        `tokyo-x:BTCUSDT`.
+        """
+        known_ns = FOREVER_NS if as_of_ns is None else as_of_ns
+        where = f"at_ns >= {since_ns:d} AND at_ns < {until_ns:d} AND label >= 0 AND label_ns <= {known_ns:d}"
+        first, last = since_ns // DAY_NS, max(since_ns, until_ns - 1) // DAY_NS
+        return self._read(lambda part: first <= part.day <= last and _named(part, symbols), where)
+
+    def count(self) -> int:
+        """Count the rows, labelled or not, each decision once."""
+        return len(self._read(lambda _: True, "true"))
+
+    def compact(self) -> int:
+        """Make one file of every market's day that has several; give how many files went."""
+        with self._writing() as staging:
+            return self._compact(staging, 1)
+
+    def _write(self, staging: Path, venue: str, symbol: str, day: int, number: int, table: Table) -> int:
+        folder = (
+            self.folder / f"venue={quote(venue, safe='')}" / f"symbol={quote(symbol, safe='')}" / f"day={day}"
+        )
+        digest = hashlib.blake2b(table.tobytes(), digest_size=8).hexdigest()
+        if any(folder.glob(f"*-{digest}{SUFFIX}")):
+            return 0
+        folder.mkdir(parents=True, exist_ok=True)
+        write_part(staging / f"{number}.new", folder / f"{number:010d}-{digest}{SUFFIX}", table)
+        return 1
+
+    def _compact(self, staging: Path, files_max: int) -> int:
+        groups: dict[tuple[str, str, int], list[Part]] = {}
+        for part in self._parts():
+            groups.setdefault((part.venue, part.symbol, part.day), []).append(part)
+        number, gone = max((part.number for found in groups.values() for part in found), default=0), 0
+        for (venue, symbol, day), found in groups.items():
+            if len(found) <= files_max:
+                continue
+            number += 1
+            self._write(staging, venue, symbol, day, number, self._query(found, "true").table)
+            self._remove(found)
+            gone += len(found) - 1
+        return gone
+
+    def _retain(self, newest_day: int) -> None:
+        self._remove([part for part in self._parts() if part.day <= newest_day - self.config.keep_days])
+
+    def _remove(self, found: Sequence[Part]) -> None:
+        for part in found:
+            Path(part.path).unlink(missing_ok=True)
+        for folder in dict.fromkeys(Path(part.path).parent for part in found):
+            synced(folder)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Path]:
+        """Write alone; what a process left unfinished goes first."""
+        staging = self.folder / ".staging"
+        staging.mkdir(parents=True, exist_ok=True)
+        handle = os.open(staging / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for left in staging.glob("*.new"):
+                left.unlink()
+            yield staging
+        finally:
+            os.close(handle)
+
+    def _parts(self) -> Iterator[Part]:
+        for path in sorted(self.folder.glob(f"venue=*/symbol=*/day=*/*{SUFFIX}")):
+            venue, symbol, day = (unquote(each.partition("=")[2]) for each in path.parts[-4:-1])
+            yield Part(venue, symbol, int(day), int(path.name.partition("-")[0]), str(path))
+
+    def _read(self, wanted: Any, where: str) -> Rows:
+        """Ask the files that are wanted; where a compaction takes some away meanwhile, there are others."""
+        for tries_left in reversed(range(_TRIES)):
+            found = [part for part in self._parts() if wanted(part)]
+            try:
+                return self._query(found, where)
+            except FileNotFoundError:
+                if tries_left == 0:
+                    raise
+        raise AssertionError("one of the tries ends this")
+
+    def _query(self, found: Sequence[Part], where: str) -> Rows:
+        if not found:
+            return Rows.empty()
+        import duckdb
+
+        for part in found:
+            self._check(Path(part.path))
+        markets = tuple(dict.fromkeys((part.venue, part.symbol) for part in found))
+        with duckdb.connect(":memory:") as connection:
+            connection.execute(f"SET threads = {self.config.threads}")
+            connection.execute(f"SET memory_limit = '{self.config.memory_mb}MB'")
+            try:
+                columns = connection.execute(_sql(found, markets, where)).fetchnumpy()
+            except duckdb.Error as error:
+                raise self._told(found, error) from None
+        return Rows(table_of(columns), markets, columns["market"].astype(np.int16))
+
+    def _check(self, path: Path) -> None:
+        found = path.stat()
+        key = (str(path), found.st_size, found.st_mtime_ns)
+        if key not in self._checked:
+            check_part(path)
+            if len(self._checked) > 100_000:
+                self._checked.clear()
+            self._checked.add(key)
+
+    def _told(self, found: Sequence[Part], error: Exception) -> Exception:
+        for part in found:
+            if not Path(part.path).exists():
+                return FileNotFoundError(part.path)
+        text = " ".join(str(error).split())[:200]
+        return damaged(next((Path(p.path) for p in found if p.path in text), self.folder), text)
+
+
+def _named(part: Part, symbols: Sequence[str] | None) -> bool:
+    return symbols is None or part.symbol in symbols or f"{part.venue}:{part.symbol}" in symbols
+
+
+def _sql(found: Sequence[Part], markets: Sequence[tuple[str, str]], where: str) -> str:
+    """Ask for each decision once, as it was written last."""
+    files = ", ".join(f"'{_quoted(part.path)}'" for part in found)
+    names = ", ".join(f"'{_quoted(f'{venue}:{symbol}')}'" for venue, symbol in markets)
+    market = f"(list_position([{names}], venue || ':' || symbol) - 1)::SMALLINT AS market"
+    return (
+        f"SELECT {market}, {', '.join(COLUMNS)} "
+        f"FROM read_parquet([{files}], hive_partitioning = true, filename = true, "
+        "hive_types = {'venue': VARCHAR, 'symbol': VARCHAR, 'day': BIGINT}) "
+        f"WHERE {where} QUALIFY row_number() OVER (PARTITION BY shard, at_ns ORDER BY filename DESC) = 1 "
+        "ORDER BY at_ns, shard"
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
