@@ -1,0 +1,1 @@
+"""The Flower app, in one process, in Ray's simulation, or deployed."""

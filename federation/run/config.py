@@ -1,0 +1,75 @@
+"""What a federation and its regions are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from domain.errors import ConfigError
+from federation.loop.config import LoopConfig
+
+Scalar = str | int | float | bool
+CONFIG_FILE, FIRST_FILE = "federation.json", "first.safetensors"
+
+
+class FederationConfig(BaseModel):
+    """Say how the coordinator runs the loop; `train` goes to every region with each version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loop: LoopConfig = LoopConfig()
+    train: dict[str, Scalar] = {}
+    seed: int = 1
+    holdout: str = Field(default="", description="module:function that makes the hold-out's loss of a path")
+    holdout_path: Path = Path()
+    personal: tuple[str, ...] = Field(default=("norm.",), description="beginnings of names that stay local")
+    versions_max: int = Field(default=0, ge=0, description="end after this many; 0 runs without end")
+    versions_kept: int = Field(default=256, ge=2)
+    poll_s: float = Field(default=0.005, gt=0)
+
+
+class RegionSettings(BaseModel):
+    """Say what a region's client works with, from its node config: paths and limits of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    region: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")
+    store: Path
+    state: Path
+    trainer: str = Field(pattern=r"^[\w.]+:\w+$")
+    personal: str = Field(default="norm.", description="beginnings of names that stay local, by commas")
+    clip: float = Field(default=0.0, ge=0, description="the longest step that leaves; 0 does not clip")
+    noise: float = Field(default=0.0, ge=0, description="standard deviation in clips; 0 adds none")
+    epsilon_max: float = Field(default=8.0, gt=0)
+    delta: float = Field(default=1e-5, gt=0, lt=1)
+
+    def stays(self, name: str) -> bool:
+        """Tell whether a tensor is the region's own."""
+        return any(name.startswith(each) for each in self.personal.split(",") if each)
+
+
+def region_settings(node_config: Mapping[str, object]) -> RegionSettings:
+    """Read a node config."""
+    try:
+        return RegionSettings.model_validate(dict(node_config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{field}: {first['msg']}", where="node config", mend="see docs/learning.md"
+        ) from None
+
+
+def read_federation(folder: Path) -> FederationConfig:
+    """Read a federation's own file; defaults where there is none."""
+    path = folder / CONFIG_FILE
+    try:
+        return (
+            FederationConfig.model_validate_json(path.read_bytes()) if path.exists() else FederationConfig()
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{field}: {first['msg']}", where=str(path), mend="mend that field") from None

@@ -1,0 +1,116 @@
+"""The two messages of a round: a version going out, an update coming back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.loop.version import Version
+from federation.run.config import Scalar
+from federation.run.flower import (
+    Array,
+    ArrayRecord,
+    ConfigRecord,
+    ConfigRecordValues,
+    Message,
+    MetricRecord,
+    RecordDict,
+)
+from federation.update import Arrays, Names, Update
+
+ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
+EXAMPLES, REFUSED = "num-examples", "refused"
+REGION = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+METRICS_MAX = 32
+Tensors = dict[str, NDArray[np.floating]]
+
+
+def ask_content(
+    version: Version, attempt: int, seed: int, config: Mapping[str, float | int | str]
+) -> RecordDict:
+    """Say what to train from; `config` is the run's, the same for every region."""
+    fields: dict[str, ConfigRecordValues] = {
+        **config,
+        "base": version.hash,
+        "version": version.number,
+        "attempt": attempt,
+        "seed": seed,
+    }
+    return RecordDict({ARRAYS: arrays_record(version.names, version.arrays), CONFIG: ConfigRecord(fields)})
+
+
+def reply_content(
+    tensors: Mapping[str, NDArray[np.floating]],
+    region: str,
+    base: str,
+    attempt: int,
+    examples: int,
+    metrics: Mapping[str, float],
+) -> RecordDict:
+    """Say what was learnt: shared tensors, a count, and figures; there is no place for anything else."""
+    return RecordDict(
+        {
+            ARRAYS: arrays_record(tuple(tensors), list(tensors.values())),
+            METRICS: MetricRecord(
+                {EXAMPLES: examples, **{f"m.{name}": float(value) for name, value in metrics.items()}}
+            ),
+            CONFIG: ConfigRecord({"region": region, "base": base, "attempt": attempt}),
+        }
+    )
+
+
+def refusal_content(region: str, reason: str) -> RecordDict:
+    """Say why nothing was learnt; an exception's own words stay at home, as they may quote a row."""
+    return RecordDict({CONFIG: ConfigRecord({"region": region, REFUSED: reason})})
+
+
+def arrays_record(names: Names, arrays: Arrays) -> ArrayRecord:
+    """Write named arrays as Flower carries them."""
+    return ArrayRecord(
+        {name: Array(np.ascontiguousarray(array)) for name, array in zip(names, arrays, strict=True)}
+    )
+
+
+def tensors_of(content: RecordDict) -> Tensors:
+    """Read the named arrays of a message; objects in them are refused by the reader."""
+    return {name: array.numpy() for name, array in content.array_records[ARRAYS].items()}
+
+
+def config_of(content: RecordDict) -> dict[str, Scalar]:
+    """Read the plain values of a message's config."""
+    values = content.config_records[CONFIG].items()
+    return {name: value for name, value in values if isinstance(value, str | int | float)}
+
+
+def update_of(message: Message) -> Update | str:
+    """Read a region's reply, or say what is wrong with it: any reply may be broken or hostile."""
+    if message.has_error():
+        return f"failed: {message.error.reason}"
+    try:
+        content = message.content
+        told = content.config_records[CONFIG]
+        if REFUSED in told:
+            return f"refused: {str(told[REFUSED])[:200]}"
+        metrics = content.metric_records[METRICS]
+        tensors = tensors_of(content)
+        region, base, attempt, examples = told["region"], told["base"], told["attempt"], metrics[EXAMPLES]
+    except Exception as error:  # whatever a stranger's bytes make a decoder raise
+        return f"an unreadable reply: {type(error).__name__}: {str(error)[:200]}"
+    if (
+        not isinstance(region, str)
+        or REGION.fullmatch(region) is None
+        or not isinstance(base, str)
+        or not isinstance(attempt, int)
+        or not isinstance(examples, int)
+        or len(metrics) > METRICS_MAX
+    ):
+        return "an unreadable reply: a field has the wrong form"
+    figures = {
+        name[2:]: float(value)
+        for name, value in metrics.items()
+        if name.startswith("m.") and not isinstance(value, list)
+    }
+    return Update(region, base, list(tensors.values()), examples, figures, tuple(tensors), attempt)

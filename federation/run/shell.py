@@ -1,0 +1,138 @@
+"""Drive the loop over a Grid: messages out, replies in, versions to disk before anybody hears of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from domain.draws import stream_seed
+from domain.protocols import Clock
+from federation.loop.events import (
+    Action,
+    Announce,
+    Arrived,
+    Ask,
+    ClientDown,
+    ClientUp,
+    Event,
+    Failed,
+    Hold,
+    Passed,
+    Reported,
+    Restarted,
+    Store,
+)
+from federation.loop.merge import Loss
+from federation.loop.round_loop import RoundLoop
+from federation.loop.version import Version
+from federation.run.config import FederationConfig
+from federation.run.flower import Grid, Message, MessageType
+from federation.run.messages import ask_content, update_of
+from federation.run.store import VersionStore
+
+REPORTS_MAX = 256
+Roster = Callable[[], Mapping[int, str]]
+Told = Callable[[Version], None]
+
+
+class RoundShell:
+    """Own a loop's Grid, clock and store; `roster` names the regions of the nodes that are up."""
+
+    def __init__(
+        self,
+        config: FederationConfig,
+        store: VersionStore,
+        grid: Grid,
+        clock: Clock,
+        roster: Roster,
+        *,
+        loss: Loss | None = None,
+        announce: Told = lambda version: None,
+    ) -> None:
+        self.config, self.store, self._grid, self._clock = config, store, grid, clock
+        self._roster, self._announce = roster, announce
+        versions = store.newest(config.loop.staleness_max + 1)
+        self.loop = RoundLoop(config.loop, versions, store.held(), loss=loss)
+        self.reports: deque[Reported] = deque(maxlen=REPORTS_MAX)
+        self.stop = threading.Event()
+        self._nodes: dict[str, int] = {}
+        self._sent: dict[str, str] = {}
+        self._inbox: list[Message] = []
+
+    def run(self) -> None:
+        """Make versions until told to stop, or until there are as many as the config wants."""
+        self._step(Restarted(self._clock.now_ns()))
+        while not self.stop.is_set() and not self._enough():
+            self.turn()
+            self.stop.wait(self.config.poll_s)
+
+    def turn(self) -> None:
+        """See who is up, take what has come, and let time pass."""
+        self._see()
+        for message in self._grid.pull_messages(list(self._sent)):
+            self._receive(message)
+        self._step(Passed(self._clock.now_ns()))
+
+    def _enough(self) -> bool:
+        return 0 < self.config.versions_max <= self.loop.current.number
+
+    def _see(self) -> None:
+        """Tell the loop who has come and who has gone."""
+        now_ns = self._clock.now_ns()
+        here = {region: node for node, region in self._roster().items()}
+        for region in [each for each in self._nodes if here.get(each) != self._nodes[each]]:
+            del self._nodes[region]
+            self._sent = {name: whose for name, whose in self._sent.items() if whose != region}
+            self._step(ClientDown(region, now_ns))
+        for region, node in here.items():
+            if region not in self._nodes:
+                self._nodes[region] = node
+                self._step(ClientUp(region, now_ns))
+
+    def _receive(self, message: Message) -> None:
+        region = self._sent.pop(message.metadata.reply_to_message_id, None)
+        if region is None:
+            return
+        update, now_ns = update_of(message), self._clock.now_ns()
+        if isinstance(update, str):
+            self._step(Failed(region, update, now_ns))
+        elif update.region != region:
+            self._step(Failed(region, f"says that it is {update.region}", now_ns))
+        else:
+            self._step(Arrived(update, now_ns))
+
+    def _step(self, event: Event) -> None:
+        self._carry_out(self.loop.step(event))
+
+    def _carry_out(self, actions: Iterable[Action]) -> None:
+        """Do what the loop wants, in order: what is stored is durable before the next line runs."""
+        asks = []
+        for action in actions:
+            if isinstance(action, Hold):
+                self.store.hold(action.update)
+            elif isinstance(action, Store):
+                self.store.store(action.version)
+            elif isinstance(action, Announce):
+                self._announce(self.loop.current)
+            elif isinstance(action, Reported):
+                self.reports.append(action)
+            elif action.region in self._nodes and not self._enough():
+                asks.append(action)
+        self._push(asks)
+
+    def _push(self, asks: list[Ask]) -> None:
+        messages = [self._message(ask) for ask in asks]
+        for ask, name in zip(asks, self._grid.push_messages(messages) if messages else (), strict=True):
+            self._sent[name] = ask.region
+
+    def _message(self, ask: Ask) -> Message:
+        seed = stream_seed(self.config.seed, ask.region, ask.version, ask.attempt) >> 33
+        content = ask_content(self.loop.versions[ask.version], ask.attempt, seed, self.config.train)
+        return self._grid.create_message(
+            content,
+            MessageType.TRAIN,
+            self._nodes[ask.region],
+            str(ask.version),
+            self.config.loop.lost_first_s,
+        )

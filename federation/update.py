@@ -1,0 +1,48 @@
+"""What a region sends: arrays learnt from a stated version, never a row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Sequence[NDArray[np.floating]]
+Names = tuple[str, ...]
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A region's arrays, the version that they were learnt from, and by how many examples.
+
+    `attempt` tells apart what a region learnt from one version twice, after its first try did not count.
+    """
+
+    region: str
+    base: str
+    arrays: Arrays
+    examples: int
+    metrics: dict[str, float] = {}
+    names: Names = ()
+    attempt: int = 0
+
+
+class RejectedUpdate(msgspec.Struct, frozen=True):
+    """An update that does not count, and why."""
+
+    region: str
+    reason: str
+
+
+def digest(names: Names, arrays: Arrays, salt: str = "") -> str:
+    """Hash names, types, shapes and bytes: two models are the same when this is.
+
+    >>> digest(("w",), [np.zeros(2, np.float32)]) == digest(("w",), [np.zeros(2, np.float32)])
+    True
+    """
+    hashed = hashlib.blake2b(salt.encode(), digest_size=16)
+    for name, array in zip(names, arrays, strict=True):
+        hashed.update(f"|{name}:{array.dtype.str}{array.shape}:".encode())
+        hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()

@@ -1,0 +1,1 @@
+"""What an update must pass before it counts."""
