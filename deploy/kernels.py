@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from deploy.child import end_with_parent
 from domain.errors import SwarmError
 
-PACKAGES = ("market", "risk", "arbitrage", "learning", "agents", "sim")
+PACKAGES = ("hw", "market", "risk", "arbitrage", "learning", "agents", "sim")
 WORKERS_MAX = 4
 
 Needs = dict[str, frozenset[str]]
