@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from learning.models import check
+from learning.models.hedge import Hedge
+from learning.models.lightgbm import Lightgbm
 from learning.models.logistic import Logistic
 from learning.models.mlp import Mlp
 from learning.models.model import Exported, Model, Settings, Tensors
+from learning.models.persistence import Persistence
+from learning.models.prior import Prior
+from learning.models.ridge import Ridge
+from learning.models.tcn import Tcn
 
-MODELS: dict[str, type[Model]] = {each.kind: each for each in (Logistic, Mlp)}
+KINDS: tuple[type[Model], ...] = (Prior, Persistence, Logistic, Ridge, Lightgbm, Mlp, Tcn, Hedge)
+MODELS: dict[str, type[Model]] = {each.kind: each for each in KINDS}
 
 
 def load(exported: Exported) -> Model:
@@ -28,5 +35,5 @@ def begin(kind: str, config: Settings | None = None, seed: int = 0, tensors: Ten
 
 def _class(kind: str) -> type[Model]:
     if kind not in MODELS:
-        check.refuse("no such kind of model", repr(kind)[:40], f"choose one of {', '.join(MODELS)}")
+        check.refuse("there is no such kind", repr(kind)[:40], f"choose one of {', '.join(MODELS)}")
     return MODELS[kind]

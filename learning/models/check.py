@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from domain.errors import ExitCode, SwarmError
@@ -67,7 +68,9 @@ def _weights(weight: F4 | None, rows: int, kind: str) -> F8:
     return weight.astype(np.float64) * (rows / total)
 
 
-def tensor(tensors: Tensors, name: str, shape: tuple[int, ...], kind: str, dtype: type = np.float32) -> F4:
+def tensor(
+    tensors: Tensors, name: str, shape: tuple[int, ...], kind: str, dtype: type = np.float32
+) -> npt.NDArray[Any]:
     """Give a copy of one tensor, or refuse what is missing, misshapen or not finite."""
     if name not in tensors:
         refuse(f"tensor {name!r} is missing", kind, "use a whole model file")

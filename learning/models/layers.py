@@ -12,15 +12,17 @@ SCALE_LEAST = 1e-6
 
 def norm_of(x: F4, weight: F8) -> Tensors:
     """Measure mean and scale of each column; a column that stands still keeps its unit."""
-    mean: F8 = np.average(x, axis=0, weights=weight)
-    scale: F8 = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
+    wide: F8 = x.astype(np.float64)
+    mean: F8 = weight @ wide / weight.sum()
+    scale: F8 = np.sqrt(weight @ (wide - mean) ** 2 / weight.sum())
     steady = np.where(scale > SCALE_LEAST * np.maximum(1.0, np.abs(mean)), scale, 1.0)
     return {"norm.mean": mean.astype(np.float32), "norm.scale": steady.astype(np.float32)}
 
 
 def normed(tensors: Tensors, x: F4) -> F4:
     """Give the columns with mean zero and scale one."""
-    given: F4 = (x - tensors["norm.mean"]) / tensors["norm.scale"]
+    mean, scale = tensors["norm.mean"].astype(np.float32), tensors["norm.scale"].astype(np.float32)
+    given: F4 = (x - mean) / scale
     return given
 
 
@@ -47,13 +49,17 @@ def softmax(logits: F4) -> F4:
     return shares.astype(np.float32)
 
 
-def checked(tensors: Tensors, sizes: tuple[int, ...], kind: str) -> Tensors:
-    """Give copies of norm and layers for these sizes, refusing what does not fit."""
+def checked(tensors: Tensors, sizes: tuple[int, ...], kind: str, *, partly: bool = False) -> Tensors:
+    """Give copies of norm and layers for these sizes, refusing what does not fit, or is missing."""
     shapes = shapes_of(sizes)
     if (extra := next((name for name in tensors if name not in shapes), None)) is not None:
         check.refuse(f"tensor {extra!r} is not one of this model's", kind, "use a model of the same shape")
-    found: Tensors = {name: check.tensor(tensors, name, shape, kind) for name, shape in shapes.items()}
-    if not (found["norm.scale"] > 0).all():
+    found: Tensors = {
+        name: check.tensor(tensors, name, shape, kind)
+        for name, shape in shapes.items()
+        if name in tensors or not partly
+    }
+    if "norm.scale" in found and not (found["norm.scale"] > 0).all():
         check.refuse("tensor 'norm.scale' is not above zero", kind, "go back to the version before")
     return found
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from learning.models import check, layers
 from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings, Tensors
+from learning.models.thread import one_thread
 from learning.rows.row import FEATURE_COUNT
 
 STEPS_MAX = 50
@@ -41,7 +42,8 @@ class Logistic:
         x, y, weights = check.examples(x, y, weight, self.columns, self.kind, one_class=again)
         norm = layers.norm_of(x, weights) if self._tensors is None else self._tensors
         inner = layers.normed(norm, x).astype(np.float64)
-        fitted, loss, steps = newton(inner, y, weights, self.config.ridge, self._start())
+        with one_thread():
+            fitted, loss, steps = newton(inner, y, weights, self.config.ridge, self._start())
         self._tensors = {
             "norm.mean": norm["norm.mean"],
             "norm.scale": norm["norm.scale"],

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from domain.errors import SwarmError
+from learning.models import layers
+from learning.models.mlp import Mlp, forward
+from tests.learning.builders import rows_with_signal
+
+
+def learnt(**config: float | int | str) -> Mlp:
+    rows = rows_with_signal(600)
+    model = Mlp({"epochs": 3, **config}, seed=1)
+    model.learn(rows.x, rows.y)
+    return model
+
+
+def test_its_tensors_have_the_names_shapes_and_order_that_are_sent() -> None:
+    tensors = learnt().export().tensors
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {
+        "norm.mean": (16,),
+        "norm.scale": (16,),
+        "l0.weight": (32, 16),
+        "l0.bias": (32,),
+        "l1.weight": (32, 32),
+        "l1.bias": (32,),
+        "l2.weight": (3, 32),
+        "l2.bias": (3,),
+    }
+    assert list(tensors) == list(layers.shapes_of((16, 32, 32, 3)))
+    assert all(tensor.dtype == np.float32 for tensor in tensors.values())
+
+
+def test_it_predicts_as_torch_does() -> None:
+    import torch
+
+    model, rows = learnt(), rows_with_signal(200, seed=2)
+    tensors = model.export().tensors
+    parts = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if name[0] == "l"}
+    told = torch.softmax(forward(parts, torch.from_numpy(layers.normed(tensors, rows.x))), dim=1)
+    assert np.abs(told.numpy() - model.predict(rows.x)).max() < 1e-6
+
+
+def test_a_curve_is_learnt_that_no_line_can_follow() -> None:
+    from learning.models.logistic import Logistic
+
+    fit, new = rows_with_signal(3000, curved=True), rows_with_signal(1000, seed=4, curved=True)
+    line, curve = Logistic(), Mlp(seed=1)
+    line.learn(fit.x, fit.y)
+    curve.learn(fit.x, fit.y)
+
+    def right(model: Logistic | Mlp) -> float:
+        return float((model.predict(new.x).argmax(axis=1) == new.y).mean())
+
+    assert right(curve) > right(line) + 0.1
+
+
+def test_learning_again_goes_on_and_keeps_the_norm() -> None:
+    model, rows = learnt(), rows_with_signal(600, seed=5)
+    before = model.export().tensors
+    figures = model.learn(rows.x + 3, rows.y)
+    after = model.export().tensors
+    assert after["norm.mean"].tobytes() == before["norm.mean"].tobytes()
+    assert figures["loss"] <= figures["begin_loss"]
+
+
+def distance(model: Mlp, names: tuple[str, ...], start: dict[str, np.ndarray]) -> float:
+    tensors = model.export().tensors
+    return float(sum(np.square(tensors[name] - start[name]).sum() for name in names))
+
+
+def test_the_proximal_term_holds_what_is_shared_and_leaves_a_personal_head_free() -> None:
+    start, rows = learnt().export().tensors, rows_with_signal(600, seed=6, strength=-1.5)
+    shared, head = ("l0.weight", "l1.weight"), ("l2.weight",)
+    moved = {}
+    for name, config in {
+        "plain": {},
+        "bound": {"proximal": 5.0},
+        "own": {"proximal": 5.0, "personal_head": 1},
+    }.items():
+        model = Mlp({"epochs": 5, **config}, seed=2)
+        model.adopt(start)
+        model.learn(rows.x, rows.y)
+        moved[name] = (distance(model, shared, start), distance(model, head, start))
+    assert moved["bound"][0] < 0.5 * moved["plain"][0]
+    assert moved["bound"][1] < 0.5 * moved["plain"][1]
+    assert moved["own"][1] > 2 * moved["bound"][1]
+
+
+def test_the_shape_is_set_by_hand() -> None:
+    assert learnt(hidden="8").sizes == (16, 8, 3)
+    with pytest.raises(SwarmError, match="setting 'hidden'"):
+        Mlp({"hidden": "8,0"})
+
+
+def test_layers_of_another_shape_are_not_adopted() -> None:
+    tensors = learnt(hidden="8").export().tensors
+    with pytest.raises(SwarmError, match=r"'l0\.weight' is"):
+        Mlp().adopt({"l0.weight": tensors["l0.weight"]})
+    with pytest.raises(SwarmError, match=r"'l7\.weight' is not one"):
+        Mlp().adopt({"l7.weight": tensors["l0.weight"]})
+    with pytest.raises(SwarmError, match="not above zero"):
+        Mlp().adopt({"norm.scale": np.zeros(16, np.float32)})
+
+
+def test_predicting_needs_no_torch() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from learning.models import load\n"
+        "from learning.models.layers import shapes_of\n"
+        "from learning.models.model import Exported\n"
+        "t = {n: np.ones(s, np.float32) for n, s in shapes_of((16, 4, 3)).items()}\n"
+        "load(Exported('mlp', t, {'hidden': '4'})).predict(np.zeros((2, 16), np.float32))\n"
+        "heavy = [m for m in ('torch', 'lightgbm', 'sklearn', 'scipy') if m in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
