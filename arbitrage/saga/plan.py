@@ -18,7 +18,8 @@ Millis = Annotated[int, Field(ge=1, le=600_000)]
 class SagaConfig(BaseModel):
     """Bound how a cycle is executed.
 
-    `hedge_ppm` is how much worse than its ticket's cap a lagging leg may be driven on, `unwind_ppm` how far
+    `hedge_ppm` is how much worse than its ticket's cap a lagging leg may be driven on, each of `hedges_max`
+    tries a step nearer to that: a touch that was taken is mostly there again soon. `unwind_ppm` is how far
     beyond the touch at planning a leg may be taken back. `answer_ms` is added to twice a venue's latency:
     an order without an answer for longer is unknown. `unknown_ms` is how long the unknown is waited for,
     `patience_ms` how long a quote within the bound is. `fills_max` is how many fills of a leg the rounding
@@ -27,9 +28,9 @@ class SagaConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hedge_ppm: Ppm = 1_000
+    hedge_ppm: Ppm = 2_000
     unwind_ppm: Ppm = 5_000
-    hedges_max: Tries = 2
+    hedges_max: Tries = 4
     unwinds_max: Annotated[int, Field(ge=1, le=100)] = 6
     reopens_max: Tries = 2
     answer_ms: Millis = 1_000

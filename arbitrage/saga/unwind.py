@@ -86,7 +86,7 @@ def verdict(facts: SagaFacts, want: Want, purpose: Purpose) -> Drive | Held:
     """Size what is wanted and look at every bound."""
     leg, ledger, rules = facts.plan.legs[want.leg], facts.ledgers[want.leg], facts.plan.rules
     side = leg.side if want.forward else -leg.side
-    price = leg.hedge_ticks if want.forward else _reach(facts, leg, ledger)
+    price = _onward(facts, leg, ledger, purpose) if want.forward else _reach(facts, leg, ledger)
     touch = ledger.ask_ticks if side > 0 else ledger.bid_ticks
     lots = _sized(leg, ledger, want, side, price, touch)
     if lots < leg.size_lots_min or price * lots * leg.tick_lot_atoms < leg.notional_atoms_min:
@@ -102,10 +102,20 @@ def verdict(facts: SagaFacts, want: Want, purpose: Purpose) -> Drive | Held:
     if touch <= 0:
         return Held.NO_QUOTE
     if (touch - price) * side > 0:
-        return Held.BEYOND_BOUND
+        if purpose != Purpose.HEDGE:
+            return Held.BEYOND_BOUND
+        touch = price
     if facts.exposed(want.leg, purpose, want.forward, lots):
         return Held.BUDGET
     return Drive(want.leg, int(purpose), int(side), price, lots, touch)
+
+
+def _onward(facts: SagaFacts, leg: LegPlan, ledger: LegLedger, purpose: Purpose) -> int:
+    """Give the price a leg is driven on at now: every attempt goes a step nearer the bound."""
+    tries = facts.plan.rules.hedges_max
+    if purpose != Purpose.HEDGE or ledger.hedges + 1 >= tries:
+        return leg.hedge_ticks
+    return leg.cap_ticks + (leg.hedge_ticks - leg.cap_ticks) * (ledger.hedges + 1) // tries
 
 
 def _reach(facts: SagaFacts, leg: LegPlan, ledger: LegLedger) -> int:

@@ -331,7 +331,8 @@ class World:
         if send.purpose == Purpose.LEG:
             assert on and send.price_ticks == leg.cap_ticks and send.size_lots <= leg.size_lots
         elif send.purpose == Purpose.HEDGE:
-            assert on and send.price_ticks == leg.hedge_ticks
+            assert on and (send.price_ticks - leg.cap_ticks) * send.side >= 0
+            assert (send.price_ticks - leg.hedge_ticks) * send.side <= 0
         else:
             bound = leg.hedge_ticks if on else leg.unwind_ticks
             assert (send.price_ticks - bound) * send.side <= 0

@@ -61,7 +61,7 @@ def test_both_legs_leave_at_once_and_end_flat_with_a_profit() -> None:
         ({"a": ["reject"]}, SagaState.FLAT),
         ({"b": ["unsent"]}, SagaState.FLAT),
         ({"a": ["reject"] * 9}, SagaState.UNWOUND),  # cannot be driven on: the other is taken back
-        ({"b": [300, "reject", "reject", "reject"]}, SagaState.UNWOUND),
+        ({"b": [300, *["reject"] * 4]}, SagaState.UNWOUND),
         ({"a": [0], "b": [0]}, SagaState.FLAT),  # nothing happened at all
         ({"a": ["reject"], "b": ["reject"]}, SagaState.FLAT),
     ],

@@ -141,17 +141,37 @@ def test_what_lags_beyond_the_hedge_bound_makes_it_take_the_others_back() -> Non
     bid, ask = world.quotes[1]
     world.quote(1, bid * 98 // 100, ask * 98 // 100)
     world.answer(1, 0)
+    for order in range(2, 2 + world.plan.rules.hedges_max):
+        assert world.last().purpose == Purpose.HEDGE
+        world.answer(order, 0)
+        world.passed(60 * MS)
     send = world.last()
     assert (world.state, send.purpose, send.leg, send.side) == (SagaState.UNWINDING, Purpose.UNWIND, 0, SELL)
     assert send.size_lots == 9_990, "the fee was paid in what was bought"
-    world.answer(2, 9_990, world.quotes[0][0])
+    world.answer(send.order, 9_990, world.quotes[0][0])
     (end,) = world.ends()
     assert (end.state, end.residual) == (UNWOUND, ())
     assert -world.plan.worst_atoms <= end.profit_atoms < 0
 
 
+def test_what_stood_at_the_touch_and_is_gone_is_asked_for_again_a_step_nearer_the_bound_each_time() -> None:
+    world = World(case(hedges_max=4))
+    world.filled(0)
+    bid, ask = world.quotes[1]
+    world.quote(1, bid * 99 // 100, ask)
+    world.answer(1, 0)
+    for order in range(2, 6):
+        world.answer(order, 0)
+        world.passed(60 * MS)
+    leg, tries = world.plan.legs[1], [one for one in world.sent if one.purpose == Purpose.HEDGE]
+    steps = [(leg.cap_ticks - leg.hedge_ticks) * step // 4 for step in range(1, 5)]
+    assert [leg.cap_ticks - one.price_ticks for one in tries] == pytest.approx(steps, abs=1)
+    assert tries[-1].price_ticks == leg.hedge_ticks
+    assert world.last().purpose == Purpose.UNWIND
+
+
 def test_it_takes_back_where_driving_on_costs_more() -> None:
-    world = World(case(hedge_ppm=100_000))
+    world = World(case(hedge_ppm=100_000, hedges_max=1))
     world.filled(0)
     bid, ask = world.quotes[1]
     world.quote(1, bid * 97 // 100, ask * 97 // 100)

@@ -36,7 +36,7 @@ FLAT, UNWOUND, STUCK = SagaState.FLAT, SagaState.UNWOUND, SagaState.STUCK
 
 
 def test_a_market_beyond_the_bound_is_not_sold_into() -> None:
-    world = World(case())
+    world = World(case(hedges_max=0))
     world.filled(0)
     far_away(world)
     world.answer(1, 0)
@@ -56,7 +56,7 @@ def test_a_market_beyond_the_bound_is_not_sold_into() -> None:
 
 
 def test_a_market_that_comes_back_in_time_needs_nobody() -> None:
-    world = World(case())
+    world = World(case(hedges_max=0))
     world.filled(0)
     far_away(world)
     world.answer(1, 0)
