@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from domain.order_events import AccountSnapshot
 from risk.exposure import Wallet
 
@@ -9,6 +11,14 @@ RETRY_NS = 250_000_000
 UNEXPLAINED_MAX = 256
 MORE = "more than can be listed"
 SILENT_FETCHES = 6
+
+
+class Explainer(Protocol):
+    """Whoever may know why a balance changed without a trade."""
+
+    def explain(self, venue: str, asset: str, atoms: int) -> bool:
+        """Tell whether so much came, or went where it is below zero, by a transfer."""
+        ...
 
 
 class Account:
@@ -22,6 +32,7 @@ class Account:
         "asked_activity",
         "asked_ns",
         "difference",
+        "explainers",
         "fetch_due_ns",
         "heard_ns",
         "link_up",
@@ -41,6 +52,7 @@ class Account:
         self.asked_ns = self.fetch_due_ns = self.heard_ns = 0
         self.difference: dict[str, int] = {}
         self.unexplained: dict[str, tuple[int, ...]] = {}
+        self.explainers: list[Explainer] = []
 
     def wallet(self, asset: str) -> Wallet:
         """Give an asset's wallet."""
@@ -101,6 +113,13 @@ class Account:
             if free + locked != expected:
                 difference[asset] = free + locked - expected
         return difference
+
+    def explained(self, asset: str, atoms: int) -> bool:
+        """Hold a difference that a transfer explains for true; tell whether one does."""
+        if not any(each.explain(self.venue, asset, atoms) for each in self.explainers):
+            return False
+        self.wallet(asset).total_atoms += atoms
+        return True
 
     def acknowledge(self) -> None:
         """Let a human's resume stand for the trades that nobody else explains, and for what had no room."""

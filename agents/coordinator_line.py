@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bus.codec import STEERING
 from bus.link_client import LinkClient
-from domain.control_events import HaltSet, LeaseGranted, LeaseRevoked
+from domain.control_events import HaltSet, LeaseGranted, LeaseRevoked, MoveOrdered
 from domain.errors import SwarmError
 from domain.events import Event
 from domain.report import NodeReport
@@ -38,6 +38,7 @@ class CoordinatorLine:
         self.config_hash, self.build, self.incarnation = config_hash, build, incarnation
         self.seen_epoch = seen_epoch
         self._halt_command_id = -1
+        self._move_command_id = 0
         self._hurry = asyncio.Event()
         self._unconfirmed = False
         self._refusal = ""
@@ -90,6 +91,11 @@ class CoordinatorLine:
         if said.halt_command_id > self._halt_command_id:
             events.append(HaltSet(now_ns, said.halted, said.halt_command_id, said.halt_reason))
             self._halt_command_id, self._unconfirmed = said.halt_command_id, said.halted
+        for order in said.moves:
+            if order.command_id > self._move_command_id:
+                self._move_command_id = order.command_id
+                events.append(MoveOrdered(now_ns, order.command_id, order.move, order.verb))
+                self._hurry.set()
         expires_ns = said.sent_ns + said.ttl_ns
         events.append(LeaseGranted(now_ns, said.epoch, expires_ns, said.budget_atoms))
         return events

@@ -19,6 +19,8 @@ class Mandate:
         "halt_command_id",
         "halt_reason",
         "lapsed_ns",
+        "move_answer",
+        "move_command_id",
         "reconcile_ns",
         "reduce_only_ns",
         "seen_epoch",
@@ -33,6 +35,7 @@ class Mandate:
         )
         self.seen_epoch = self.fence_epoch = self.lapsed_ns = self.halt_command_id = 0
         self.halt_reason, self.stopping = "", False
+        self.move_command_id, self.move_answer = 0, ""
 
     def started(self, gate: Gate) -> None:
         """Begin a life: no lease, and none of an epoch that an earlier life may have used."""

@@ -9,6 +9,7 @@ from typing import Any
 from agents.account import Account
 from agents.agent import Agent
 from agents.arbitrage.accompany import accompanied
+from agents.arbitrage.ordering import move_ordered, moves_planned
 from agents.config import RegionConfig
 from agents.consult import consult
 from agents.desk import Desk
@@ -381,4 +382,6 @@ class Node:
             control.StopRequested: self._on_stop,
             control.SignalUpdated: self._on_signal,
             control.ClockStepped: self._on_clock_stepped,
+            control.MovesPlanned: lambda event, out: moves_planned(self.groups, event),
+            control.MoveOrdered: lambda event, out: move_ordered(self.groups, self.mandate, event),
         }

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from agents.arbitrage.planning import Planning
 from agents.arbitrage.scribe import Scribe
 from agents.config import RegionConfig, load_region
 from agents.coordinator_line import CoordinatorLine
@@ -113,6 +114,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         shell = NodeShell(config, recorder, journal, clock, log)
         if node.groups:
             shell.beside.append(Scribe(node, state, log).run)
+            shell.beside.append(Planning(node, shell.deliver, clock.now_ns).run)
         await connect(shell, instruments, history_root(state), live_word, stack)
         link = LinkClient(config.coordinator.address, keys, server_key)
         await stack.enter_async_context(link)

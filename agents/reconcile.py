@@ -129,6 +129,8 @@ def _settle_balances(desk: Desk, account: Account, event: AccountSnapshot, out: 
         # One more look: the venue gathers balances, orders and trades one after another.
         account.matched = False
         return
+    for asset in [asset for asset, atoms in difference.items() if account.explained(asset, atoms)]:
+        del difference[asset]
     account.matched, account.ready = not difference, True
     for key in [key for key in account.unexplained if key.startswith("balance ")]:
         if key.split(" ")[1] not in difference:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agents.node import Node
 
 MARKETS_MAX = 64
+MOVES_MAX = 64
 
 
 def node_report(node: Node, now_ns: int) -> NodeReport:
@@ -47,6 +48,9 @@ def node_report(node: Node, now_ns: int) -> NodeReport:
             for account in accounts.values()
         ),
         markets=market_reports(node),
+        moves=tuple(move for group in node.groups for move in group.rebalancer.reports())[:MOVES_MAX],
+        move_command_id=node.mandate.move_command_id,
+        move_answer=node.mandate.move_answer,
     )
 
 

@@ -62,6 +62,8 @@ _MANDATE_FIELDS = (
     "halt_command_id",
     "halt_reason",
     "stopping",
+    "move_command_id",
+    "move_answer",
 )
 _GATE_FIELDS = (
     "budget_atoms",

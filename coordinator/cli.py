@@ -17,16 +17,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     run.add_argument("--config", type=Path, help="TOML file of the coordinator's limits")
     run.set_defaults(run=run_coordinator)
 
-    status = _operator(commands, "status", "show every node, positions and PnL")
+    status = add_operator(commands, "status", "show every node, positions and PnL")
     status.add_argument("--watch", action="store_true", help="repeat every second until Ctrl-C")
     status.set_defaults(run=run_status)
 
-    halt = _operator(commands, "halt", "stop trading and cancel open orders, and wait until that is so")
+    halt = add_operator(commands, "halt", "stop trading and cancel open orders, and wait until that is so")
     halt.add_argument("--region", help="one region only (default: all)")
     halt.add_argument("--reason", default="operator", help="noted in every journal")
     halt.set_defaults(run=run_halt)
 
-    resume = _operator(commands, "resume", "trade again")
+    resume = add_operator(commands, "resume", "trade again")
     resume.add_argument("--region", help="one region only (default: all)")
     resume.set_defaults(run=run_resume)
 
@@ -36,9 +36,10 @@ def _state(command: argparse.ArgumentParser) -> None:
     command.add_argument("--state", type=Path, default=default, help=f"state folder (default {default})")
 
 
-def _operator(
+def add_operator(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
 ) -> argparse.ArgumentParser:
+    """Add a command that talks to the coordinator, with what each of them takes."""
     command = commands.add_parser(name, help=summary)
     _state(command)
     command.add_argument("--coordinator", help="address (default: from run.json in the state folder)")

@@ -14,9 +14,18 @@ from collections.abc import Iterable
 
 from coordinator.budgets import BudgetBook
 from coordinator.config import CoordinatorConfig
-from coordinator.facts import EpochGranted, Fact, LatchSet, NodeLeft, read_state, write_state
+from coordinator.facts import (
+    EpochGranted,
+    Fact,
+    LatchSet,
+    MoveCommanded,
+    NodeLeft,
+    read_state,
+    write_state,
+)
 from coordinator.halts import HaltLatches, Latch
 from coordinator.members import Member
+from coordinator.orders import MoveOrders
 from coordinator.steps import (
     CoordinatorAction,
     CoordinatorEvent,
@@ -30,9 +39,12 @@ from domain.control_events import Clocked
 from domain.ids import EPOCH_MAX
 from domain.report import NodeReport
 from domain.steering import (
+    Grant,
     HaltRequest,
     Heartbeat,
     Leave,
+    MoveNoted,
+    MoveRequest,
     Refusal,
     ResumeRequest,
     StatusRequest,
@@ -50,6 +62,7 @@ class Coordinator:
         self.config = config
         self.members: dict[str, Member] = {}
         self.latches = HaltLatches()
+        self.orders = MoveOrders()
         self.budgets = BudgetBook(config.budget_atoms, config.expected_nodes)
         self.now_ns = 0
         self._attested: dict[str, tuple[str, str, int]] = {}
@@ -69,6 +82,7 @@ class Coordinator:
             if member.left:
                 facts.append(NodeLeft(member.node))
         facts.extend(self.latches.facts())
+        facts.extend(self.orders.facts())
         return write_state(facts)
 
     def restore(self, state: bytes) -> None:
@@ -90,6 +104,8 @@ class Coordinator:
                 self.budgets.end(node)
             case LatchSet():
                 self.latches.apply(fact)
+            case MoveCommanded():
+                self.orders.apply(fact)
 
     # What happens.
 
@@ -132,6 +148,8 @@ class Coordinator:
                 return self._command(said, region, True, reason)
             case ResumeRequest(region):
                 return self._command(said, region, False, "")
+            case MoveRequest(move, verb):
+                return self._move(said, move, verb)
             case StatusRequest():
                 return [Reply(said.peer, said.line, self.status())]
             case _:
@@ -146,8 +164,12 @@ class Coordinator:
         member, records = self._granted_member(heartbeat)
         member.hear(heartbeat, said.line, self.now_ns)
         records += self._halted_anew(heartbeat.report)
-        grant = member.grant(self.latches.of(member.region), self.config.lease_ttl_ns)
-        return [*records, Reply(said.peer, said.line, grant)]
+        self.orders.heard(heartbeat.report)
+        return [*records, Reply(said.peer, said.line, self._grant(member))]
+
+    def _grant(self, member: Member) -> Grant:
+        latch, orders = self.latches.of(member.region), self.orders.of(member.node)
+        return member.grant(latch, self.config.lease_ttl_ns, orders)
 
     def _halted_anew(self, report: NodeReport) -> list[CoordinatorAction]:
         """Number a halt again for a node that obeyed a later command, one that our lost journal knew."""
@@ -163,7 +185,9 @@ class Coordinator:
         report, member = heartbeat.report, self.members.get(heartbeat.report.node)
         if not all(math.isfinite(a.pnl_quote) and math.isfinite(a.exposure_quote) for a in report.agents):
             return "figures in the report are not finite"
-        if not (0 <= report.halt_command_id < COMMAND_ID_MAX and 0 <= heartbeat.seen_epoch <= EPOCH_MAX):
+        commands = report.halt_command_id, report.move_command_id
+        known = all(0 <= number < COMMAND_ID_MAX for number in commands)
+        if not (known and 0 <= heartbeat.seen_epoch <= EPOCH_MAX):
             return "numbers in the report are out of their range"
         if member is None:
             if heartbeat.seen_epoch >= EPOCH_MAX:
@@ -247,17 +271,33 @@ class Coordinator:
         )
         self._apply(fact)
         pushed = [
-            Reply(
-                member.node,
-                member.line,
-                member.grant(self.latches.of(member.region), self.config.lease_ttl_ns),
-            )
+            Reply(member.node, member.line, self._grant(member))
             for member in self.members.values()
             if region in (None, member.region)
             and member.line is not None
             and member.granted_atoms is not None
         ]
         return [Record(fact), *pushed, Reply(said.peer, said.line, self.status())]
+
+    def _move(self, said: Said, move: str, verb: str) -> list[CoordinatorAction]:
+        """Note an operator's word for the one node that proposed this move, and push it."""
+        having = [member for member in self.members.values() if member.has_move(move)]
+        if len(having) != 1:
+            why = "no node proposes it" if not having else "several nodes have a group of this name"
+            return [_refuse(said, f"move {move[:60]!a}: {why}")]
+        (member,) = having
+        same = self.orders.same(member.node, move, verb)
+        if same is not None:
+            return [Reply(said.peer, said.line, MoveNoted(member.node, same))]
+        if (refusal := self.orders.refused(member.node, verb)) is not None:
+            return [_refuse(said, refusal)]
+        obeyed = member.report.move_command_id if member.report is not None else 0
+        fact = self.orders.command(member.node, move, verb, obeyed)
+        self._apply(fact)
+        answers: list[CoordinatorAction] = [Record(fact)]
+        if member.line is not None and member.granted_atoms is not None:
+            answers.append(Reply(member.node, member.line, self._grant(member)))
+        return [*answers, Reply(said.peer, said.line, MoveNoted(member.node, fact.command_id))]
 
     def regions(self) -> list[str]:
         """Name every region that the config or a node ever named."""

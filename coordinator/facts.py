@@ -36,7 +36,16 @@ class LatchSet(msgspec.Struct, frozen=True, tag="latch"):
     reason: str
 
 
-Fact = EpochGranted | NodeLeft | LatchSet
+class MoveCommanded(msgspec.Struct, frozen=True, tag="move"):
+    """An operator took or dropped a node's move."""
+
+    node: str
+    command_id: int
+    move: str
+    verb: str
+
+
+Fact = EpochGranted | NodeLeft | LatchSet | MoveCommanded
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Fact] = msgspec.msgpack.Decoder(Fact)

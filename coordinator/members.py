@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from coordinator.config import CoordinatorConfig
 from coordinator.halts import Latch
+from domain.moves import MoveOrder
 from domain.report import NodeReport
 from domain.steering import Grant, Heartbeat, MemberStatus
 
@@ -50,7 +51,11 @@ class Member:
             return False
         return report.halted and report.halt_command_id >= latch.command_id and report.flat_of_orders
 
-    def grant(self, latch: Latch, ttl_ns: int) -> Grant:
+    def has_move(self, move: str) -> bool:
+        """Tell whether this node's report has a move of this name."""
+        return self.report is not None and any(each.move == move for each in self.report.moves)
+
+    def grant(self, latch: Latch, ttl_ns: int, moves: tuple[MoveOrder, ...] = ()) -> Grant:
         """Answer the last heartbeat: sent again, it carries news but never a longer lease."""
         assert self.granted_atoms is not None
         return Grant(
@@ -61,6 +66,7 @@ class Member:
             halted=latch.halted,
             halt_command_id=latch.command_id,
             halt_reason=latch.reason,
+            moves=moves,
         )
 
     def status(self, now_ns: int, latch: Latch, config: CoordinatorConfig) -> MemberStatus:

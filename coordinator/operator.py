@@ -12,10 +12,14 @@ from bus.keys import COORDINATOR, OPERATOR, load_keys, load_public
 from bus.link_client import LinkClient
 from coordinator.run_file import coordinator_address, not_running
 from domain.errors import ExitCode, SwarmError
+from domain.moves import MoveReport
+from domain.report import NodeReport
 from domain.steering import (
     FromOperator,
     HaltRequest,
     MemberStatus,
+    MoveNoted,
+    MoveRequest,
     Refusal,
     ResumeRequest,
     StatusRequest,
@@ -67,16 +71,35 @@ class Operator:
 
     async def status(self) -> SwarmStatus:
         """Ask for everything."""
-        return await self._ask(StatusRequest())
+        return await self._asked(StatusRequest())
 
     async def resume(self, region: str | None) -> SwarmStatus:
         """Lift a halt."""
-        return await self._ask(ResumeRequest(region))
+        return await self._asked(ResumeRequest(region))
+
+    async def move(self, move: str, verb: str) -> MoveReport:
+        """Take or drop a move, and wait until its node answered; what it refuses is raised."""
+        began_ns = monotonic_ns()
+        noted = await self._ask(MoveRequest(move, verb))
+        assert isinstance(noted, MoveNoted)
+        while (monotonic_ns() - began_ns) / 1e9 < self._timeout_s:
+            status = await self.status()
+            reports = [one.report for one in status.members if one.node == noted.node and one.report]
+            if reports and reports[0].move_command_id >= noted.command_id:
+                return _answered(reports[0], move, noted.command_id)
+            await asyncio.sleep(POLL_S)
+        raise SwarmError(
+            f"{noted.node} did not answer within {self._timeout_s:g} s",
+            where=f"move {move}",
+            mend="the command is kept and reaches it when it returns: see `swarm status`",
+            code=ExitCode.TIMED_OUT,
+            retryable=True,
+        )
 
     async def halt(self, region: str | None, reason: str) -> Halted:
         """Halt, and wait until each concerned region confirmed that it has no open orders."""
         began_ns = monotonic_ns()
-        status = await self._ask(HaltRequest(region, reason))
+        status = await self._asked(HaltRequest(region, reason))
         halted = Halted()
         while True:
             elapsed_ms = (monotonic_ns() - began_ns) / 1e6
@@ -90,12 +113,17 @@ class Operator:
             await asyncio.sleep(POLL_S)
             status = await self.status()
 
-    async def _ask(self, request: FromOperator) -> SwarmStatus:
+    async def _asked(self, request: FromOperator) -> SwarmStatus:
+        answer = await self._ask(request)
+        assert isinstance(answer, SwarmStatus)
+        return answer
+
+    async def _ask(self, request: FromOperator) -> SwarmStatus | MoveNoted:
         self._latest = STEERING.encode(request)
         self._link.send(self._latest)
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._answer()
+                answer = await self._answer(MoveNoted if type(request) is MoveRequest else SwarmStatus)
         except TimeoutError as error:
             raise SwarmError(
                 f"no answer within {self._timeout_s:g} s",
@@ -109,13 +137,27 @@ class Operator:
             raise SwarmError(answer.reason, where="coordinator", mend=mend, code=ExitCode.USAGE)
         return answer
 
-    async def _answer(self) -> SwarmStatus | Refusal:
+    async def _answer(self, kind: type) -> SwarmStatus | MoveNoted | Refusal:
         while messages := await self._link.receive():
             for message in messages:
                 answer = STEERING.decode(message)
-                if isinstance(answer, SwarmStatus | Refusal):
+                if isinstance(answer, Refusal) or (
+                    isinstance(answer, SwarmStatus | MoveNoted) and isinstance(answer, kind)
+                ):
                     return answer
         raise not_running(self.address)
+
+
+def _answered(report: NodeReport, move: str, command_id: int) -> MoveReport:
+    """Give a move as it is after a command, or raise the node's refusal."""
+    found = [one for one in report.moves if one.move == move]
+    if report.move_command_id == command_id and report.move_answer != "":
+        mend = "see `swarm arb moves`"
+        raise SwarmError(report.move_answer, where=f"move {move}", mend=mend, code=ExitCode.USAGE)
+    if not found:
+        mend = "see `swarm arb moves`"
+        raise SwarmError("it is told no more", where=f"move {move}", mend=mend, code=ExitCode.USAGE)
+    return found[0]
 
 
 def _concerned(status: SwarmStatus, region: str | None) -> dict[str, list[MemberStatus]]:

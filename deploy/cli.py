@@ -29,6 +29,7 @@ PARTS = (
     "market.cli",
     "arbitrage.cli",
     "agents.arbitrage.cli",
+    "coordinator.move_cli",
     "sim.cli",
     "deploy.kernels",
 )

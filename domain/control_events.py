@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from domain.moves import Proposal
+
 
 class Clocked(msgspec.Struct, frozen=True, array_like=True, tag=40, gc=False):
     """Time passed; cores never read a clock."""
@@ -84,6 +86,23 @@ class ModelSet(msgspec.Struct, frozen=True, array_like=True, tag=48):
     canary_ppm: int
 
 
+class MovesPlanned(msgspec.Struct, frozen=True, array_like=True, tag=58):
+    """What would bring a group's inventory back, worked out beside the node; it replaces the plan before."""
+
+    local_ts_ns: int
+    group: str
+    proposals: tuple[Proposal, ...]
+
+
+class MoveOrdered(msgspec.Struct, frozen=True, array_like=True, tag=59):
+    """An operator takes or drops a move; a command that was obeyed already says nothing new."""
+
+    local_ts_ns: int
+    command_id: int
+    move: str
+    verb: str
+
+
 ControlEvent = (
     Clocked
     | NodeStarted
@@ -94,4 +113,6 @@ ControlEvent = (
     | SignalUpdated
     | ClockStepped
     | ModelSet
+    | MovesPlanned
+    | MoveOrdered
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from domain.moves import MoveReport
+
 
 class OrderCounts(msgspec.Struct, frozen=True):
     """Count orders since the journal began."""
@@ -52,7 +54,10 @@ class MarketReport(msgspec.Struct, frozen=True):
 
 
 class NodeReport(msgspec.Struct, frozen=True):
-    """One node, whole. Money for people is a float in the reporting currency; balances are atoms."""
+    """One node, whole. Money for people is a float in the reporting currency; balances are atoms.
+
+    `move_answer` says why the last command on a move, `move_command_id`, was not obeyed; "" where it was.
+    """
 
     node: str
     region: str
@@ -74,6 +79,9 @@ class NodeReport(msgspec.Struct, frozen=True):
     alarms: tuple[str, ...] = ()
     reconciled: bool = False
     markets: tuple[MarketReport, ...] = ()
+    moves: tuple[MoveReport, ...] = ()
+    move_command_id: int = 0
+    move_answer: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from domain.moves import MoveOrder
 from domain.report import NodeReport
 
 
@@ -25,7 +26,8 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
 class Grant(msgspec.Struct, frozen=True, tag="grant"):
     """The coordinator's answer to a heartbeat: a lease that runs from the heartbeat's own sending.
 
-    Halts are part of every grant, so a node that missed the command learns it from the next one.
+    Halts are part of every grant, so a node that missed the command learns it from the next one; so are
+    an operator's words on moves, until the node's report says that it heard them.
     """
 
     sent_ns: int
@@ -35,6 +37,7 @@ class Grant(msgspec.Struct, frozen=True, tag="grant"):
     halted: bool
     halt_command_id: int
     halt_reason: str
+    moves: tuple[MoveOrder, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
@@ -60,6 +63,20 @@ class ResumeRequest(msgspec.Struct, frozen=True, tag="resume"):
     """An operator resumes a region, or all."""
 
     region: str | None
+
+
+class MoveRequest(msgspec.Struct, frozen=True, tag="move"):
+    """An operator takes or drops a move that a node proposed."""
+
+    move: str
+    verb: str
+
+
+class MoveNoted(msgspec.Struct, frozen=True, tag="move-noted"):
+    """The coordinator will tell the node: its answer stands beside this command's number in its report."""
+
+    node: str
+    command_id: int
 
 
 class StatusRequest(msgspec.Struct, frozen=True, tag="status?"):
@@ -94,6 +111,17 @@ class SwarmStatus(msgspec.Struct, frozen=True, tag="status"):
 
 
 FromNode = Heartbeat | Leave
-FromOperator = HaltRequest | ResumeRequest | StatusRequest
-FromCoordinator = Grant | Refusal | SwarmStatus
-Steering = Heartbeat | Leave | HaltRequest | ResumeRequest | StatusRequest | Grant | Refusal | SwarmStatus
+FromOperator = HaltRequest | ResumeRequest | StatusRequest | MoveRequest
+FromCoordinator = Grant | Refusal | SwarmStatus | MoveNoted
+Steering = (
+    Heartbeat
+    | Leave
+    | HaltRequest
+    | ResumeRequest
+    | StatusRequest
+    | MoveRequest
+    | Grant
+    | Refusal
+    | SwarmStatus
+    | MoveNoted
+)

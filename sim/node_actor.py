@@ -8,11 +8,20 @@ from typing import Any
 import mesa
 import msgspec
 
+from agents.arbitrage.planning import Planning
 from agents.config import RegionConfig
 from agents.node import Node
 from agents.record import Recorder
 from domain.actions import CancelOrder, FetchAccount, FetchBook, QueryOrder, SendOrder
-from domain.control_events import Clocked, HaltSet, LeaseGranted, LeaseRevoked, NodeStarted, StopRequested
+from domain.control_events import (
+    Clocked,
+    HaltSet,
+    LeaseGranted,
+    LeaseRevoked,
+    MoveOrdered,
+    NodeStarted,
+    StopRequested,
+)
 from domain.events import Event
 from domain.report import NodeReport
 from domain.steering import FromCoordinator, FromNode, Grant, Heartbeat, Refusal
@@ -38,6 +47,8 @@ class NodeActor(mesa.Agent):  # type: ignore[misc]
         self.say: Callable[[FromNode], None] = lambda message: None
         self._path = to_coordinator
         self._halt_command_id = -1
+        self._move_command_id = 0
+        self._planning = Planning(self.node, self.deliver, lambda: self.schedule.now_ns)
         self._by_venue: dict[str, VenueLink] = {}
         self._by_instrument: list[VenueLink] = []
 
@@ -78,6 +89,10 @@ class NodeActor(mesa.Agent):  # type: ignore[misc]
             if said.halt_command_id > self._halt_command_id:
                 self._halt_command_id = said.halt_command_id
                 self.deliver(HaltSet(now_ns, said.halted, said.halt_command_id, said.halt_reason))
+            for order in said.moves:
+                if order.command_id > self._move_command_id:
+                    self._move_command_id = order.command_id
+                    self.deliver(MoveOrdered(now_ns, order.command_id, order.move, order.verb))
             expires_ns = said.sent_ns + said.ttl_ns
             self.deliver(LeaseGranted(now_ns, said.epoch, expires_ns, said.budget_atoms))
 
@@ -100,6 +115,7 @@ class NodeActor(mesa.Agent):  # type: ignore[misc]
 
     def _clock(self, _: None) -> None:
         self.deliver(Clocked(self.schedule.now_ns))
+        self._planning.step()
         self.schedule.put(self.schedule.now_ns + CLOCK_NS, self._clock)
 
     def _beat(self, _: None) -> None:

@@ -11,6 +11,7 @@ from agents.arbitrage.decision import Decision, unplanned
 from agents.arbitrage.execution import SENDING, Execution
 from agents.arbitrage.latency import Latencies
 from agents.arbitrage.opportunity import Deal, Outcome, Refused, Ring
+from agents.arbitrage.rebalancer import Rebalancer
 from agents.arbitrage.sight import Sight
 from agents.arbitrage.valuation import Valuation
 from agents.order import PENDING_NEW
@@ -58,6 +59,7 @@ class GroupState(msgspec.Struct, array_like=True):
     halted: bool
     reduce_only: bool
     latched: bool
+    moves: bytes = b""
 
 
 class Arbitrageur:
@@ -100,6 +102,7 @@ class Arbitrageur:
         self.execution = Execution(
             config.sagas(), desk, self.hands, self._on_begin, self._on_fill, self._on_end
         )
+        self.rebalancer = Rebalancer(self, region, pipeline, self._begun)
         self.ring = Ring(round(config.filter.gone_ms * 1e6))
         # The ticket of every saga, and until when a market's book may still show what a saga took from it.
         self.tickets: dict[int, Ticket] = {}
@@ -238,6 +241,7 @@ class Arbitrageur:
         if self._forgotten > 0:
             self.desk.alarm("sagas-forgotten", f"{self.config.name}: {self._forgotten}", out)
             self._forgotten = 0
+        self.rebalancer.passed(out)
 
     def restarted(self, out: Actions) -> None:
         """Begin a life: what was out is unknown until the venues have said."""
@@ -268,13 +272,18 @@ class Arbitrageur:
             return
         if not self.ring.ended(ticket.ticket_id, how, now_ns):
             self._early = how
+        rebalancing = self.rebalancer.ended(ticket, how)
         if how.state == SagaState.STUCK:
             return
         for leg in ticket.legs:
             venue = self.instruments[leg.instrument].venue
             self._resting_ns[leg.instrument] = now_ns + self.latencies.mean_ns[venue]
-        if self.valuation.capital.release(ticket.ticket_id):
+        if self.valuation.capital.release(ticket.ticket_id) and not rebalancing:
             self.valuation.realised(ticket, how, self.latencies.mean_ns, now_ns)
+
+    def resting(self, market: int) -> bool:
+        """Tell whether a market's book may still show what a saga took from it."""
+        return self.desk.now_ns < self._resting_ns.get(market, 0)
 
     def directs(self, agent: Agent) -> bool:
         """Tell whether a saga decides what this agent does."""
@@ -296,6 +305,7 @@ class Arbitrageur:
                 self._halted,
                 self._reduce_only,
                 self._latched,
+                self.rebalancer.state(),
             )
         )
 
@@ -304,15 +314,20 @@ class Arbitrageur:
         kept = msgspec.msgpack.decode(state, type=GroupState)
         self.latencies.restore(kept.latencies)
         if kept.markets != self._named():
-            self._forgotten = Execution.living(kept.execution)
+            self._forgotten = Execution.living(kept.execution) + self._moves(kept.moves, same=False)
             return
         self.sight.restore(kept.sight)
         self.valuation.restore(kept.valuation)
         self.execution.restore(kept.execution)
         self.tickets, self._resting_ns = kept.tickets, kept.resting_ns
         self._halted, self._reduce_only, self._latched = kept.halted, kept.reduce_only, kept.latched
+        self._moves(kept.moves, same=True)
         for market, rule in self.valuation.fees.items():
             self.planner.set_fee(market, rule)
+
+    def _moves(self, state: bytes, *, same: bool) -> int:
+        """Take moves back, where the state is not of before there were any."""
+        return self.rebalancer.restore(state, same=same) if state else 0
 
     def _named(self) -> list[tuple[str, int, int, int]]:
         hands = {index: hand.shard for index, hand in self.hands.items()}

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents.arbitrage.moves import WayConfig
+from agents.arbitrage.planning import WayConfig
 from arbitrage.filter.config import FilterConfig
 from arbitrage.graph.price_graph import GraphConfig
 from arbitrage.saga.plan import SagaConfig
@@ -34,7 +34,7 @@ class ArbitrageConfig(BaseModel):
     table, and the one whose slowest leg is nearest executes. It holds for latency until that was measured.
     `capital` is what all its tickets may bind together, `losses` by asset what all its sagas, which begin and
     end in that asset, may lose together; none is ever begun in an asset that is not there. `ways` are how
-    inventory can be sent between venues, for what `rebalance` proposes.
+    an operator can send inventory between venues; `rebalance` says when that is planned, and what is traded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,8 +62,8 @@ class ArbitrageConfig(BaseModel):
     def _agree(self) -> Self:
         if len(set(self.venues)) != len(self.venues) or len(set(self.symbols)) != len(self.symbols):
             raise ValueError("a venue or a symbol is named twice")
-        if self.rebalance.execute:
-            raise ValueError("transfers are proposed here, and carried out by an operator")
+        if self.venues and not set(self.rebalance.between) <= set(self.venues):
+            raise ValueError("rebalance.between names a venue that the group does not trade at")
         return self
 
     @property

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.arbitrage.depths import depth_of
-from agents.arbitrage.moves import Move, Standing, proposed, standing
 from agents.arbitrage.opportunity import Found
 from agents.arbitrage.telling import Line, told
 from arbitrage.fee import FeeRule
 from arbitrage.size.sizing import Depth
 from arbitrage.tool.books import books_text
 from arbitrage.tool.live import FOLDER
+from domain.moves import MoveReport
 
 if TYPE_CHECKING:
-    from agents.arbitrage.config import ArbitrageConfig
     from agents.node import Node
 
 PAUSE_S = 0.25
@@ -40,7 +39,7 @@ def books_file(state: Path, node: str) -> Path:
 
 
 def moves_file(state: Path, node: str) -> Path:
-    """Give the file of what a node proposes to bring inventory back."""
+    """Give the file of what a node proposes and does to bring inventory back."""
     return state / "arbitrage" / f"{node}.moves.json"
 
 
@@ -59,8 +58,6 @@ class Scribe:
         self._instruments = tuple(market.instrument for market in node.markets.values())
         self._moves = moves_file(state, node.config.node)
         self._fees: dict[int, FeeRule] = {}
-        self._planned_ns: dict[str, int] = {}
-        self._proposals: dict[str, list[Move]] = {}
 
     async def run(self) -> None:
         """Write for ever."""
@@ -81,28 +78,19 @@ class Scribe:
                     }
                 if lines or depths is not None:
                     await asyncio.to_thread(self.write, lines, depths)
-                if depths is not None and (stands := self.stands()):
-                    await asyncio.to_thread(self.propose, stands)
+                if depths is not None:
+                    await asyncio.to_thread(self.write_moves, self.moves())
         except OSError as trouble:
             self._log(f"alarm arbitrage-file: {trouble.strerror}: nothing more is written for watchers")
 
-    def stands(self) -> list[tuple[ArbitrageConfig, Standing]]:
-        """Copy what is to be thought about for those groups whose time for a plan has come."""
-        now_ns, found = self._node.desk.now_ns, []
-        for group in self._node.groups:
-            every_ns = round(group.config.rebalance.every_s * 1e9)
-            if now_ns - self._planned_ns.get(group.config.name, -every_ns) >= every_ns:
-                self._planned_ns[group.config.name] = now_ns
-                found.append((group.config, standing(group)))
-        return found
+    def moves(self) -> list[MoveReport]:
+        """Tell what brings inventory back, or could."""
+        return [move for group in self._node.groups for move in group.rebalancer.reports()]
 
-    def propose(self, stands: list[tuple[ArbitrageConfig, Standing]]) -> None:
-        """Put what is proposed now in the place of the last proposals."""
-        config, known = self._node.config, self._instruments
-        for group, each in stands:
-            self._proposals[group.name] = proposed(group, config.node, config.region, known, each)
+    def write_moves(self, moves: list[MoveReport]) -> None:
+        """Put the moves in place of the last ones."""
         fresh = self._moves.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode([move for moves in self._proposals.values() for move in moves]))
+        fresh.write_bytes(msgspec.json.encode(moves))
         fresh.replace(self._moves)
 
     def gather(self) -> list[Line]:

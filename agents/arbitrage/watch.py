@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from agents.arbitrage.moves import Move
 from agents.arbitrage.telling import Line
 from domain.errors import ExitCode, SwarmError
+from domain.moves import MoveReport
 
 PAUSE_S = 0.25
 SHOWN_MAX = 200
@@ -24,6 +24,7 @@ ROWS_LEAST = 6
 LINES_EACH = 3
 TAIL_BYTES = 256 << 10
 STYLES = {"taken": "bold green", "elsewhere": "dim", "filtered": "yellow", "below": "cyan", "unready": "red"}
+MOVE_STYLES = {"taken": "cyan", "flying": "cyan", "overdue": "bold red", "trading": "bold", "traded": "green"}
 
 
 class Tail:
@@ -53,10 +54,10 @@ class Tail:
         return [line for each in whole if (line := _read(each)) is not None]
 
 
-def _moves(path: Path) -> list[Move]:
-    """Read proposals; a file that is just being made has none."""
+def _moves(path: Path) -> list[MoveReport]:
+    """Read moves; a file that is just being made has none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Move])
+        return msgspec.json.decode(path.read_bytes(), type=list[MoveReport])
     except (OSError, msgspec.DecodeError):
         return []
 
@@ -77,8 +78,8 @@ class Watch:
         self._tails: dict[Path, Tail] = {}
         self.latest: OrderedDict[tuple[str, str, int], Line] = OrderedDict()
 
-    def moves(self) -> list[Move]:
-        """Give what nodes propose now."""
+    def moves(self) -> list[MoveReport]:
+        """Give what nodes propose and do now, and what became of the latest."""
         every = [move for path in sorted(self._folder.glob("*.moves.json")) for move in _moves(path)]
         return [move for move in every if self._region in (None, move.region)]
 
@@ -115,21 +116,26 @@ def drawn(watching: Watch, rows: int) -> Group:
     return Group(*parts, moves_table(moves)) if moves else Group(*parts)
 
 
-def moves_table(moves: Iterable[Move]) -> Table:
-    """Draw what is proposed to bring inventory back."""
-    drawn = Table(expand=True, box=None, pad_edge=False, title="proposed, to bring inventory back")
-    for name in ("region", "move", "cost", "takes", "because"):
+def moves_table(moves: Iterable[MoveReport]) -> Table:
+    """Draw what brings inventory back: proposed, under way, and how the latest ended, each with why."""
+    drawn = Table(expand=True, box=None, pad_edge=False, title="rebalancing")
+    for name in ("move", "what", "cost", "takes", "state", "why"):
         drawn.add_column(name, overflow="fold")
     for each in moves:
-        way = f"{each.kind} {each.amount.rstrip('0').rstrip('.')} {each.asset}"
         drawn.add_row(
-            each.region,
-            f"{way} {each.from_venue} → {each.to_venue}",
-            f"{float(each.cost):.6g} {each.asset}",
+            each.move,
+            f"{each.kind} {_short(each.amount)} {each.asset} {each.from_venue} → {each.to_venue}",
+            f"{_short(each.cost)} {each.asset}",
             f"{each.delay_s:.0f} s",
-            each.reason,
+            each.state,
+            each.note or each.reason,
+            style=MOVE_STYLES.get(each.state, ""),
         )
     return drawn
+
+
+def _short(amount: str) -> str:
+    return f"{float(amount):.6g}"
 
 
 def table(lines: Iterable[Line], rows: int) -> Table:

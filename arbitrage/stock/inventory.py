@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -27,26 +27,26 @@ class InventoryConfig(BaseModel):
     shares: dict[str, dict[str, Share]] = {}
     slope_bps: float = Field(2.0, ge=0, le=1_000)
     bps_max: float = Field(20.0, ge=0, le=1_000)
-    in_flight: int = Field(256, ge=1, le=100_000)
 
 
 class Flight(msgspec.Struct, frozen=True, array_like=True):
-    """A transfer on its way: at neither venue, but known. `atoms` is what shall arrive."""
+    """What of a transfer no balance shows yet: still lying where it leaves, or not yet where it arrives."""
 
-    transfer_id: int
     asset: str
     from_venue: str
     to_venue: str
-    atoms: int
-    sent_ns: int
-    due_ns: int
+    leaving_atoms: int
+    arriving_atoms: int
+
+
+_Flights = list[tuple[int, Flight]]
 
 
 class Inventory:
     """Hold what each venue holds of each asset, and what is between them.
 
     The total of an asset is all of it, wherever it lies or flies: a transfer is not profit. Places are those
-    of the instruments; at most `in_flight` transfers fly at once.
+    of the instruments.
     """
 
     def __init__(self, config: InventoryConfig, instruments: Sequence[Instrument]) -> None:
@@ -71,33 +71,36 @@ class Inventory:
         """Give what a venue holds of an asset."""
         return self._held.get((venue, asset), 0)
 
-    def send(self, flight: Flight) -> bool:
-        """Note a transfer that left; false where too many fly or this one is known already."""
-        if flight.transfer_id in self._flights or len(self._flights) >= self.config.in_flight:
-            return False
-        self._flights[flight.transfer_id] = flight
-        self._prices.pop(flight.asset, None)
-        return True
+    def fly(self, transfer_id: int, flight: Flight) -> None:
+        """Count a transfer as it is now; what venues hold comes by `hold`."""
+        self.land(transfer_id)
+        if flight.leaving_atoms > 0 or flight.arriving_atoms > 0:
+            self._flights[transfer_id] = flight
+            self._prices.pop(flight.asset, None)
 
-    def arrive(self, transfer_id: int) -> Flight | None:
-        """Note that a transfer arrived, or came back; what its venue holds then comes by `hold`."""
+    def land(self, transfer_id: int) -> None:
+        """Count a transfer no more: balances show all of it, or it is given up."""
         flight = self._flights.pop(transfer_id, None)
         if flight is not None:
             self._prices.pop(flight.asset, None)
-        return flight
 
-    def overdue(self, now_ns: int) -> list[Flight]:
-        """List transfers that should have arrived."""
-        return [flight for flight in self._flights.values() if flight.due_ns < now_ns]
+    def lying_atoms(self, venue: str, asset: str) -> int:
+        """Give what of an asset lies at a venue and is not about to leave it."""
+        leaving = [
+            flight.leaving_atoms
+            for flight in self._flights.values()
+            if (flight.from_venue, flight.asset) == (venue, asset)
+        ]
+        return self.held_atoms(venue, asset) - sum(leaving)
 
     def flying_atoms(self, asset: str, venue: str | None = None) -> int:
         """Give what of an asset is on its way, to one venue or to any."""
         flights = [flight for flight in self._flights.values() if flight.asset == asset]
-        return sum(flight.atoms for flight in flights if venue is None or flight.to_venue == venue)
+        return sum(flight.arriving_atoms for flight in flights if venue in (None, flight.to_venue))
 
     def total_atoms(self, asset: str) -> int:
         """Give all of an asset, wherever it lies or flies."""
-        lying = sum(self._held[venue, asset] for venue in self.venues(asset))
+        lying = sum(self.lying_atoms(venue, asset) for venue in self.venues(asset))
         return lying + self.flying_atoms(asset)
 
     def assets(self) -> tuple[str, ...]:
@@ -128,9 +131,23 @@ class Inventory:
         prices = self._prices.get(asset)
         if prices is None:
             targets = self.targets(asset)
-            prices = {place: self._price_bps(self._held[place, asset], targets[place]) for place in targets}
+            prices = {
+                place: self._price_bps(self.lying_atoms(place, asset), targets[place]) for place in targets
+            }
             self._prices[asset] = prices
         return prices.get(venue, 0.0)
+
+    def after_bps(self, changes: Mapping[Place, int]) -> float:
+        """Price one more unit of what these changes bring and take, once they are made; below zero it helps.
+
+        Each place's price counts once, up or down: so a trade's last unit is priced, and not its mean.
+        """
+        total_bps = 0.0
+        for (venue, asset), atoms in changes.items():
+            lying = self.lying_atoms(venue, asset) + atoms
+            price = self._price_bps(lying, self.targets(asset).get(venue, 0))
+            total_bps += price if atoms > 0 else -price
+        return total_bps
 
     def _price_bps(self, held: int, target: int) -> float:
         bound, slope = self.config.bps_max, self.config.slope_bps
@@ -162,11 +179,11 @@ class Inventory:
     def state(self) -> bytes:
         """Give everything held and flying as data."""
         held = [(venue, asset, atoms) for (venue, asset), atoms in self._held.items()]
-        return msgspec.msgpack.encode((held, list(self._flights.values())))
+        return msgspec.msgpack.encode((held, list(self._flights.items())))
 
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave."""
-        held, flights = msgspec.msgpack.decode(state, type=tuple[list[tuple[str, str, int]], list[Flight]])
+        held, flights = msgspec.msgpack.decode(state, type=tuple[list[tuple[str, str, int]], _Flights])
         self._held = {(venue, asset): atoms for venue, asset, atoms in held}
-        self._flights = {flight.transfer_id: flight for flight in flights}
+        self._flights = dict(flights)
         self._prices = {}

@@ -1,16 +1,19 @@
-"""How inventory comes back to its targets: transfers and reverse trades, proposed, or done where allowed."""
+"""What would bring inventory to its targets for the least: transfers and trades, planned and not made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from arbitrage.legs import Legs
 from arbitrage.stock.flow import Edge, cheapest
-from arbitrage.stock.inventory import Flight, Inventory
-from domain.units import PPM
+from arbitrage.stock.inventory import Inventory
+from domain.moves import TRADE, TRANSFER, Proposal
+from domain.units import PPM, atoms_text
 
 _PPB = 1_000_000_000
 _HOUR_NS = 3_600_000_000_000
@@ -18,11 +21,17 @@ _UNLIMITED_ATOMS = 1 << 62
 
 
 class RebalanceConfig(BaseModel):
-    """State when inventory is moved, and whether we may move it.
+    """State when inventory is moved, and what of it a node may do itself.
 
-    An asset is looked at once a venue is off its target by `band_frac` of it. `hour_ppm` is what an hour
-    under way costs. A transfer whose fees exceed `cost_ppm_max` of it is not worth it. Nothing is done, only
-    proposed, unless `execute` is set; then only between venues of `simulated`.
+    Every `every_s` it is planned anew; an asset is looked at once a venue is off its target by `band_frac` of
+    it, and is then brought to it. `hour_ppm` is what an hour under way costs. A way whose cost exceeds
+    `cost_ppm_max` of what it carries is not worth it.
+
+    Transfers are the operator's: `late_s` after one should have arrived it is alarmed, and a move that was
+    dropped is not proposed again for `dropped_s`. With `execute` the node makes trades itself, between the
+    venues of `between` (none named: all of the group's), one at a time and `trade_every_s` apart, each of at
+    most `trade_max` in the reporting currency; and never for more than `trade_bps_max`, nor for more than
+    inventory gains by it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,8 +41,13 @@ class RebalanceConfig(BaseModel):
     move_frac_min: float = Field(0.02, ge=0, le=1)
     hour_ppm: int = Field(50, ge=0, le=PPM)
     cost_ppm_max: int = Field(2_000, ge=0, le=PPM)
+    late_s: float = Field(900.0, ge=0, le=7 * 86_400)
+    dropped_s: float = Field(3_600.0, ge=0, le=30 * 86_400)
     execute: bool = False
-    simulated: tuple[str, ...] = ()
+    between: tuple[str, ...] = ()
+    trade_every_s: float = Field(10.0, ge=0.1, le=86_400)
+    trade_max: Annotated[Decimal, Field(gt=0, le=Decimal(500_000_000))] = Decimal(2_000)
+    trade_bps_max: float = Field(15.0, ge=0, le=1_000)
 
 
 class Way(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +64,7 @@ class Way(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TradeWay(msgspec.Struct, frozen=True, array_like=True):
-    """How trading moves an asset: sold at one venue and bought at another, by a cycle that is nearly free.
+    """How trading moves an asset: sold at one venue and bought at another at once.
 
     `cost_ppm` is what the cycle loses, below zero where it gains; `atoms_max` is what the books bear.
     """
@@ -63,94 +77,21 @@ class TradeWay(msgspec.Struct, frozen=True, array_like=True):
     legs: Legs
 
 
-class Transfer(msgspec.Struct, frozen=True, array_like=True):
-    """Propose to send `atoms`; the fees come off what arrives."""
-
-    asset: str
-    from_venue: str
-    to_venue: str
-    atoms: int
-    fee_atoms: int
-    delay_ns: int
-    reason: str
-
-
-class Reversal(msgspec.Struct, frozen=True, array_like=True):
-    """Propose to move `atoms` by trading a cycle."""
-
-    asset: str
-    from_venue: str
-    to_venue: str
-    atoms: int
-    cost_atoms: int
-    legs: Legs
-    reason: str
-
-
-class MoveFunds(msgspec.Struct, frozen=True, array_like=True):
-    """Carry a transfer out, between simulated venues; `flight` is to be noted when it was sent."""
-
-    transfer: Transfer
-    flight: Flight
-
-
 class Plan(msgspec.Struct, frozen=True, array_like=True):
     """Say what would bring inventory to its targets. `unmet` tells by asset what no way can bring."""
 
-    transfers: tuple[Transfer, ...]
-    reversals: tuple[Reversal, ...]
+    proposals: tuple[Proposal, ...]
     unmet: tuple[tuple[str, int], ...]
-
-
-class Rebalance:
-    """Plan now and then; what is in flight counts where it shall arrive, so that nothing is sent twice."""
-
-    def __init__(self, config: RebalanceConfig) -> None:
-        self.config = config
-        self._planned_ns = -(1 << 62)
-        self._next_id = 1
-
-    def due(self, now_ns: int) -> bool:
-        """Tell whether it is time to plan again."""
-        return now_ns - self._planned_ns >= self.config.every_s * 1e9
-
-    def plan(
-        self, inventory: Inventory, ways: Sequence[Way], trades: Sequence[TradeWay], now_ns: int
-    ) -> Plan:
-        """Find the cheapest moves of every asset that is off its targets; no move is made by it."""
-        self._planned_ns = now_ns
-        return proposals(self.config, inventory, ways, trades)
-
-    def actions(self, plan: Plan, now_ns: int) -> list[MoveFunds]:
-        """Give what may be carried out without a person: nothing unless the config allows it."""
-        allowed = [each for each in plan.transfers if self.config.execute and self._simulated(each)]
-        return [MoveFunds(each, self._flight(each, now_ns)) for each in allowed]
-
-    def state(self) -> bytes:
-        """Give when it planned and the next transfer's id as data."""
-        return msgspec.msgpack.encode((self._planned_ns, self._next_id))
-
-    def restore(self, state: bytes) -> None:
-        """Take back what `state` gave."""
-        self._planned_ns, self._next_id = msgspec.msgpack.decode(state, type=tuple[int, int])
-
-    def _simulated(self, transfer: Transfer) -> bool:
-        return transfer.from_venue in self.config.simulated and transfer.to_venue in self.config.simulated
-
-    def _flight(self, transfer: Transfer, now_ns: int) -> Flight:
-        self._next_id += 1
-        return Flight(
-            self._next_id - 1, transfer.asset, transfer.from_venue, transfer.to_venue,
-            transfer.atoms - transfer.fee_atoms, now_ns, now_ns + transfer.delay_ns,
-        )  # fmt: skip
 
 
 def proposals(
     config: RebalanceConfig, inventory: Inventory, ways: Sequence[Way], trades: Sequence[TradeWay]
 ) -> Plan:
-    """Find the cheapest moves of every asset that is off its targets."""
-    transfers: list[Transfer] = []
-    reversals: list[Reversal] = []
+    """Find the cheapest moves of every asset that is off its targets; none is made by it.
+
+    What is in flight counts where it shall arrive, so that nothing is sent twice.
+    """
+    found: list[Proposal] = []
     unmet: list[tuple[str, int]] = []
     for asset in inventory.assets():
         targets = inventory.targets(asset)
@@ -158,24 +99,22 @@ def proposals(
         if not _is_off(surplus, targets, config.band_frac):
             continue
         own = [way for way in ways if way.asset == asset]
-        trading = [trade for trade in trades if trade.asset == asset]
-        held = {venue: inventory.held_atoms(venue, asset) for venue in targets}
+        trading = [
+            trade for trade in trades if trade.asset == asset and trade.cost_ppm <= config.cost_ppm_max
+        ]
+        held = {venue: inventory.lying_atoms(venue, asset) for venue in targets}
         sent, traded = _cheapest(config, surplus, held, own, trading)
-        transfers += [
-            _transfer(way, atoms, surplus) for way, atoms in zip(own, sent, strict=True) if atoms > 0
-        ]
-        reversals += [
-            _reversal(trade, atoms) for trade, atoms in zip(trading, traded, strict=True) if atoms > 0
-        ]
+        found += [_transfer(way, atoms, surplus) for way, atoms in zip(own, sent, strict=True) if atoms > 0]
+        found += [_trade(each, atoms, surplus) for each, atoms in zip(trading, traded, strict=True) if atoms]
         short = sum(units for units in surplus.values() if units > 0) - sum(sent) - sum(traded)
         if short > 0:
             unmet.append((asset, short))
-    return Plan(tuple(transfers), tuple(reversals), tuple(unmet))
+    return Plan(tuple(found), tuple(unmet))
 
 
 def _surplus(inventory: Inventory, asset: str, targets: Mapping[str, int]) -> dict[str, int]:
     return {
-        venue: inventory.held_atoms(venue, asset) + inventory.flying_atoms(asset, venue) - target
+        venue: inventory.lying_atoms(venue, asset) + inventory.flying_atoms(asset, venue) - target
         for venue, target in targets.items()
     }
 
@@ -206,7 +145,8 @@ def _cheapest(
             _edge(config, way, spread[place], open_=place not in closed) for place, way in enumerate(ways)
         ]
         edges += [
-            Edge(trade.from_venue, trade.to_venue, trade.cost_ppm * 1_000, trade.atoms_max)
+            # A gain counts as none: what goes round in a circle for it would move nothing.
+            Edge(trade.from_venue, trade.to_venue, max(0, trade.cost_ppm) * 1_000, trade.atoms_max)
             for trade in trades
         ]
         flows = cheapest(surplus, held, edges)
@@ -240,14 +180,16 @@ def _fee(way: Way, atoms: int) -> int:
     return way.fee_atoms - (-atoms * way.fee_ppm // PPM)
 
 
-def _transfer(way: Way, atoms: int, surplus: Mapping[str, int]) -> Transfer:
-    over, under = surplus[way.from_venue], -surplus[way.to_venue]
-    reason = f"{way.from_venue} is {over} atoms over its target, {way.to_venue} {under} under"
-    fee = _fee(way, atoms)
-    return Transfer(way.asset, way.from_venue, way.to_venue, atoms, fee, way.delay_ns, reason)
+def _transfer(way: Way, atoms: int, surplus: Mapping[str, int]) -> Proposal:
+    why, fee = _why(way, surplus), _fee(way, atoms)
+    return Proposal(TRANSFER, way.asset, way.from_venue, way.to_venue, atoms, fee, way.delay_ns, (), why)
 
 
-def _reversal(trade: TradeWay, atoms: int) -> Reversal:
-    cost = -(-atoms * trade.cost_ppm // PPM)
-    reason = f"trading it there costs {trade.cost_ppm} ppm"
-    return Reversal(trade.asset, trade.from_venue, trade.to_venue, atoms, cost, trade.legs, reason)
+def _trade(way: TradeWay, atoms: int, surplus: Mapping[str, int]) -> Proposal:
+    why, cost = _why(way, surplus), -(-atoms * way.cost_ppm // PPM)
+    return Proposal(TRADE, way.asset, way.from_venue, way.to_venue, atoms, cost, 0, way.legs, why)
+
+
+def _why(way: Way | TradeWay, surplus: Mapping[str, int]) -> str:
+    over, under = atoms_text(surplus[way.from_venue]), atoms_text(-surplus[way.to_venue])
+    return f"{way.from_venue} is {over} over its target, {way.to_venue} {under} under"

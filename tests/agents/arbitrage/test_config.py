@@ -26,6 +26,9 @@ from tests.agents.builders import agent_table
         ({"name": "a b"}, "should match pattern"),
         ({"graph": {"legs_max": 9}}, "less than or equal to 4"),
         ({"speed": 1}, "Extra inputs"),
+        ({"venues": (A,), "rebalance": {"between": [B]}}, "rebalance.between names a venue"),
+        ({"rebalance": {"trade_max": 0}}, "greater than 0"),
+        ({"rebalance": {"simulated": ["a-x"]}}, "Extra inputs"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, Any], told: str) -> None:

@@ -11,15 +11,19 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from agents.arbitrage import planning
 from agents.arbitrage import scribe as scribing
+from agents.arbitrage.planning import Planning
 from agents.arbitrage.scribe import Scribe, books_file, news_file
 from agents.arbitrage.telling import Line
 from agents.arbitrage.watch import Watch, drawn, table
 from agents.arbitrage.watch import watch as watched
 from arbitrage.tool.live import live_books
 from deploy.cli import main
+from domain.control_events import MovesPlanned
 from domain.errors import ExitCode, SwarmError
-from tests.agents.arbitrage.rig import BTC_B, A, B, Rig, group_table, region_config
+from domain.events import Event
+from tests.agents.arbitrage.rig import BTC_B, A, B, Rig, group_table
 
 
 def lived() -> Rig:
@@ -156,16 +160,14 @@ def test_the_command_shows_what_there_is(tmp_path: Path, capsys: pytest.CaptureF
     assert "BTCUSDT" in capsys.readouterr().out
 
 
-def test_inventory_that_lies_wrong_is_proposed_to_be_moved_the_cheapest_way(tmp_path: Path) -> None:
+def test_moves_are_shown_with_what_became_of_them_and_why(tmp_path: Path) -> None:
     shares = {"shares": {"BTC": {A: 0.9, B: 0.1}}}
     way = {"asset": "BTC", "between": [A, B], "fee": "0.01", "delay_s": 60}
     r = Rig(group_table(inventory=shares, ways=[way]))
     r.start()
+    Planning(r.node, r.step, lambda: r.now_ns).step()
     made = scribe_of(r, tmp_path)
-    stands = made.stands()
-    assert len(stands) == 1 and made.stands() == []
-    made.propose(stands)
-    made.write(made.gather(), None)
+    made.write_moves(made.moves())
     news_file(tmp_path, "test-1").touch()
     watching = Watch(tmp_path, None)
     watching.step()
@@ -173,12 +175,44 @@ def test_inventory_that_lies_wrong_is_proposed_to_be_moved_the_cheapest_way(tmp_
     assert (move.kind, move.from_venue, move.to_venue) == ("transfer", B, A) and float(move.amount) == 80
     assert move.cost == "0.0100000000" and move.delay_s == 60
     assert Watch(tmp_path, "elsewhere").moves() == []
-    console = Console(width=120, file=StringIO(), record=True)
+    console = Console(width=160, file=StringIO(), record=True)
     console.print(drawn(watching, 10))
     shown = console.export_text()
-    assert "transfer 80 BTC b-x → a-x" in shown and "nothing yet" in shown
+    for word in ("arb-1", "transfer 80 BTC b-x → a-x", "proposed", "for an operator to take", "nothing yet"):
+        assert word in shown, word
 
 
-def test_transfers_are_never_carried_out_by_a_node() -> None:
-    with pytest.raises(ValueError, match="carried out by an operator"):
-        region_config(group_table(rebalance={"execute": True}))
+def test_a_node_is_told_its_plan_beside_its_work_and_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planning, "PAUSE_S", 0.001)
+    shares = {"shares": {"BTC": {A: 0.9, B: 0.1}}}
+    r = Rig(group_table(inventory=shares, rebalance={"every_s": 10.0}))
+    r.start()
+    told: list[Event] = []
+
+    async def run() -> None:
+        made = Planning(r.node, told.append, lambda: r.now_ns)
+        task = asyncio.get_running_loop().create_task(made.run())
+        while not told:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        made.step()
+        assert len(told) == 1
+        r.quiet(10)
+        made.step()
+        assert len(told) == 2
+
+    asyncio.run(run())
+    (first, _) = told
+    assert isinstance(first, MovesPlanned) and first.group == "arb"
+    assert [(one.kind, one.asset) for one in first.proposals] == [("trade", "BTC")]
+
+
+def test_nothing_is_planned_before_every_account_is_known() -> None:
+    r = Rig()
+    assert planning.due(r.node, {}) == []
+    r.start()
+    assert planning.due(r.node, {}) == [r.group]
+    r.lose(B)
+    assert planning.due(r.node, {}) == []

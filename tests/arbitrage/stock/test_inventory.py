@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from arbitrage.stock.inventory import Flight, Inventory, InventoryConfig
-from tests.arbitrage.markets import START, markets
+from tests.arbitrage.markets import markets
 
 INSTRUMENTS = markets("a:BTC/USDT", "b:BTC/USDT", "c:BTC/USDT", "b:ETH/USDT")
 AMOUNTS = st.tuples(*[st.integers(0, 10**15)] * 3)
@@ -22,9 +22,9 @@ def inventory(*btc: int, **config: object) -> Inventory:
     return made
 
 
-def flight(number: int = 1, atoms: int = 100, due_ns: int = START) -> Flight:
+def flight(leaving: int = 0, arriving: int = 0) -> Flight:
     """Send BTC from a to b."""
-    return Flight(number, "BTC", "a", "b", atoms, START, due_ns)
+    return Flight("BTC", "a", "b", leaving, arriving)
 
 
 @settings(max_examples=100, deadline=None)
@@ -47,30 +47,36 @@ def test_an_asset_without_stated_shares_lies_evenly() -> None:
     assert inventory(900, 0, 0).targets("BTC") == {"a": 300, "b": 300, "c": 300}
 
 
-def test_a_transfer_changes_no_total_and_counts_at_neither_venue() -> None:
+def test_a_transfer_changes_no_total_wherever_balances_show_it() -> None:
     made = inventory(900, 0, 0)
+    made.fly(1, flight(leaving=100, arriving=100))
+    assert made.total_atoms("BTC") == 900 and made.lying_atoms("a", "BTC") == 800
+    assert made.held_atoms("a", "BTC") == 900 and made.flying_atoms("BTC", "b") == 100
     made.hold("a", "BTC", 800)
-    assert made.send(flight())
-    assert made.total_atoms("BTC") == 900
-    assert (made.held_atoms("a", "BTC"), made.held_atoms("b", "BTC")) == (800, 0)
-    assert made.flying_atoms("BTC") == made.flying_atoms("BTC", "b") == 100
-    assert made.flying_atoms("BTC", "c") == 0
-    assert made.arrive(1) == flight()
+    made.fly(1, flight(arriving=100))
+    assert made.total_atoms("BTC") == 900 and made.lying_atoms("a", "BTC") == 800
+    assert made.flying_atoms("BTC") == 100 and made.flying_atoms("BTC", "c") == 0
     made.hold("b", "BTC", 100)
-    assert made.total_atoms("BTC") == 900
-    assert made.arrive(1) is None
+    made.fly(1, flight())
+    assert made.total_atoms("BTC") == 900 and made.flying_atoms("BTC") == 0
+    made.land(1)
 
 
-def test_a_transfer_that_is_late_is_told() -> None:
-    made = inventory(900)
-    made.send(flight(1, due_ns=START))
-    made.send(flight(2, due_ns=START + 10))
-    assert [each.transfer_id for each in made.overdue(START + 5)] == [1]
+def test_what_is_about_to_leave_is_no_burden_any_more() -> None:
+    made = inventory(900, 300, 300)
+    assert made.shadow_bps("a", "BTC") > 0
+    made.fly(1, flight(leaving=600, arriving=600))
+    assert made.shadow_bps("a", "BTC") < 0
+    made.land(1)
+    assert made.shadow_bps("a", "BTC") > 0
 
 
-def test_transfers_that_fly_are_bounded_and_noted_once() -> None:
-    made = inventory(900, in_flight=2)
-    assert [made.send(flight(number)) for number in (1, 1, 2, 3)] == [True, False, True, False]
+def test_the_last_unit_of_a_move_is_priced_and_not_its_mean() -> None:
+    made = inventory(900, 300, 300)
+    some = made.after_bps({("a", "BTC"): -100, ("b", "BTC"): 100})
+    most = made.after_bps({("a", "BTC"): -400, ("b", "BTC"): 200})
+    assert some < most < 1e-9
+    assert made.after_bps({("a", "BTC"): -800, ("b", "BTC"): 800}) > 0
 
 
 @settings(max_examples=100, deadline=None)
@@ -130,7 +136,7 @@ def test_a_new_balance_changes_the_price_at_once() -> None:
 
 def test_all_is_taken_back() -> None:
     made, other = inventory(300, 100, 200), inventory(1, 2, 3)
-    made.send(flight())
+    made.fly(7, flight(arriving=5))
     other.shadow_bps("a", "BTC")
     other.restore(made.state())
     assert other.state() == made.state()

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arbitrage.stock.inventory import Inventory, InventoryConfig
-from arbitrage.stock.rebalance import MoveFunds, Plan, Rebalance, RebalanceConfig, TradeWay, Transfer, Way
-from tests.arbitrage.markets import SECOND, START, markets
+from arbitrage.stock.inventory import Flight, Inventory, InventoryConfig
+from arbitrage.stock.rebalance import Plan, RebalanceConfig, TradeWay, Way, proposals
+from domain.moves import TRADE, TRANSFER, Proposal
+from tests.arbitrage.markets import SECOND, markets
 
 INSTRUMENTS = markets("a:BTC/USDT", "b:BTC/USDT", "c:BTC/USDT")
 HOUR_NS = 3_600 * SECOND
@@ -37,69 +38,74 @@ def every_way(fee_ppm: int = 100) -> list[Way]:
 
 def plan(held: Inventory, *ways: Way, trades: tuple[TradeWay, ...] = (), **config: object) -> Plan:
     """Plan at once."""
-    return Rebalance(RebalanceConfig.model_validate(config)).plan(held, ways, trades, START)
+    return proposals(RebalanceConfig.model_validate(config), held, ways, trades)
 
 
-def carried(transfers: tuple[Transfer, ...]) -> list[tuple[str, str, int]]:
+def transfers(found: Plan) -> list[Proposal]:
+    """List what an operator would send."""
+    return [each for each in found.proposals if each.kind == TRANSFER]
+
+
+def traded(found: Plan) -> list[Proposal]:
+    """List what a node would trade."""
+    return [each for each in found.proposals if each.kind == TRADE]
+
+
+def carried(found: Plan) -> list[tuple[str, str, int]]:
     """List who sends how much to whom."""
-    return [(each.from_venue, each.to_venue, each.atoms) for each in transfers]
+    return [(each.from_venue, each.to_venue, each.atoms) for each in transfers(found)]
 
 
 def test_what_is_over_goes_where_it_is_under() -> None:
     found = plan(inventory(9 * UNIT, 0, 0), way("a", "b"), way("a", "c"))
-    assert carried(found.transfers) == [("a", "b", 3 * UNIT), ("a", "c", 3 * UNIT)]
+    assert carried(found) == [("a", "b", 3 * UNIT), ("a", "c", 3 * UNIT)]
     assert found.unmet == ()
-    assert found.transfers[0].fee_atoms == 3 * UNIT * 100 // 1_000_000
-    assert "over its target" in found.transfers[0].reason
+    assert transfers(found)[0].cost_atoms == 3 * UNIT * 100 // 1_000_000
+    assert "over its target" in transfers(found)[0].reason
 
 
 def test_nothing_is_moved_for_a_little() -> None:
-    assert plan(inventory(11 * UNIT, 10 * UNIT, 9 * UNIT), *every_way()) == Plan((), (), ())
-    assert plan(inventory(11 * UNIT, 10 * UNIT, 9 * UNIT), *every_way(), band_frac=0.05).transfers != ()
+    assert plan(inventory(11 * UNIT, 10 * UNIT, 9 * UNIT), *every_way()) == Plan((), ())
+    assert transfers(plan(inventory(11 * UNIT, 10 * UNIT, 9 * UNIT), *every_way(), band_frac=0.05)) != []
 
 
 def test_nothing_is_moved_of_nothing() -> None:
-    assert plan(inventory(0, 0, 0), *every_way()) == Plan((), (), ())
+    assert plan(inventory(0, 0, 0), *every_way()) == Plan((), ())
 
 
 def test_the_cheaper_way_is_taken_and_time_costs() -> None:
     held = inventory(4 * UNIT, 4 * UNIT, UNIT)
     fast, slow = way("a", "c", 150), way("a", "c", 100, hours=2)
-    assert carried(plan(held, slow, fast, hour_ppm=20).transfers) == [("a", "c", UNIT)]
-    assert plan(held, slow, fast, way("b", "c"), hour_ppm=20).transfers[0].delay_ns == 2 * HOUR_NS
-    assert plan(held, slow, fast, way("b", "c"), hour_ppm=50).transfers[0].delay_ns == 0
+    assert carried(plan(held, slow, fast, hour_ppm=20)) == [("a", "c", UNIT)]
+    assert transfers(plan(held, slow, fast, way("b", "c"), hour_ppm=20))[0].delay_ns == 2 * HOUR_NS
+    assert transfers(plan(held, slow, fast, way("b", "c"), hour_ppm=50))[0].delay_ns == 0
 
 
 def test_a_fixed_fee_closes_a_way_that_carries_too_little_for_it() -> None:
     held = inventory(6 * UNIT, 3 * UNIT, 0)
     dear = way("a", "c", 0, fee_atoms=UNIT // 100)
-    assert plan(held, dear).transfers == ()
+    assert transfers(plan(held, dear)) == []
     assert plan(held, dear).unmet == (("BTC", 3 * UNIT),)
-    assert plan(held, dear, cost_ppm_max=5_000).transfers[0].fee_atoms == UNIT // 100
-    assert carried(plan(held, dear, way("a", "c", 1_000)).transfers) == [("a", "c", 3 * UNIT)]
+    assert transfers(plan(held, dear, cost_ppm_max=5_000))[0].cost_atoms == UNIT // 100
+    assert carried(plan(held, dear, way("a", "c", 1_000))) == [("a", "c", 3 * UNIT)]
 
 
 def test_a_way_that_takes_no_less_than_its_minimum_is_left_out_below_it() -> None:
     found = plan(inventory(6 * UNIT, 3 * UNIT, 0), way("a", "c", atoms_min=4 * UNIT), way("a", "c", 900))
-    assert [each.fee_atoms for each in found.transfers] == [3 * UNIT * 900 // 1_000_000]
+    assert [each.cost_atoms for each in transfers(found)] == [3 * UNIT * 900 // 1_000_000]
 
 
 def test_what_is_under_way_is_not_sent_again() -> None:
-    held = inventory(9 * UNIT, 0, 0)
-    config = RebalanceConfig(execute=True, simulated=("a", "b", "c"))
-    rebalance = Rebalance(config)
-    found = rebalance.plan(held, [way("a", "b", 0), way("a", "c", 0)], [], START)
-    for move in rebalance.actions(found, START):
-        held.hold("a", "BTC", held.held_atoms("a", "BTC") - move.transfer.atoms)
-        assert held.send(move.flight)
+    held, ways = inventory(9 * UNIT, 0, 0), (way("a", "b", 0), way("a", "c", 0))
+    for number, one in enumerate(transfers(plan(held, *ways))):
+        held.fly(number, Flight(one.asset, one.from_venue, one.to_venue, one.atoms, one.atoms))
     assert held.total_atoms("BTC") == 9 * UNIT
-    again = rebalance.plan(held, [way("a", "b", 0), way("a", "c", 0)], [], START)
-    assert again == Plan((), (), ())
+    assert plan(held, *ways) == Plan((), ())
 
 
 def test_a_venue_sends_only_what_it_has_now() -> None:
     found = plan(inventory(9 * UNIT, 0, 0), way("a", "b"), way("b", "c"))
-    assert carried(found.transfers) == [("a", "b", 3 * UNIT)]
+    assert carried(found) == [("a", "b", 3 * UNIT)]
     assert found.unmet == (("BTC", 3 * UNIT),)
 
 
@@ -107,9 +113,9 @@ def test_trading_is_preferred_where_it_is_nearly_free() -> None:
     legs = ((0, -1), (2, 1))
     trade = TradeWay("BTC", "a", "c", 20, 2 * UNIT, legs)
     found = plan(inventory(6 * UNIT, 3 * UNIT, 0), way("a", "c", 100), trades=(trade,))
-    assert carried(found.transfers) == [("a", "c", UNIT)]
-    (reversal,) = found.reversals
-    assert (reversal.atoms, reversal.cost_atoms, reversal.legs) == (
+    assert carried(found) == [("a", "c", UNIT)]
+    (trade_found,) = traded(found)
+    assert (trade_found.atoms, trade_found.cost_atoms, trade_found.legs) == (
         2 * UNIT,
         2 * UNIT * 20 // 1_000_000,
         legs,
@@ -119,30 +125,16 @@ def test_trading_is_preferred_where_it_is_nearly_free() -> None:
         way("a", "c", 100),
         trades=(trade, TradeWay("BTC", "a", "c", 500, UNIT, legs)),
     )
-    assert dear.reversals == found.reversals
+    assert traded(dear) == traded(found)
 
 
-def test_nothing_is_done_unless_it_is_allowed_and_simulated() -> None:
-    found = plan(inventory(9 * UNIT, 0, 0), way("a", "b"), way("a", "c"))
-    assert Rebalance(RebalanceConfig()).actions(found, START) == []
-    assert Rebalance(RebalanceConfig(simulated=("a", "b", "c"))).actions(found, START) == []
-    moves = Rebalance(RebalanceConfig(execute=True, simulated=("a", "b"))).actions(found, START)
-    assert [(move.transfer.to_venue, move.flight.atoms) for move in moves] == [
-        ("b", 3 * UNIT - 3 * UNIT * 100 // 1_000_000)
-    ]
-    assert isinstance(moves[0], MoveFunds)
-
-
-def test_transfers_are_numbered_across_a_restart() -> None:
-    config = RebalanceConfig(execute=True, simulated=("a", "b", "c"))
-    first, second = Rebalance(config), Rebalance(config)
-    found = first.plan(inventory(9 * UNIT, 0, 0), [way("a", "b"), way("a", "c")], [], START)
-    assert [move.flight.transfer_id for move in first.actions(found, START)] == [1, 2]
-    second.restore(first.state())
-    assert second.state() == first.state()
-    assert [move.flight.transfer_id for move in second.actions(found, START)] == [3, 4]
-    assert not second.due(START + 59 * SECOND)
-    assert second.due(START + 60 * SECOND)
+def test_a_trade_that_costs_too_much_is_no_way_and_one_that_gains_costs_nothing() -> None:
+    legs, held = ((0, -1), (2, 1)), inventory(6 * UNIT, 3 * UNIT, 0)
+    dear, free = TradeWay("BTC", "a", "c", 2_001, UNIT, legs), TradeWay("BTC", "a", "c", -500, UNIT, legs)
+    assert plan(held, trades=(dear,)) == Plan((), (("BTC", 3 * UNIT),))
+    back = TradeWay("BTC", "c", "a", -500, UNIT, legs[::-1])
+    (one,) = traded(plan(held, trades=(free, back)))
+    assert (one.from_venue, one.to_venue, one.atoms) == ("a", "c", UNIT) and one.cost_atoms < 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -152,12 +144,12 @@ def test_free_ways_between_all_bring_every_venue_to_its_target(held: tuple[int, 
     found = plan(made, *every_way(0), band_frac=0.001, move_frac_min=0.0)
     targets = made.targets("BTC")
     after = dict(zip("abc", held, strict=True))
-    for source, target, atoms in carried(found.transfers):
+    for source, target, atoms in carried(found):
         assert 0 < atoms <= held["abc".index(source)]
         after[source] -= atoms
         after[target] += atoms
     assert sum(after.values()) == sum(held)
-    if found.transfers:
+    if transfers(found):
         assert after == targets
     else:
         assert all(abs(after[venue] - targets[venue]) <= 0.001 * targets[venue] for venue in "abc")
@@ -169,10 +161,10 @@ def test_two_assets_do_not_mix() -> None:
     for venue, atoms in zip("abc", (0, 0, 9), strict=True):
         made.hold(venue, "USDT", atoms * UNIT)
     found = plan(made, way("a", "b"), way("a", "c"))
-    assert {each.asset for each in found.transfers} == {"BTC"}
+    assert {each.asset for each in found.proposals} == {"BTC"}
     assert found.unmet == (("USDT", 6 * UNIT),)
 
 
 def test_a_plan_costs_what_its_ways_say() -> None:
     found = plan(inventory(6 * UNIT, 3 * UNIT, 0), way("a", "c", 333, fee_atoms=7))
-    assert found.transfers[0].fee_atoms == pytest.approx(7 + 3 * UNIT * 333 / 1_000_000, abs=1)
+    assert transfers(found)[0].cost_atoms == pytest.approx(7 + 3 * UNIT * 333 / 1_000_000, abs=1)

@@ -1,0 +1,388 @@
+"""Inventory comes back: trades by the node where it may, transfers by an operator, both as balances say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.arbitrage.planning import Planning
+from agents.node import Node
+from arbitrage.stock.moves import Move, MoveState
+from domain.control_events import HaltSet, LeaseRevoked, MoveOrdered, MovesPlanned
+from domain.market_events import FeedLost
+from domain.moves import TRADE, Proposal
+from domain.units import ATOMS_PER_UNIT
+from tests.agents.arbitrage.rig import BTC_A, BTC_B, A, B, Meets, Rig, alarms, group_table, sent
+
+BTC = ATOMS_PER_UNIT
+SHARES = {"shares": {"BTC": {A: 0.8, B: 0.2}}, "slope_bps": 20.0}
+WAY = {"asset": "BTC", "between": [A, B], "fee": "0.01", "delay_s": 60}
+
+
+def rig(*, ways: tuple[Any, ...] = (), group: dict[str, Any] | None = None, **rebalance: Any) -> Rig:
+    """Start a node of which 60 BTC too many lie at B."""
+    allowed = {"execute": True, "trade_max": 50, **rebalance}
+    r = Rig(group_table(inventory=SHARES, rebalance=allowed, ways=ways, **(group or {})))
+    r.start()
+    return r
+
+
+def plan(r: Rig) -> None:
+    """Plan as a shell does, at once."""
+    Planning(r.node, r.step, lambda: r.now_ns).step()
+
+
+def move(r: Rig, number: int = 1) -> Move:
+    """Give a move, live or over."""
+    moves = r.group.rebalancer.moves
+    return moves.live.get(number) or moves.over[number]
+
+
+def state(r: Rig, number: int = 1) -> MoveState:
+    return MoveState(move(r, number).state)
+
+
+def order(r: Rig, command_id: int, name: str, verb: str) -> str:
+    """Let an operator's word arrive, and give the node's answer."""
+    r.step(MoveOrdered(r.now_ns, command_id, name, verb))
+    report = r.node.report(r.now_ns)
+    assert report.move_command_id == max(command_id, r.node.mandate.move_command_id)
+    return report.move_answer
+
+
+# Trades
+
+
+def test_a_trade_that_is_worth_its_cost_is_made_by_the_node_itself() -> None:
+    r = rig()
+    plan(r)
+    before = len(r.log)
+    r.quiet(1)
+    assert sent(r.log[before:]) == [(BTC_B, -1, 499), (BTC_A, 1, 500)]  # 50 USDT at most, far leg first
+    assert state(r) == MoveState.TRADED and move(r).note.startswith("flat: 0.4999500000 BTC came")
+    assert r.balances_agree() and r.node.report(r.now_ns).reconciled
+    assert r.group.rebalancer.moves.counts == {"proposed": 1, "trading": 1, "traded": 1}
+    assert r.group.valuation.capital.bound_atoms() == 0
+    assert r.group.valuation.shadows.outcomes.pooled.count == 0  # nothing is learnt of opportunities by it
+    (report,) = [one for one in r.node.report(r.now_ns).moves if one.move == "arb-1"]
+    assert (report.state, report.kind, report.node, report.amount) == (
+        "traded",
+        "trade",
+        "test-1",
+        "2.0000000000",
+    )
+
+
+def test_moves_come_one_at_a_time_with_a_pause_until_there_is_no_need() -> None:
+    r = rig(trade_every_s=2.0, trade_max=200_000, every_s=2.0, group={"limits": {
+        "order_notional_max": 200_000, "position_notional_max": 900_000, "collar_bps": 500}})  # fmt: skip
+    planning = Planning(r.node, r.step, lambda: r.now_ns)
+    held = [r.venues[A].totals["BTC"]]
+    for _ in range(40):
+        planning.step()
+        r.quiet(1)
+        held.append(r.venues[A].totals["BTC"])
+        assert r.balances_agree()
+    steps = [after - before for before, after in pairwise(held)]
+    assert all(step >= 0 for step in steps)  # it never goes back
+    assert sum(step > 0 for step in steps) <= 21 and held[-1] > 120 * BTC
+    assert r.group.rebalancer.moves.trading() is None
+
+
+def test_without_leave_nothing_is_traded_until_an_operator_asks_for_it() -> None:
+    r = rig(execute=False)
+    plan(r)
+    before = len(r.log)
+    r.quiet(2)
+    assert sent(r.log[before:]) == [] and state(r) == MoveState.PROPOSED
+    (told,) = r.node.report(r.now_ns).moves
+    assert told.note == "rebalance.execute does not allow it"
+    assert order(r, 1, "arb-1", "take") == ""
+    r.quiet(1)
+    assert len(sent(r.log[before:])) == 2 and state(r) == MoveState.TRADED
+
+
+def halted(r: Rig) -> None:
+    r.step(HaltSet(r.now_ns, True, 1, "test"))
+
+
+def reduce_only(r: Rig) -> None:
+    r.step(LeaseRevoked(r.now_ns, "test"))
+    r.wait(0.1)
+
+
+def stale(r: Rig) -> None:
+    r.step(FeedLost(A, r.now_ns, "test"))
+
+
+def crossed(r: Rig) -> None:
+    r.tick(BTC_A, 10_001, 9_999)
+
+
+def in_a_saga(r: Rig) -> None:
+    r.venues[B].script.append("mute")
+    r.gap()
+
+
+def unlinked(r: Rig) -> None:
+    r.lose(B)
+
+
+def dear(r: Rig) -> None:
+    r.tick(BTC_A, 10_029, 10_031)
+
+
+def moderately_dear(r: Rig) -> None:
+    r.tick(BTC_A, 10_007, 10_009)
+
+
+@pytest.mark.parametrize(
+    ("happens", "changes", "why"),
+    [
+        (halted, {}, "halted"),
+        (reduce_only, {}, "reduce-only"),
+        (stale, {}, "stale"),
+        (crossed, {}, "stale"),
+        (in_a_saga, {}, "busy"),
+        (unlinked, {}, "standby"),
+        (dear, {}, "cost"),  # more than is ever paid
+        (moderately_dear, {"group": {"inventory": {**SHARES, "slope_bps": 1.0}}}, "cost"),
+        (None, {"between": ["other-x"]}, "elsewhere"),
+        (None, {"trade_max": 0.05}, "thin"),
+        (None, {"trade_max": 1}, "notional_min"),
+        (None, {"group": {"losses": {"BTC": 1}}}, "budget"),
+        (None, {"group": {"losses": {"USDT": 0.05}}}, "budget"),
+        (None, {"group": {"capital": 20}}, "bound"),
+    ],
+)  # fmt: skip
+def test_a_trade_is_held_back_and_says_why(
+    happens: Callable[[Rig], None] | None, changes: dict[str, Any], why: str
+) -> None:
+    changes = dict(changes)
+    table = {"inventory": SHARES, **changes.pop("group", {})}
+    r = Rig(group_table(rebalance={"execute": True, "trade_max": 50, **changes}, **table))
+    r.start()
+    plan(r)
+    if happens is not None:
+        happens(r)
+    before = len(r.log)
+    r.wait(0.5)
+    assert sent(r.log[before:]) == [] and state(r) == MoveState.PROPOSED
+    assert move(r).note.startswith(why), move(r).note
+    assert r.group.rebalancer.moves.counts[why] >= 1
+    assert r.group.valuation.capital.bound_atoms() == 0 or happens is in_a_saga
+
+
+def test_the_second_of_two_trades_waits_for_the_first_and_then_for_its_pause() -> None:
+    r = rig()
+    plan(r)
+    first = move(r).proposal
+    r.venues[A].script.append("mute")
+    other = msgspec.structs.replace(first, asset="ETH", legs=((4, -1), (1, 1)), atoms=BTC)
+    r.step(MovesPlanned(r.now_ns, "arb", (first, other)))
+    r.wait(0.5)
+    assert state(r) == MoveState.TRADING
+    waiting = next(one for one in r.group.rebalancer.moves.live.values() if one.proposal.asset == "ETH")
+    assert waiting.note == "one at a time"
+    r.quiet(3)
+    assert state(r) in (MoveState.TRADED, MoveState.UNDONE) and waiting.note.startswith("interval: ")
+
+
+def test_what_nobody_knows_or_has_no_hand_on_is_no_trade() -> None:
+    r = rig()
+    gone = Proposal(TRADE, "BTC", B, A, BTC, 0, 0, ((77, -1), (BTC_A, 1)), "of another config")
+    r.step(MovesPlanned(r.now_ns, "arb", (gone,)))
+    r.step(MovesPlanned(r.now_ns, "other", ()))
+    r.wait(0.5)
+    assert move(r).note == "no hand on a market of it"
+
+
+@pytest.mark.parametrize(
+    ("script", "end"),
+    [
+        ({"a": [200]}, MoveState.TRADED),  # partly filled: driven on
+        ({"a": ["reject"] * 9}, MoveState.UNDONE),  # cannot be driven on: the other is taken back
+        ({"a": ["reject"], "b": ["reject"]}, MoveState.UNDONE),
+        ({"a": ["unsent"], "b": [0]}, MoveState.UNDONE),
+        ({"b": ["silent"]}, MoveState.TRADED),
+        ({"a": ["mute"]}, MoveState.TRADED),
+        ({"b": ["never"]}, MoveState.TRADED),
+    ],
+)
+def test_a_trade_that_goes_wrong_ends_flat_or_taken_back_as_any_saga(
+    script: dict[str, list[Meets]], end: MoveState
+) -> None:
+    r = rig(trade_every_s=500.0)
+    for name, meets in script.items():
+        r.venues[{"a": A, "b": B}[name]].script.extend(meets)
+    plan(r)
+    r.quiet(20)
+    assert not r.group.execution.sagas.living and not r.group.execution.working
+    assert r.balances_agree() and r.node.report(r.now_ns).reconciled
+    assert all(hand.risk.position_lots == 0 for hand in r.group.hands.values())
+    if end == MoveState.TRADED and state(r) == MoveState.UNDONE:
+        assert move(r).note.startswith("unwound")  # the other leg was lost, and was taken back
+        assert script == {"b": ["never"]}
+    else:
+        assert state(r) == end, move(r)
+
+
+def test_a_trade_that_stays_unknown_is_stuck_and_alarmed_and_goes_on_in_the_end() -> None:
+    r = rig()
+    r.venues[B].script.append("mute")
+    plan(r)
+    r.wait(0.3)
+    r.lose(B)
+    out = r.wait(25)
+    assert any(kind.startswith("saga-stuck") for kind in alarms(out))
+    assert state(r) == MoveState.TRADING and move(r).note.startswith("stuck: ")
+    r.find(B)
+    r.quiet(15)
+    assert state(r) in (MoveState.TRADED, MoveState.UNDONE) and r.balances_agree()
+
+
+def test_a_restart_in_the_middle_of_a_trade_carries_it_to_its_end() -> None:
+    r = rig()
+    plan(r)
+    r.venues[A].script.append("mute")
+    r.venues[B].script.append("mute")
+    r.wait(0.3)
+    assert state(r) == MoveState.TRADING
+    r.restart(2)
+    r.quiet(15)
+    assert state(r) == MoveState.TRADED, move(r)
+    assert r.balances_agree() and r.node.report(r.now_ns).reconciled
+
+
+# Transfers
+
+
+def taken() -> Rig:
+    """Start a node of which an operator took the transfer that it proposed: 60 BTC from B to A."""
+    r = rig(ways=(WAY,), execute=False, late_s=30.0)
+    plan(r)
+    assert [(one.kind, one.amount) for one in r.node.report(r.now_ns).moves] == [
+        ("transfer", "60.0000000000")
+    ]
+    assert order(r, 1, "arb-1", "take") == ""
+    return r
+
+
+def pay(r: Rig, venue: str, atoms: int) -> None:
+    """Move a venue's balance as a transfer does, and let the node reconcile."""
+    r.venues[venue].totals["BTC"] += atoms
+    r.quiet(12)
+
+
+def free(r: Rig, venue: str) -> int:
+    wallet = r.node.accounts[venue].wallets["BTC"]
+    return wallet.total_atoms - wallet.reserved_atoms
+
+
+def test_a_transfer_is_believed_as_balances_show_it_and_blocks_nothing() -> None:
+    r = taken()
+    assert free(r, B) == 40 * BTC  # nobody else spends what is about to leave
+    pay(r, B, -60 * BTC)
+    assert state(r) == MoveState.FLYING and free(r, B) == 40 * BTC
+    assert r.group.valuation.inventory.total_atoms("BTC") == 200 * BTC - BTC // 100
+    pay(r, A, 60 * BTC - BTC // 100)
+    assert state(r) == MoveState.ARRIVED and alarms(r.log) == []
+    assert r.node.report(r.now_ns).reconciled and r.balances_agree()
+    assert not any(market.risk.blocked for market in r.node.markets.values())
+    plan(r)
+    assert r.group.rebalancer.moves.live == {}  # nothing is off any more
+
+
+def test_a_transfer_that_was_sent_before_it_was_told_is_explained_afterwards() -> None:
+    r = rig(ways=(WAY,), execute=False)
+    plan(r)
+    pay(r, B, -60 * BTC)
+    assert alarms(r.log) == ["balance-unexplained"] and not r.node.report(r.now_ns).reconciled
+    assert order(r, 1, "arb-1", "take") == ""
+    r.quiet(12)
+    assert state(r) == MoveState.FLYING and r.node.report(r.now_ns).unexplained == ()
+
+
+def test_what_is_not_the_transfer_is_unexplained_as_ever() -> None:
+    r = taken()
+    pay(r, B, -59 * BTC)
+    assert state(r) == MoveState.TAKEN and alarms(r.log) == ["balance-unexplained"]
+    assert r.node.markets[BTC_B].risk.blocked
+
+
+def test_a_transfer_that_does_not_arrive_is_alarmed_and_counted_no_more() -> None:
+    r = taken()
+    pay(r, B, -60 * BTC)
+    r.quiet(90)
+    assert state(r) == MoveState.OVERDUE and alarms(r.log) == ["transfer-overdue"]
+    assert r.group.valuation.inventory.flying_atoms("BTC") == 0
+    pay(r, A, 60 * BTC - BTC // 100)
+    assert state(r) == MoveState.ARRIVED and r.balances_agree()
+
+
+def test_a_transfer_that_is_dropped_frees_what_it_would_have_taken() -> None:
+    r = taken()
+    assert order(r, 2, "arb-1", "drop") == "" and free(r, B) == 100 * BTC
+    plan(r)
+    (trade,) = r.group.rebalancer.moves.live.values()
+    assert trade.proposal.kind == TRADE  # the plan goes round what was dropped
+    assert order(r, 3, "arb-1", "take") == "it is over: dropped"
+
+
+def test_a_command_is_obeyed_once_and_nonsense_is_answered() -> None:
+    r = taken()
+    assert order(r, 2, "arb-9", "take").startswith("it is proposed no more")
+    assert order(r, 3, "other-1", "take") == "there is no move 'other-1'"
+    assert order(r, 4, "arb-x", "take") == "there is no move 'arb-x'"
+    assert order(r, 5, "arb-1", "burn") == "a move can be taken or dropped, not 'burn'"
+    r.step(MoveOrdered(r.now_ns, 5, "arb-1", "drop"))
+    r.step(MoveOrdered(r.now_ns, 1, "arb-1", "drop"))
+    assert state(r) == MoveState.TAKEN
+
+
+def test_a_node_without_arbitrage_answers_too() -> None:
+    r = Rig()
+    node = Node(r.config.model_copy(update={"arbitrage": ()}), r.instruments)
+    node.step(MoveOrdered(5, 1, "arb-1", "take"))
+    node.step(MovesPlanned(6, "arb", ()))
+    assert (node.report(7).move_command_id, node.report(7).move_answer) == (1, "there is no move 'arb-1'")
+
+
+def test_a_restart_in_the_middle_of_a_transfer_forgets_nothing() -> None:
+    r = taken()
+    r.restart(2)
+    assert state(r) == MoveState.TAKEN and free(r, B) == 40 * BTC
+    assert r.node.report(r.now_ns).move_command_id == 1
+    r.step(MoveOrdered(r.now_ns, 1, "arb-1", "drop"))  # told again by a grant: heard already
+    pay(r, B, -60 * BTC)
+    r.restart(3)
+    assert state(r) == MoveState.FLYING and free(r, B) == 40 * BTC
+    pay(r, A, 60 * BTC - BTC // 100)
+    assert state(r) == MoveState.ARRIVED and r.balances_agree()
+
+
+def test_a_transfer_survives_a_change_of_the_markets_where_its_venues_are_still_there() -> None:
+    r = taken()
+    kept = r.node.state()
+    fewer = r.config.model_copy(update={"arbitrage": (r.config.arbitrage[0].model_copy(
+        update={"symbols": ("BTCUSDT",)}),)})  # fmt: skip
+    node = Node(fewer, r.instruments)
+    node.restore(kept)
+    (group,) = node.groups
+    assert [MoveState(one.state) for one in group.rebalancer.moves.live.values()] == [MoveState.TAKEN]
+    assert group.valuation.inventory.flying_atoms("BTC", A) == 60 * BTC - BTC // 100
+
+
+def test_every_input_again_leads_to_the_same_moves() -> None:
+    r = rig(ways=(WAY,), trade_every_s=1.0)
+    plan(r)
+    order(r, 1, "arb-1", "take")
+    pay(r, B, -60 * BTC)
+    again = Node(r.config, r.instruments)
+    for event in r.inputs:
+        again.step(event)
+    assert again.state() == r.node.state()
