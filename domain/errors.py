@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     STATE_IN_USE = 22
     NOT_STARTED = 23
     BAD_DATA = 24
+    NOT_PROMOTED = 25
     INTERRUPTED = 130
 
 
