@@ -5,10 +5,12 @@ bin=${1:-.venv}/bin
 
 "$bin/ruff" check .
 "$bin/ruff" format --check .
-"$bin/mypy" .
 rm -f .coverage .coverage.*
+"$bin/mypy" . &
+types=$!
 # The kernels are compiled once, before two workers would both do it.
 "$bin/swarm" kernels
+wait "$types"
 "$bin/coverage" run -m pytest -n 2 -m "not soak" "${@:2}"
 "$bin/coverage" combine -q
 "$bin/coverage" report

@@ -17,7 +17,8 @@ fi
 "$python" -m venv "$venv"
 echo "setup: installing $(grep -c == constraints.txt) locked packages into $venv (about two minutes)" >&2
 log="$venv/install.log"
-if ! "$venv/bin/python" -m pip install --quiet --no-input -c constraints.txt -e '.[dev]' >"$log" 2>&1; then
+# Byte code is made when a module is first imported: making all of it takes a minute, and most is never used.
+if ! "$venv/bin/python" -m pip install --quiet --no-input --no-compile -c constraints.txt -e '.[dev]' >"$log" 2>&1; then
     tail -n 5 "$log" >&2
     echo "setup: the packages could not be installed: see $log; check the network and the free disk space (3 GB)" >&2
     exit 23
