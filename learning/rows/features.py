@@ -89,7 +89,11 @@ class Features:
 
     def trade(self, trade: Trade) -> None:
         """Take a trade of anybody."""
-        _see_trade(self._ints, self._reals, trade.local_ts_ns, trade.size_lots, int(trade.aggressor))
+        self.traded(trade.local_ts_ns, trade.size_lots, trade.aggressor)
+
+    def traded(self, now_ns: int, size_lots: int, aggressor: int) -> None:
+        """Take a trade's size and its taker's side."""
+        _see_trade(self._ints, self._reals, now_ns, size_lots, +aggressor)
 
     def see(
         self,

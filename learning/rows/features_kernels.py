@@ -132,7 +132,7 @@ def see_tick(
         ints[at], ints[at + 1], ints[at + 2], ints[at + 3] = bid_at, bid_size, ask_at, ask_size
         below += bid_size
         above += ask_size
-        counted += (bid_at > 0) + (ask_at > 0)
+        counted += (1 if bid_at > 0 else 0) + (1 if ask_at > 0 else 0)
     reals[DEPTH_NOW] = (below + above) / counted
     if first:
         reals[DEPTH] = reals[DEPTH_NOW]

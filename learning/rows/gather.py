@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.actions import Observed
@@ -145,6 +146,10 @@ class Gatherer:
                 path.forget(min(wanted_ns, path.seen_ns - self._silence_ns))
         done, self._done = self._done, []
         return Rows.joined(done)
+
+    def path(self, instrument: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Give when a market's mid changed lately and to what, as bid + ask."""
+        return self._paths[instrument].arrays()
 
     @property
     def waiting(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from domain.errors import ExitCode, SwarmError
 from learning.rows.features import FEATURES, SCHEMA
 from learning.rows.row import CLASS_COUNT, FEATURE_COUNT, ROW, Table
 
+SUFFIX = ".parquet"
 FORMAT, VERSION = "murmuration rows", 1
 FEATURE_COLUMNS = tuple(f"f_{name}" for name in FEATURES)
 CLASS_COLUMNS = ("p_down", "p_flat", "p_up")
@@ -20,8 +23,8 @@ PLAIN = tuple(name for name in ROW.names or () if name not in ("features", "prob
 COLUMNS = ("model", *PLAIN, *FEATURE_COLUMNS, *CLASS_COLUMNS)
 
 
-def write_part(staged: Path, final: Path, table: Table) -> None:
-    """Write rows into a file that has its name only when it is whole and durable."""
+def write_part(staged: Path, folder: Path, name: str, table: Table) -> Path:
+    """Write rows into a file that has its name, which ends with its own hash, only when whole and durable."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -35,8 +38,11 @@ def write_part(staged: Path, final: Path, table: Table) -> None:
         pq.write_table(whole, stream, compression="zstd", compression_level=1)
         stream.flush()
         os.fsync(stream.fileno())
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"{name}-{_file_hash(staged)}{SUFFIX}"
     staged.replace(final)
-    synced(final.parent)
+    synced(folder)
+    return final
 
 
 def check_part(path: Path) -> None:
@@ -60,6 +66,8 @@ def check_part(path: Path) -> None:
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
         raise damaged(path, f"it has no column {missing[0]}")
+    if _file_hash(path) != path.stem.rpartition("-")[2]:
+        raise damaged(path, "its content is not what was written")
 
 
 def table_of(columns: dict[str, NDArray[Any]]) -> Table:
@@ -84,6 +92,18 @@ def damaged(path: Path, what: str) -> SwarmError:
     )
 
 
+def unwritable(folder: Path, error: OSError) -> SwarmError:
+    """Say why rows cannot be written; what was written before stands."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return SwarmError(
+        f"rows cannot be written: {error.strerror or error}",
+        where=str(folder),
+        mend="free space on this disk" if full else "make it a readable and writable folder",
+        code=ExitCode.DISK_FULL if full else ExitCode.CONFIG,
+        retryable=full,
+    )
+
+
 def synced(folder: Path) -> None:
     """Make what was renamed in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
@@ -91,6 +111,16 @@ def synced(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def rows_hash(table: Table) -> str:
+    """Hash rows, so that the same rows are not written again."""
+    return hashlib.blake2b(table.tobytes(), digest_size=8).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 def _unknown(path: Path, what: str) -> SwarmError:

@@ -8,7 +8,6 @@ before the newest row goes, and a market's day of many files becomes one.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +19,21 @@ import msgspec
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from learning.rows.part import COLUMNS, check_part, damaged, synced, table_of, write_part
+from learning.rows.part import (
+    COLUMNS,
+    SUFFIX,
+    check_part,
+    damaged,
+    rows_hash,
+    synced,
+    table_of,
+    unwritable,
+    write_part,
+)
 from learning.rows.row import Rows, Table
 
 DAY_NS = 86_400 * 1_000_000_000
 FOREVER_NS = (1 << 63) - 1
-SUFFIX = ".parquet"
 _TRIES = 3
 
 
@@ -66,17 +74,17 @@ class Store:
             return 0
         assert np.isfinite(rows.table["features"]).all(), "features are finite"
         with self._writing() as staging:
-            known, made = list(self._parts()), 0
-            number = max((part.number for part in known), default=0)
+            before = {part.path for part in self._parts()}
+            number, made = max((_number(Path(path)) for path in before), default=0), set[str]()
             days = rows.table["at_ns"] // DAY_NS
             for place, (venue, symbol) in enumerate(rows.markets):
                 for day in np.unique(days[rows.market == place]).tolist():
                     number += 1
                     chosen = rows.table[(rows.market == place) & (days == day)]
-                    made += self._write(staging, venue, symbol, day, number, chosen)
+                    made.add(str(self._write(staging, (venue, symbol, day), number, chosen)))
             self._retain(int(days.max()))
             self._compact(staging, self.config.files_max)
-        return made
+        return len(made - before)
 
     def rows(
         self,
@@ -104,29 +112,30 @@ class Store:
         with self._writing() as staging:
             return self._compact(staging, 1)
 
-    def _write(self, staging: Path, venue: str, symbol: str, day: int, number: int, table: Table) -> int:
-        folder = (
-            self.folder / f"venue={quote(venue, safe='')}" / f"symbol={quote(symbol, safe='')}" / f"day={day}"
-        )
-        digest = hashlib.blake2b(table.tobytes(), digest_size=8).hexdigest()
-        if any(folder.glob(f"*-{digest}{SUFFIX}")):
-            return 0
-        folder.mkdir(parents=True, exist_ok=True)
-        write_part(staging / f"{number}.new", folder / f"{number:010d}-{digest}{SUFFIX}", table)
-        return 1
+    def _write(self, staging: Path, series: tuple[str, str, int], number: int, table: Table) -> Path:
+        """Write a file, unless one of the same rows is there, and give it."""
+        folder, rows = self._folder(*series), rows_hash(table)
+        there = next(folder.glob(f"*-{rows}-*{SUFFIX}"), None)
+        if there is not None:
+            return there
+        return write_part(staging / f"{number}.new", folder, f"{number:010d}-{rows}", table)
+
+    def _folder(self, venue: str, symbol: str, day: int) -> Path:
+        market = self.folder / f"venue={quote(venue, safe='')}" / f"symbol={quote(symbol, safe='')}"
+        return market / f"day={day}"
 
     def _compact(self, staging: Path, files_max: int) -> int:
         groups: dict[tuple[str, str, int], list[Part]] = {}
         for part in self._parts():
             groups.setdefault((part.venue, part.symbol, part.day), []).append(part)
         number, gone = max((part.number for found in groups.values() for part in found), default=0), 0
-        for (venue, symbol, day), found in groups.items():
-            if len(found) <= files_max:
-                continue
-            number += 1
-            self._write(staging, venue, symbol, day, number, self._query(found, "true").table)
-            self._remove(found)
-            gone += len(found) - 1
+        for series, found in groups.items():
+            if len(found) > files_max:
+                number += 1
+                kept = str(self._write(staging, series, number, self._query(found, "true").table))
+                # One of them may have held all the rows: then it stays.
+                self._remove([part for part in found if part.path != kept])
+                gone += len(found) - 1
         return gone
 
     def _retain(self, newest_day: int) -> None:
@@ -143,21 +152,24 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[Path]:
         """Write alone; what a process left unfinished goes first."""
-        staging = self.folder / ".staging"
-        staging.mkdir(parents=True, exist_ok=True)
-        handle = os.open(staging / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        staging, handle = self.folder / ".staging", -1
         try:
+            staging.mkdir(parents=True, exist_ok=True)
+            handle = os.open(staging / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(handle, fcntl.LOCK_EX)
             for left in staging.glob("*.new"):
                 left.unlink()
             yield staging
+        except OSError as error:
+            raise unwritable(self.folder, error) from None
         finally:
-            os.close(handle)
+            if handle >= 0:
+                os.close(handle)
 
     def _parts(self) -> Iterator[Part]:
         for path in sorted(self.folder.glob(f"venue=*/symbol=*/day=*/*{SUFFIX}")):
             venue, symbol, day = (unquote(each.partition("=")[2]) for each in path.parts[-4:-1])
-            yield Part(venue, symbol, int(day), int(path.name.partition("-")[0]), str(path))
+            yield Part(venue, symbol, int(day), _number(path), str(path))
 
     def _read(self, wanted: Any, where: str) -> Rows:
         """Ask the files that are wanted; where a compaction takes some away meanwhile, there are others."""
@@ -202,6 +214,10 @@ class Store:
                 return FileNotFoundError(part.path)
         text = " ".join(str(error).split())[:200]
         return damaged(next((Path(p.path) for p in found if p.path in text), self.folder), text)
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition("-")[0])
 
 
 def _named(part: Part, symbols: Sequence[str] | None) -> bool:
