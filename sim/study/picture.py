@@ -24,12 +24,12 @@ def picture(rows: Sequence[Row], title: str) -> str:
         bots,
         {
             "expected": ("6 4", lambda row: row.expected_bps, lambda row: 0.0),
-            "realised": ("", lambda row: row.realised_bps, lambda row: 0.0),
+            "realised": ("", lambda row: row.realised_bps, lambda row: row.realised_bps_error),
         },
     )
     body = [
         *_panel(LEFT, net, "net of fees, USDT an hour (bars: one standard error)"),
-        *_panel(LEFT + PANEL + GAP, bps, "bps of what was put in, all attempts"),
+        *_panel(LEFT + PANEL + GAP, bps, "bps of what was put in (bars: one standard error)"),
         _text(WIDTH / 2, 22, title, "middle", bold=True),
         _text(WIDTH / 2, HEIGHT - 12, "one-way latency to every venue, ms", "middle"),
     ]
@@ -73,13 +73,15 @@ def _panel(left: float, lines: Sequence[Line], words: str) -> list[str]:
     drawn = [
         f'<rect x="{left}" y="{TOP}" width="{PANEL}" height="{HEIGHT - TOP - BOTTOM}" '
         'fill="none" stroke="#888"/>',
-        f'<line x1="{left}" x2="{left + PANEL}" y1="{up(0):.1f}" y2="{up(0):.1f}" stroke="#bbb"/>',
         _text(left + PANEL / 2, TOP - 8, words, "middle"),
         *(_text(across(one), HEIGHT - BOTTOM + 16, f"{one:g}", "middle") for one in latencies),
-        *(_text(left - 6, up(value) + 4, f"{value:.4g}", "end") for value in dict.fromkeys((low, 0.0, high))),
+        *(line for value in _ticks(low, high) for line in _gridline(left, up(value), f"{value:g}")),
+        f'<line x1="{left}" x2="{left + PANEL}" y1="{up(0):.1f}" y2="{up(0):.1f}" stroke="#999"/>',
     ]
+    # Bars of one latency stand beside each other.
     for number, (name, colour, dash, line) in enumerate(lines):
-        drawn += _line(line, colour, dash, across, up)
+        aside = (number - (len(lines) - 1) / 2) * 3
+        drawn += _line([(across(at) + aside, value, error) for at, value, error in line], colour, dash, up)
         drawn.append(_text(left + 12, HEIGHT - BOTTOM - 12 - 18 * number, name, "start", colour, dash))
     return drawn
 
@@ -87,17 +89,30 @@ def _panel(left: float, lines: Sequence[Line], words: str) -> list[str]:
 Scale = Callable[[float], float]
 
 
-def _line(
-    line: Sequence[tuple[float, float, float]], colour: str, dash: str, across: Scale, up: Scale
-) -> list[str]:
-    places = " ".join(f"{across(latency):.1f},{up(value):.1f}" for latency, value, _ in line)
+def _ticks(low: float, high: float) -> list[float]:
+    """Give some five round values from low to high."""
+    rough = (high - low or 1.0) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _gridline(left: float, y: float, words: str) -> list[str]:
+    return [
+        f'<line x1="{left}" x2="{left + PANEL}" y1="{y:.1f}" y2="{y:.1f}" stroke="#eee"/>',
+        _text(left - 6, y + 4, words, "end"),
+    ]
+
+
+def _line(line: Sequence[tuple[float, float, float]], colour: str, dash: str, up: Scale) -> list[str]:
+    places = " ".join(f"{x:.1f},{up(value):.1f}" for x, value, _ in line)
     dashed = f' stroke-dasharray="{dash}"' if dash else ""
     return [
         f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.8"{dashed}/>',
         *(
-            f'<line x1="{across(latency):.1f}" x2="{across(latency):.1f}" y1="{up(value - error):.1f}" '
-            f'y2="{up(value + error):.1f}" stroke="{colour}"/>'
-            for latency, value, error in line
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{up(value - error):.1f}" y2="{up(value + error):.1f}" '
+            f'stroke="{colour}"/>'
+            for x, value, error in line
             if error > 0
         ),
     ]

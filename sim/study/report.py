@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from sim.study.picture import picture
-from sim.study.result import Result, Row, rows
+from sim.study.result import Result, Row, error, rows
 from sim.study.world import StudyConfig
 
+NAIVE = "naive"
 HEADS = (
     "ms",
     "bot",
@@ -52,7 +53,7 @@ def write(found: Report, folder: Path, title: str) -> list[Path]:
         "arb-study.json": msgspec.json.format(msgspec.json.encode(found), indent=1).decode(),
         "arb-study.csv": _csv(found.results),
         "arb-study.svg": picture(found.rows, title),
-        "arb-study.md": table(found.rows),
+        "arb-study.md": table(found.rows) + "\n" + against(found.results),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -82,3 +83,23 @@ def table(found: Sequence[Row]) -> str:
         cells += [f"{row.expected_bps:.2f}", f"{row.realised_bps:.2f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def against(results: Sequence[Result]) -> str:
+    """Hold every bot against the naive one seed by seed: net USDT an hour, ± one standard error."""
+    hourly = {(one.latency_ms, one.bot, one.seed): one.net_usdt / one.minutes * 60 for one in results}
+    bots = [bot for bot in dict.fromkeys(bot for _, bot, _ in hourly) if bot != NAIVE]
+    lines = ["| ms | " + " | ".join(f"{bot} − {NAIVE}" for bot in bots) + " |", "|---|" + "---|" * len(bots)]
+    for latency_ms in sorted({at for at, _, _ in hourly}):
+        cells = [_difference(hourly, latency_ms, bot) for bot in bots]
+        lines.append(f"| {latency_ms:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _difference(hourly: Mapping[tuple[float, str, int], float], latency_ms: float, bot: str) -> str:
+    both = [
+        value - hourly[latency_ms, NAIVE, seed]
+        for (at, other, seed), value in hourly.items()
+        if (at, other) == (latency_ms, bot) and (latency_ms, NAIVE, seed) in hourly
+    ]
+    return f"{sum(both) / len(both):.0f} ± {error(both):.0f}" if both else ""

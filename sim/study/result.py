@@ -105,6 +105,7 @@ class Row(msgspec.Struct, frozen=True):
     fees_usdt: float
     expected_bps: float
     realised_bps: float
+    realised_bps_error: float = 0.0
 
 
 COUNTS = ("detected", "sent", "whole", "evened", "unwound", "missed", "left")
@@ -132,14 +133,24 @@ def _row(bot: str, latency_ms: float, group: Sequence[Result]) -> Row:
         latency_ms=latency_ms,
         seeds=len(group),
         hours=hours,
-        net_usdt_error=_error([one.net_usdt / one.minutes * 60 for one in group]),
+        net_usdt_error=error([one.net_usdt / one.minutes * 60 for one in group]),
+        realised_bps_error=_ratio_error(group, bps["realised"]),
         expected_bps=bps["expected"],
         realised_bps=bps["realised"],
         **{name: value / hours for name, value in total.items()},
     )
 
 
-def _error(values: Sequence[float]) -> float:
+def _ratio_error(group: Sequence[Result], bps: float) -> float:
+    """Give the standard error of what all put in earned together, seeds weighing by what they put in."""
+    put_in = sum(one.put_in_usdt for one in group)
+    if put_in <= 0:
+        return 0.0
+    each = put_in / len(group)
+    return error([(one.realised_usdt * 1e4 - bps * one.put_in_usdt) / each for one in group])
+
+
+def error(values: Sequence[float]) -> float:
     """Give the standard error of a mean; one value has none, and 0 is said."""
     if len(values) < 2:
         return 0.0

@@ -11,7 +11,7 @@ import pytest
 
 from sim.study.attempt import End
 from sim.study.picture import picture
-from sim.study.report import report, table, write
+from sim.study.report import against, report, table, write
 from sim.study.result import quantile, result, rows
 from sim.study.world import StudyConfig
 from tests.sim.study.builders import found, judged
@@ -49,6 +49,23 @@ def test_the_table_has_a_line_for_each_latency_and_bot_in_order() -> None:
         [" 20 ", " ours "],
     ]
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_bot_is_held_against_the_naive_one_on_the_same_seeds_alone() -> None:
+    naive = [found(seed=seed, net_usdt=net) for seed, net in ((1, 10.0), (2, 20.0), (3, 90.0))]
+    ours = [found("ours", seed=seed, net_usdt=net) for seed, net in ((1, 15.0), (2, 35.0), (4, 70.0))]
+    lines = against([*naive, *ours, found("ours", 5.0)]).splitlines()
+    assert lines[0] == "| ms | ours − naive |"
+    assert lines[2:] == ["| 1 | 20 ± 10 |", "| 5 |  |"]
+
+
+def test_returns_have_an_error_that_weighs_seeds_by_what_they_put_in() -> None:
+    (row,) = rows(
+        [found(put_in_usdt=100.0, realised_usdt=1.0), found(seed=2, put_in_usdt=300.0, realised_usdt=5.0)]
+    )
+    assert row.realised_bps == pytest.approx(150.0)
+    # Each seed is off by 0.5 USDT of the 200 that a seed puts in on average.
+    assert row.realised_bps_error == pytest.approx(0.5 / 200 * 1e4)
 
 
 def test_the_picture_is_well_formed_and_draws_every_bot() -> None:
