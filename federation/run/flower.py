@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from federation.run.environment import QUIET
 
-for _name, _value in QUIET.items():
-    os.environ.setdefault(_name, _value)
 
-with warnings.catch_warnings():  # typer, which Flower imports, uses a name that click has deprecated
-    warnings.simplefilter("ignore", DeprecationWarning)
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Import from Flower in here: typer, which it imports, uses a name that click has deprecated."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+with settled():
     from flwr.app import (
         Array,
         ArrayRecord,
@@ -47,4 +57,5 @@ __all__ = [
     "Run",
     "ServerApp",
     "TaskIdentity",
+    "settled",
 ]

@@ -1,0 +1,158 @@
+"""The processes of a deployed federation: what each is started with, and how it shows that it is ready."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.run.config import CONFIG_FILE, FIRST_FILE
+from federation.run.deployment.app_folder import write_app, write_link
+from federation.run.deployment.config import DeployedRegion, DeploymentConfig
+from federation.run.deployment.credentials import ensure_authority, ensure_node_key
+from federation.run.environment import environment
+from federation.run.store import write_durably
+
+SUPERLINK = "superlink"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One process: its command line, environment and log; ready when a URL answers or its log has a word."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    ready_url: str = ""
+    ready_word: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Name the folders and processes of a federation on this machine."""
+
+    state: Path
+    config: DeploymentConfig
+
+    @property
+    def root(self) -> Path:
+        """Give the folder that all of this lies in."""
+        return self.state / "federation"
+
+    @property
+    def keys(self) -> Path:
+        """Give the folder of certificates and node keys."""
+        return self.root / "keys"
+
+    @property
+    def home(self) -> Path:
+        """Give Flower's own folder."""
+        return self.root / "flower"
+
+    @property
+    def app(self) -> Path:
+        """Give the app's folder."""
+        return self.root / "app"
+
+    def prepare(self, now_ns: int) -> None:
+        """Write keys, certificates, config and the app; what is there already stays."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        ensure_authority(self.keys, [self.config.host, "localhost"], now_ns)
+        for region in self.config.regions:
+            ensure_node_key(self.keys, region)
+        write_durably(self.root / CONFIG_FILE, self.config.federation.model_dump_json().encode())
+        first = self.root / FIRST_FILE
+        if not first.exists():
+            given = self.config.first
+            write_durably(first, _beginning() if given is None else (self.state / given).read_bytes())
+        write_app(self.root, self.root)
+        write_link(self.home, self.config.port, self.keys / "ca.crt")
+
+    def processes(self) -> list[Planned]:
+        """List the processes in the order in which they start."""
+        numbered = enumerate(self.config.regions.items(), self.config.port + 1)
+        return [self._superlink(), *(self._node(name, region, port) for port, (name, region) in numbered)]
+
+    def ports(self) -> list[tuple[str, int]]:
+        """List every port that must be free."""
+        nodes = [(f"node {name}", self.config.port + 1 + i) for i, name in enumerate(self.config.regions)]
+        return [(SUPERLINK, self.config.port), *nodes]
+
+    def _superlink(self) -> Planned:
+        return Planned(
+            SUPERLINK,
+            (
+                _script("flower-superlink"),
+                *self._tls(),
+                "--enable-supernode-auth",
+                "--disable-runtime-dependency-installation",
+                *("--database", str(self.root / "superlink.db")),
+                *("--host", self.config.host, "--port", str(self.config.port)),
+            ),
+            self._environment(),
+            self.state / "logs" / "federation-superlink.log",
+            ready_url=f"https://{self.config.host}:{self.config.port}/health",
+        )
+
+    def _node(self, name: str, region: DeployedRegion, port: int) -> Planned:
+        given = {
+            "store": str(self.state / region.store),
+            "state": str(self.root / "regions" / name),
+            "trainer": region.trainer,
+            "personal": ",".join(self.config.federation.personal),
+            **region.settings,
+            "region": name,
+        }
+        return Planned(
+            name,
+            (
+                _script("flower-supernode"),
+                *("--superlink", f"{self.config.host}:{self.config.port}"),
+                *("--root-certificates", str(self.keys / "ca.crt")),
+                *("--auth-supernode-private-key", str(self.keys / name)),
+                *("--host", self.config.host, "--port", str(port)),
+                *("--node-config", " ".join(f"{key}={_toml(value)}" for key, value in given.items())),
+                *self._tls(),
+            ),
+            self._environment(),
+            self.state / "logs" / f"federation-{name}.log",
+            ready_word="SuperNode ID",
+        )
+
+    def _tls(self) -> tuple[str, ...]:
+        named = {"--ssl-ca-certfile": "ca.crt", "--ssl-certfile": "server.crt", "--ssl-keyfile": "server.key"}
+        return tuple(part for option, file in named.items() for part in (option, str(self.keys / file)))
+
+    def _environment(self) -> dict[str, str]:
+        """Let Flower's own sub-processes find the scripts beside this interpreter, and these packages."""
+        paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        return {
+            **os.environ,
+            **environment(self.root),
+            "PATH": paths,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": str(self.config.poll_s),
+        }
+
+
+def _script(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else f'"{value}"'
+
+
+def _beginning() -> bytes:
+    """Make a perceptron that nobody has trained yet."""
+    from safetensors.numpy import save
+
+    from learning.models import begin
+    from learning.models.mlp import MlpConfig
+
+    return save(begin("mlp", MlpConfig(), 1, None).export().tensors)
