@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from federation.run.environment import QUIET
 
 
-
 @contextmanager
 def settled() -> Iterator[None]:
     """Import from Flower in here: typer, which it imports, uses a name that click has deprecated."""

@@ -31,9 +31,7 @@ class DeploymentConfig(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=7180, ge=1, le=65_000, description="SuperLink; the nodes' own follow it")
-    regions: dict[str, DeployedRegion] = {
-        name: DeployedRegion(store=Path("rows") / name) for name in REGIONS
-    }
+    regions: dict[str, DeployedRegion] = {name: DeployedRegion(store=Path("rows") / name) for name in REGIONS}
     first: Path | None = Field(default=None, description="safetensors to begin with; none: a new perceptron")
     nice: int = Field(default=10, ge=0, le=19)
     memory_mb: int = Field(default=4096, ge=512, description="of each process")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -19,7 +20,7 @@ with settled():
     from flwr.cli.typing import SuperLinkConnection
     from flwr.cli.utils import init_http_client_from_connection
     from flwr.common.serde import fab_to_proto
-    from flwr.proto.control_pb2 import ListRunsRequest, RegisterNodeRequest, StartRunRequest
+    from flwr.proto.control_pb2 import ListRunsRequest, RegisterNodeRequest, StartRunRequest, StopRunRequest
     from flwr.supercore.error.base import ApiErrorCode, FlowerError
     from flwr.supercore.fab import Fab
 
@@ -66,6 +67,11 @@ class Control:
         """List the runs that are not over."""
         runs = self._client.ListRuns(ListRunsRequest()).run_dict.values()
         return [int(run.run_id) for run in runs if run.status.status in ACTIVE]
+
+    def stop_run(self, run: int) -> None:
+        """End a run that nobody serves any more; one that ended meanwhile is as good."""
+        with contextlib.suppress(httpx.HTTPStatusError):
+            self._client.StopRun(StopRunRequest(run_id=run))
 
 
 def _refused(what: str, error: httpx.HTTPError) -> SwarmError:

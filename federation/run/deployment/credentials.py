@@ -19,7 +19,7 @@ _PEM = serialization.Encoding.PEM
 
 
 def ensure_authority(keys: Path, hosts: Sequence[str], now_ns: int) -> None:
-    """Make `ca.crt`, `server.crt` and `server.key` where they are not there yet; the authority's key is not kept."""
+    """Make `ca.crt`, `server.crt` and `server.key` once; the authority's own key is not kept."""
     if (keys / "server.key").exists():
         return
     keys.mkdir(parents=True, exist_ok=True)

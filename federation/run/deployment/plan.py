@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from domain.draws import stream_seed
 from federation.run.config import CONFIG_FILE, FIRST_FILE
 from federation.run.deployment.app_folder import write_app, write_link
 from federation.run.deployment.config import DeployedRegion, DeploymentConfig
@@ -16,6 +19,7 @@ from federation.run.environment import environment
 from federation.run.store import write_durably
 
 SUPERLINK = "superlink"
+SIZES = (16, 32, 32, 3)
 
 
 @dataclass(frozen=True)
@@ -149,10 +153,16 @@ def _toml(value: object) -> str:
 
 
 def _beginning() -> bytes:
-    """Make a perceptron that nobody has trained yet."""
+    """Draw the layers of a perceptron that nobody has trained yet; the norm is each region's own."""
     from safetensors.numpy import save
 
-    from learning.models import begin
-    from learning.models.mlp import MlpConfig
+    from learning.models.layers import shapes_of
 
-    return save(begin("mlp", MlpConfig(), 1, None).export().tensors)
+    draws, tensors = np.random.default_rng(stream_seed(1, "federation", "first")), {}
+    for name, shape in shapes_of(SIZES).items():
+        if name.endswith("weight"):
+            bound = 1 / np.sqrt(shape[1])
+            tensors[name] = draws.uniform(-bound, bound, shape).astype(np.float32)
+        elif name.endswith("bias"):
+            tensors[name] = np.zeros(shape, np.float32)
+    return save(tensors)

@@ -1,0 +1,174 @@
+"""What `swarm federate` does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from domain.errors import ExitCode, SwarmError
+from federation.loop.version import Version
+from federation.run.deployment.config import read_deployment
+from federation.run.deployment.plan import Deployment
+from federation.run.deployment.supervisor import READY_S, FederationSupervisor, read_run
+from federation.run.store import read_versions
+from hw.clock import SystemClock
+
+READY = "federation ready"
+
+
+def start(state: Path, config: Path | None, port: int | None) -> int:
+    """Run the federation in this process until a signal ends it."""
+    deployment = _deployment(state, config, port)
+    _not_twice(deployment)
+    clock = SystemClock()
+    deployment.prepare(clock.now_ns())
+    supervisor = FederationSupervisor(deployment, clock)
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda *_: supervisor.stop.set())
+    supervisor.run(lambda: _say(f"{READY} https://{deployment.config.host}:{deployment.config.port}"))
+    return ExitCode.OK
+
+
+def start_apart(state: Path, config: Path | None, port: int | None) -> int:
+    """Start a process of its own, and return once it is ready."""
+    _not_twice(_deployment(state, config, port))
+    command = [sys.executable, "-m", "federation", "start", "--foreground", "--state", str(state)]
+    command += [] if config is None else ["--config", str(config)]
+    command += [] if port is None else ["--port", str(port)]
+    log = state / "logs" / "federation.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        began = file.tell()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+        )
+    said = _until(lambda: process.poll() is not None or _has_said(log, began), READY_S + 10)
+    if process.poll() is not None or not said:
+        raise SwarmError(
+            "the federation did not start", where=str(state), mend=f"see {log}", code=ExitCode.NOT_STARTED
+        )
+    _say(READY)
+    return ExitCode.OK
+
+
+def stop(state: Path, timeout_s: float) -> int:
+    """Tell the supervisor to end, and wait until it has."""
+    told = read_run(state.absolute() / "federation")
+    if told is None:
+        raise _not_running(state)
+    os.kill(told.supervisor, signal.SIGTERM)
+    if not _until(lambda: not Path(f"/proc/{told.supervisor}").exists(), timeout_s):
+        raise SwarmError(
+            "the federation still runs",
+            where=f"process {told.supervisor}",
+            mend="wait, or end it by hand",
+            code=ExitCode.TIMED_OUT,
+        )
+    return ExitCode.OK
+
+
+def status(state: Path, *, as_json: bool) -> int:
+    """Print processes and the newest version."""
+    root = state.absolute() / "federation"
+    told, line = read_run(root), read_versions(root, 1)
+    if told is None and not line:
+        raise _not_running(state)
+    if as_json:
+        newest = _plain(line[-1]) if line else None
+        _say(msgspec.json.encode({"running": told, "newest": newest}).decode())
+        return ExitCode.OK
+    if told is None:
+        _say("not running")
+    else:
+        for name, pid in told.pids.items():
+            _say(f"{name:<12} {'-' if pid is None else pid:>8}  restarts {told.restarts.get(name, 0)}")
+    for each in line:
+        _say(_line(each))
+    return ExitCode.OK
+
+
+def rounds(state: Path, last: int, *, as_json: bool) -> int:
+    """Print the newest versions, oldest first."""
+    line = read_versions(state.absolute() / "federation", last)
+    if not line:
+        raise SwarmError(
+            "there are no versions yet",
+            where=str(state),
+            mend="run `swarm federate start`",
+            code=ExitCode.NOT_RUNNING,
+        )
+    for each in line:
+        _say(msgspec.json.encode(_plain(each)).decode() if as_json else _line(each))
+    return ExitCode.OK
+
+
+def _line(version: Version) -> str:
+    loss = "" if version.loss is None else f" loss {version.loss:.5f}"
+    counted = ", ".join(
+        f"{each.region} {each.weight:.2f}" + (f" ({each.staleness} late)" if each.staleness else "")
+        for each in version.members
+    )
+    left_out = "".join(f"; without {each.region}: {each.reason}" for each in version.left_out)
+    told = f"{version.number:>6} {version.hash[:8]}{loss} champion {version.champion}"
+    return f"{told}: {counted or '-'}{left_out}"
+
+
+def _plain(version: Version) -> dict[str, Any]:
+    """Leave out the arrays."""
+    names = ("number", "hash", "parent", "made_ns", "members", "left_out", "loss", "champion")
+    return {name: getattr(version, name) for name in names}
+
+
+def _deployment(state: Path, config: Path | None, port: int | None) -> Deployment:
+    read = read_deployment(config)
+    return Deployment(state.absolute(), read if port is None else read.model_copy(update={"port": port}))
+
+
+def _not_twice(deployment: Deployment) -> None:
+    told = read_run(deployment.root)
+    if told is not None:
+        raise SwarmError(
+            f"process {told.supervisor} runs it already",
+            where=str(deployment.root),
+            mend="stop it with `swarm federate stop`",
+            code=ExitCode.STATE_IN_USE,
+        )
+
+
+def _not_running(state: Path) -> SwarmError:
+    return SwarmError(
+        "no federation runs here",
+        where=str(state),
+        mend="start one with `swarm federate start`",
+        code=ExitCode.NOT_RUNNING,
+    )
+
+
+def _has_said(log: Path, began: int) -> bool:
+    with log.open("rb") as file:
+        file.seek(began)
+        return READY.encode() in file.read(1 << 16)
+
+
+def _until(true: Callable[[], bool], timeout_s: float) -> bool:
+    """Look every tenth of a second whether something is so, until the time is over."""
+    clock, waiting = SystemClock(), threading.Event()
+    ends_ns = clock.now_ns() + int(timeout_s * 1e9)
+    while not true():
+        if clock.now_ns() >= ends_ns:
+            return False
+        waiting.wait(0.1)
+    return True
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,187 @@
+"""Start the federation, keep it alive, and see to it that there is always one run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import ssl
+import threading
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domain.errors import ExitCode, SwarmError
+from domain.protocols import Clock
+from federation.run.deployment.child import Child
+from federation.run.deployment.plan import SUPERLINK, Deployment
+from federation.run.store import write_durably
+
+if TYPE_CHECKING:
+    from federation.run.deployment.control import Control
+
+TICK_S, GRACE_S, READY_S = 0.2, 3.0, 90.0
+RUN_STARTS_S = 45.0  # from asking for a run to its ServerApp holding the store
+RUN_FILE = "run.json"
+
+
+class RunFile(msgspec.Struct, frozen=True):
+    """What `status` and `stop` read."""
+
+    supervisor: int
+    port: int
+    ready: bool
+    pids: dict[str, int | None]
+    restarts: dict[str, int]
+    runs: int
+
+
+class FederationSupervisor:
+    """Own the processes of a deployed federation."""
+
+    def __init__(self, deployment: Deployment, clock: Clock) -> None:
+        self.deployment, self._clock = deployment, clock
+        self.children = [Child(each, deployment.config, self._answers) for each in deployment.processes()]
+        self.stop = threading.Event()
+        self.runs, self._asked_ns, self._known_restarts = 0, 0, -1
+        self._told: RunFile | None = None
+        self._tls: ssl.SSLContext | None = None
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Keep everything running until told to stop; `ready` is called once all are up."""
+        began_ns, said = self._clock.now_ns(), False
+        try:
+            while not self.stop.is_set():
+                self.tick()
+                if not said and self.ready:
+                    said = True
+                    ready()
+                if not said and self._clock.now_ns() - began_ns > READY_S * 1e9:
+                    raise self._never_ready()
+                self.stop.wait(TICK_S)
+        finally:
+            for child in reversed(self.children):
+                child.stop(GRACE_S)
+            end_server_app(self.deployment.root)
+            (self.deployment.root / RUN_FILE).unlink(missing_ok=True)
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether all processes are up and a run has been asked for."""
+        return self.runs > 0 and all(child.ready for child in self.children)
+
+    def tick(self) -> None:
+        """Look after every process once; nodes wait for their SuperLink to know them."""
+        now_ns = self._clock.now_ns()
+        link, *nodes = self.children
+        if link.pid is None:  # the ServerApp has a session of its own, and would hold the store
+            end_server_app(self.deployment.root)
+        link.tend(now_ns)
+        if link.ready and link.restarts != self._known_restarts:
+            self._introduce()
+            self._known_restarts, self._asked_ns = link.restarts, 0
+        if self._known_restarts >= 0:
+            for node in nodes:
+                node.tend(now_ns)
+        if link.ready and any(node.ready for node in nodes):
+            self._keep_run(now_ns)
+        self._tell()
+
+    def _introduce(self) -> None:
+        with self._control() as control:
+            for region in self.deployment.config.regions:
+                control.register(region, self.deployment.keys / f"{region}.pub")
+
+    def _keep_run(self, now_ns: int) -> None:
+        """Ask for a run where no ServerApp holds the store; what it made so far is on disk."""
+        if server_app(self.deployment.root) is not None or now_ns - self._asked_ns < RUN_STARTS_S * 1e9:
+            return
+        if self._asked_ns and self._finished():
+            return
+        with self._control() as control:
+            for run in control.active_runs():
+                control.stop_run(run)
+            control.start_run(self.deployment.app)
+        self._asked_ns, self.runs = now_ns, self.runs + 1
+
+    def _finished(self) -> bool:
+        """Tell whether the loop has made all the versions that it was to make."""
+        wanted = self.deployment.config.federation.versions_max
+        return wanted > 0 and (self.deployment.root / "versions" / f"{wanted:08d}.version").exists()
+
+    def _control(self) -> Control:
+        from federation.run.deployment.control import Control
+
+        config = self.deployment.config
+        return Control(self.deployment.home, config.port, self.deployment.keys / "ca.crt")
+
+    def _answers(self, url: str) -> bool:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=str(self.deployment.keys / "ca.crt"))
+        try:
+            with urllib.request.urlopen(url, timeout=1, context=self._tls) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def _tell(self) -> None:
+        told = RunFile(
+            os.getpid(),
+            self.deployment.config.port,
+            self.ready,
+            {child.planned.name: child.pid for child in self.children}
+            | {"serverapp": server_app(self.deployment.root)},
+            {child.planned.name: max(child.restarts, 0) for child in self.children},
+            self.runs,
+        )
+        if told != self._told:
+            write_durably(self.deployment.root / RUN_FILE, msgspec.json.encode(told))
+            self._told = told
+
+    def _never_ready(self) -> SwarmError:
+        missing = [child.planned for child in self.children if not child.ready]
+        return SwarmError(
+            f"{missing[0].name if missing else 'the run'} was not ready within {READY_S:.0f} s",
+            where="federation",
+            mend=f"see {missing[0].log if missing else self.deployment.state / 'logs'}",
+            code=ExitCode.NOT_STARTED,
+        )
+
+
+def server_app(root: Path) -> int | None:
+    """Give the process that makes versions: the one whose number is in the store's lock, while it lives."""
+    try:
+        pid = int((root / "lock").read_text() or 0)
+    except (OSError, ValueError):
+        return None
+    return pid if pid > 0 and Path(f"/proc/{pid}").exists() and not _zombie(pid) else None
+
+
+def end_server_app(root: Path) -> None:
+    """End the process that holds the store: all that it made is on disk."""
+    pid = server_app(root)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def read_run(root: Path) -> RunFile | None:
+    """Read what the supervisor tells, where one lives."""
+    try:
+        told = msgspec.json.decode((root / RUN_FILE).read_bytes(), type=RunFile)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return told if Path(f"/proc/{told.supervisor}").exists() else None
+
+
+__all__ = ["SUPERLINK", "FederationSupervisor", "read_run", "server_app"]
