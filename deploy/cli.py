@@ -27,6 +27,7 @@ PARTS = (
     "coordinator.cli",
     "agents.cli",
     "market.cli",
+    "learning.registry.cli",
     "arbitrage.cli",
     "agents.arbitrage.cli",
     "coordinator.move_cli",

@@ -36,7 +36,7 @@ def manifest(gates: Iterable[Gate] = PASSED, parent: str = "", **metrics: float)
     return Manifest("", "mlp", "tokyo", 7, parent, gates=tuple(gates), metrics=dict(metrics))
 
 
-def registry(folder: Path, reached: Reached = nothing, **config: int) -> Registry:
+def registry(folder: Path, *, reached: Reached = nothing, **config: int) -> Registry:
     """Open a registry whose clock counts."""
     clock = VirtualClock(1)
 

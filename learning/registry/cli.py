@@ -1,0 +1,158 @@
+"""`swarm models`: the versions there are, what is known of them, and which of them serve."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from learning.registry.registry import Registry
+
+FORMATS = ("safetensors", "onnx")
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `swarm models`."""
+    models = commands.add_parser(
+        "models",
+        help="list, compare, promote, roll back and export versions of models",
+        description="The registry in STATE/models. A version is named by the first letters of its hash, or"
+        " champion, canary or previous.",
+    )
+    verbs = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _verb(verbs, "ls", "list the versions, those that serve first", run_ls)
+    show = _verb(verbs, "show", "all that is known of a version, gates included", run_show)
+    show.add_argument("model", metavar="MODEL")
+    diff = _verb(verbs, "diff", "what differs between two versions", run_diff)
+    diff.add_argument("model", metavar="MODEL")
+    diff.add_argument("other", metavar="OTHER")
+    promote = _verb(verbs, "promote", "let a version serve, if it passed its gates", run_promote)
+    promote.add_argument("model", metavar="MODEL")
+    promote.add_argument("--to", choices=("canary", "champion"), default="canary", help="default canary")
+    promote.add_argument(
+        "--share", type=_share, metavar="FRAC", help="share of agents for a canary, above 0 up to 1 (0.1)"
+    )
+    back = _verb(verbs, "rollback", "bring back the champion before this one", run_rollback)
+    back.add_argument("--reason", default="by hand", metavar="TEXT", help="kept in the history")
+    export = _verb(verbs, "export", "write a version to a file, with its manifest beside it", run_export)
+    export.add_argument("model", metavar="MODEL")
+    export.add_argument("file", type=Path, metavar="FILE", help="must not be there yet")
+    export.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"default {FORMATS[0]}")
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, run: Any
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    default = Path(os.environ.get("SWARM_STATE", ".swarm"))
+    verb.add_argument("--state", type=Path, default=default, metavar="DIR", help=f"default {default}")
+    verb.add_argument("--json", action="store_true", help="one JSON object")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _share(text: str) -> int:
+    try:
+        share_ppm = round(float(text) * 1_000_000)
+    except (ValueError, OverflowError):
+        share_ppm = 0
+    if not 0 < share_ppm <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be above 0 and up to 1, not {text[:40]!r}")
+    return share_ppm
+
+
+def run_ls(arguments: argparse.Namespace) -> int:
+    """List versions."""
+    from learning.registry.table import listed, print_list
+
+    return _told(listed(_registry(arguments)), print_list, arguments)
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Show one version."""
+    from learning.registry.table import print_version, shown
+
+    registry = _registry(arguments)
+    return _told(shown(registry, _named(registry, arguments.model)), print_version, arguments)
+
+
+def run_diff(arguments: argparse.Namespace) -> int:
+    """Compare two versions."""
+    from learning.registry.table import differences, print_differences
+
+    registry = _registry(arguments)
+    pair = (_named(registry, name) for name in (arguments.model, arguments.other))
+    return _told(differences(registry, *pair), print_differences, arguments)
+
+
+def run_promote(arguments: argparse.Namespace) -> int:
+    """Let a version serve."""
+    registry = _registry(arguments)
+    registry.promote(_named(registry, arguments.model), arguments.to, share_ppm=arguments.share)
+    return _pointer(registry, arguments)
+
+
+def run_rollback(arguments: argparse.Namespace) -> int:
+    """Bring back the champion before."""
+    registry = _registry(arguments)
+    registry.rollback(arguments.reason)
+    return _pointer(registry, arguments)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Write a version to a file."""
+    from learning.registry.export import export
+
+    registry = _registry(arguments)
+    written = export(registry, _named(registry, arguments.model), arguments.file, arguments.format)
+    return _told({"written": [str(path) for path in written]}, _print_fields, arguments)
+
+
+def _registry(arguments: argparse.Namespace) -> Registry:
+    from domain.errors import ConfigError
+    from learning.registry.registry import Registry
+
+    folder = arguments.state / "models"
+    if not (folder / "pointer.json").exists():
+        raise ConfigError(
+            "there are no models yet", where=str(folder), mend="train some, or name another --state"
+        )
+    return Registry(folder)
+
+
+def _named(registry: Registry, name: str) -> str:
+    from domain.errors import ExitCode, SwarmError
+
+    pointer = registry.pointer()
+    serving = {"champion": pointer.champion, "canary": pointer.canary, "previous": pointer.previous}
+    known = list(registry.states())
+    found = [serving[name]] if name in serving else [each for each in known if each.startswith(name)]
+    if len(found) != 1 or found[0] == "" or name == "":
+        what = "is no version" if len(found) < 2 and name != "" else f"could be {len(found)} versions"
+        raise SwarmError(
+            f"{name[:40]!a} {what}", where="MODEL", mend="see `swarm models ls`", code=ExitCode.USAGE
+        )
+    return found[0]
+
+
+def _pointer(registry: Registry, arguments: argparse.Namespace) -> int:
+    from learning.registry.table import serving
+
+    return _told(serving(registry.pointer()), _print_fields, arguments)
+
+
+def _told(answer: Any, show: Any, arguments: argparse.Namespace) -> int:
+    import json
+
+    if arguments.json:
+        print(json.dumps(answer))
+    else:
+        show(answer)
+    return 0
+
+
+def _print_fields(answer: dict[str, Any]) -> None:
+    for name, value in answer.items():
+        print(f"{name:<12} {', '.join(value) if isinstance(value, list) else value}")

@@ -1,0 +1,108 @@
+"""The history is a chain that shows any change to it, is sealed when long, and takes many writers at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from domain.errors import ExitCode, SwarmError
+from learning.registry.history import NOTHING, Entry, decode_entries, encode_entries
+from learning.registry.pointer import Pointer, encode_pointer
+from learning.registry.registry import Registry
+from learning.registry.standing import Standings, after
+from tests.learning.registry.versions import champions, exported, manifest, registry
+
+_WRITER = """
+import sys
+from pathlib import Path
+from tests.learning.registry.versions import champions, exported, manifest, registry
+made = registry(Path(sys.argv[1]), candidates_max=100)
+for seed in range(int(sys.argv[2]), int(sys.argv[2]) + 8):
+    made.put(exported(seed), manifest())
+"""
+
+
+def refused(made: Registry) -> str:
+    with pytest.raises(SwarmError) as caught:
+        made.states()
+    with pytest.raises(SwarmError):
+        made.rollback("no")
+    assert caught.value.code == ExitCode.BAD_DATA
+    assert made.get(made.pointer().champion).kind == "mlp"
+    return caught.value.what
+
+
+def test_a_changed_line_breaks_the_chain_and_the_champion_goes_on(tmp_path: Path) -> None:
+    made = registry(tmp_path)
+    champions(made, 1, 2)
+    path = tmp_path / "history.jsonl"
+    text = path.read_bytes()
+    lines = text.splitlines(keepends=True)
+    for wrong, word in (
+        (text.replace(b'"champion"', b'"canary"', 1), "breaks at line 2"),
+        (b"".join(lines[1:]), "breaks at line 1"),
+        (b"".join([*lines[:2], *lines[3:]]), "breaks at line 3"),
+        (text.replace(lines[1], b"{}\n"), "breaks at line 2"),
+        (b"".join(lines[:-1]), "it ends at line 4, the pointer counts 5"),
+    ):
+        path.write_bytes(wrong)
+        assert word in refused(made)
+    path.write_bytes(text)
+    assert made.rollback("yes") != ""
+
+
+def test_a_line_of_a_later_program_is_refused_by_its_verb() -> None:
+    later = Entry(0, 1, "merge", "m", "").numbered(1, NOTHING)
+    (entry,) = decode_entries(encode_entries([later]), "")
+    with pytest.raises(SwarmError, match="line 1 says 'merge'"):
+        after(Standings(), entry)
+
+
+def test_a_damaged_pointer_is_refused_and_written_again_by_the_next_change(tmp_path: Path) -> None:
+    made = registry(tmp_path)
+    _, second = champions(made, 1, 2)
+    path = tmp_path / "pointer.json"
+    for wrong, word in (
+        (path.read_bytes()[:-9], "corrupt"),
+        (encode_pointer(Pointer(format=2)), "newer than 1"),
+        (encode_pointer(Pointer(canary_ppm=-1)), "cannot be"),
+    ):
+        path.write_bytes(wrong)
+        with pytest.raises(SwarmError, match=word) as caught:
+            made.pointer()
+        assert caught.value.where == str(path)
+        made.mend()
+        assert made.pointer().champion == second
+
+
+def test_a_long_history_is_sealed_and_goes_on_from_where_it_stood(tmp_path: Path) -> None:
+    made = registry(tmp_path, history_lines_max=16)
+    first, second = champions(made, 1, 2)
+    for seed in range(10, 40):
+        made.put(exported(seed), manifest())
+    kept = sorted(tmp_path.glob("history-*.jsonl"))
+    assert len(kept) == 2 and len(made.history()) < 16
+    assert (made.pointer().champion, made.pointer().previous) == (second, first)
+    assert len(made.states()) == 32 and made.rollback("still") == first
+    last = list(decode_entries(kept[0].read_bytes(), ""))[-1]
+    begun = next(decode_entries(kept[1].read_bytes(), ""))
+    assert (begun.number, begun.before) == (last.number + 1, last.hash)
+    cut = msgspec.structs.replace(begun, standings=None).numbered(begun.number, begun.before)
+    with pytest.raises(SwarmError, match="breaks at line 1"):
+        list(decode_entries(encode_entries([cut]), ""))
+
+
+def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path), str(100 * number)])
+        for number in range(3)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    made = registry(tmp_path)
+    assert len(made.states()) == 24
+    assert [entry.number for entry in made.history()] == list(range(1, 25))
+    assert all(made.get(model).kind == "mlp" for model in made.states())
