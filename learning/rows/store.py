@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.errors import ExitCode, SwarmError
 from learning.rows.part import (
     COLUMNS,
     SUFFIX,
@@ -173,14 +174,16 @@ class Store:
 
     def _read(self, wanted: Any, where: str) -> Rows:
         """Ask the files that are wanted; where a compaction takes some away meanwhile, there are others."""
-        for tries_left in reversed(range(_TRIES)):
-            found = [part for part in self._parts() if wanted(part)]
-            try:
-                return self._query(found, where)
-            except FileNotFoundError:
-                if tries_left == 0:
-                    raise
-        raise AssertionError("one of the tries ends this")
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                return self._query([part for part in self._parts() if wanted(part)], where)
+        raise SwarmError(
+            "its files went while they were read",
+            where=str(self.folder),
+            mend="see what else writes there, and ask again",
+            code=ExitCode.STATE_IN_USE,
+            retryable=True,
+        )
 
     def _query(self, found: Sequence[Part], where: str) -> Rows:
         if not found:
@@ -209,6 +212,7 @@ class Store:
             self._checked.add(key)
 
     def _told(self, found: Sequence[Part], error: Exception) -> Exception:
+        """Say what DuckDB met: a file that went meanwhile, or one that it cannot take."""
         for part in found:
             if not Path(part.path).exists():
                 return FileNotFoundError(part.path)

@@ -224,6 +224,40 @@ def test_a_reader_whose_files_were_compacted_away_asks_again(
     assert len(store.rows()) == 6 and asked == [2, 1]
 
 
+def test_a_reader_gives_up_where_files_keep_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, kept = Store(tmp_path), dict[Path, bytes]()
+    store.append(rows(3))
+    (only,) = files(tmp_path)
+    kept[only] = only.read_bytes()
+
+    def gone(self: Store, path: Path) -> None:
+        path.unlink()
+
+    def listed(self: Store, *_: Any) -> Any:
+        only.write_bytes(kept[only])
+        return parts(self)
+
+    parts = Store._parts
+    monkeypatch.setattr(Store, "_check", gone)
+    monkeypatch.setattr(Store, "_parts", listed)
+    with pytest.raises(SwarmError, match="its files went while they were read") as refused:
+        store.rows()
+    assert refused.value.retryable
+
+
+def test_what_only_the_query_finds_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.append(rows(200))
+    (only,) = files(tmp_path)
+    scribbled(only)
+    monkeypatch.setattr(Store, "_check", lambda *_: None)
+    with pytest.raises(SwarmError, match="cannot be read") as refused:
+        store.rows()
+    assert refused.value.code == ExitCode.BAD_DATA and "\n" not in str(refused.value)
+
+
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path)
     store.append(rows(3))
