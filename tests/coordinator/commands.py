@@ -6,13 +6,17 @@ import argparse
 import signal
 import sys
 
-from coordinator.cli import add_commands
+import arbitrage.cli
+import coordinator.cli
+import coordinator.move_cli
 from domain.errors import SwarmError
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="swarm")
-    add_commands(parser.add_subparsers(required=True))
+    commands = parser.add_subparsers(required=True)
+    for part in (coordinator.cli, arbitrage.cli, coordinator.move_cli):
+        part.add_commands(commands)
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)

@@ -15,6 +15,7 @@ from typing import Any
 from bus.codec import STEERING
 from bus.keys import ensure_keys
 from bus.link import LinkClient
+from domain.moves import MoveOrder, MoveReport
 from domain.steering import Grant, Refusal
 from tests.coordinator.builders import heartbeat
 
@@ -80,6 +81,9 @@ class SteeredNode(threading.Thread):
         self.grants: list[Grant] = []
         self.refusals: list[str] = []
         self.latch = (False, 0)
+        self.moves: tuple[MoveReport, ...] = ()
+        self.heard: list[MoveOrder] = []
+        self.answer = ""
         self.trouble: BaseException | None = None
         self._ended = threading.Event()
 
@@ -98,6 +102,9 @@ class SteeredNode(threading.Thread):
             "halt_command_id": command_id,
             "epoch": epoch,
             "flat_of_orders": True,
+            "moves": self.moves,
+            "move_command_id": self.heard[-1].command_id if self.heard else 0,
+            "move_answer": self.answer,
         }
         return STEERING.encode(heartbeat(self.node, self.incarnation, sent_ns=time.monotonic_ns(), **report))
 
@@ -119,6 +126,8 @@ class SteeredNode(threading.Thread):
 
     def _take(self, grant: Grant, link: LinkClient) -> None:
         self.grants.append(grant)
+        if self.obeys:
+            self.heard += [order for order in grant.moves if order not in self.heard]
         if self.obeys and grant.halt_command_id > self.latch[1]:
             self.latch = (grant.halted, grant.halt_command_id)
             link.send(self._word())

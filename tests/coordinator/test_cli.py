@@ -13,6 +13,7 @@ from bus.keys import ensure_keys
 from domain.errors import ExitCode
 from tests.coordinator.commands import main
 from tests.coordinator.processes import ROOT, coordinator, node, until
+from tests.coordinator.test_orders import move
 
 pytestmark = pytest.mark.end_to_end
 
@@ -29,9 +30,59 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 def test_without_a_coordinator_every_command_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["arb", "moves", "--state", str(tmp_path)]) == ExitCode.NOT_RUNNING
+    assert "no coordinator is running" in capsys.readouterr().err
     for command in ("status", "halt", "resume"):
         assert swarm(tmp_path, command) == ExitCode.NOT_RUNNING
         assert "no coordinator is running" in capsys.readouterr().err
+
+
+def test_moves_are_listed_and_an_operators_word_reaches_its_node_over_a_crash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        coordinator(tmp_path) as running,
+        node(tmp_path, running.address, "nyc-1", obeys=False) as nyc,
+    ):
+        nyc.moves = (move(), move("arb-8", state="arrived", note="late"))
+        until(lambda: nyc.grants)
+        moves = ["arb", "moves", "--state", str(tmp_path)]
+        until(lambda: _listed(moves, capsys) != "nothing is to be moved\n")
+        main(moves)
+        assert capsys.readouterr().out.splitlines() == [
+            "arb-7            proposed  transfer 1.5 BTC  a-x -> b-x, costs 0.001 BTC, takes 60 s",
+            "                 because",
+        ]
+        assert main([*moves, "--json", "--all", "--region", "nyc"]) == ExitCode.OK
+        listed = json.loads(capsys.readouterr().out)
+        assert [(one["move"], one["state"], one["amount"]) for one in listed] == [
+            ("arb-7", "proposed", "1.5"),
+            ("arb-8", "arrived", "1.5"),
+        ]
+        assert main([*moves, "--region", "tokyo"]) == ExitCode.OK
+        assert capsys.readouterr().out == "nothing is to be moved\n"
+        assert main([*moves, "take"]) == ExitCode.USAGE
+        assert main([*moves, "take", "arb-9"]) == ExitCode.USAGE
+        assert "no node proposes it" in capsys.readouterr().err
+        # The node hears nothing; the coordinator dies, comes back, and tells it then.
+        assert main([*moves, "take", "arb-7", "--timeout", "0.4"]) == ExitCode.TIMED_OUT
+        assert "nyc-1 did not answer within 0.4 s" in capsys.readouterr().err
+        running.kill()
+        nyc.obeys = True
+        running.start()
+        until(lambda: nyc.heard)
+        assert [(one.move, one.verb) for one in nyc.heard] == [("arb-7", "take")]
+        nyc.moves = (move(state="taken"),)
+        assert main([*moves, "take", "arb-7"]) == ExitCode.OK
+        assert "arb-7            taken" in capsys.readouterr().out
+        nyc.answer = "a-x has 0 BTC free"
+        assert main([*moves, "drop", "arb-7"]) == ExitCode.USAGE
+        assert "a-x has 0 BTC free" in capsys.readouterr().err
+
+
+def _listed(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    main(words)
+    return capsys.readouterr().out
 
 
 def test_an_address_where_nobody_is_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
