@@ -39,6 +39,15 @@ class MoveOrder(msgspec.Struct, frozen=True):
     verb: str
 
 
+class MoveCounts(msgspec.Struct, frozen=True):
+    """How often each thing became of a group's moves: states that they came to, and why trades waited."""
+
+    node: str
+    region: str
+    group: str
+    counts: dict[str, int]
+
+
 class MoveReport(msgspec.Struct, frozen=True):
     """One move, as the operator sees it; `note` says why it was or was not done."""
 

@@ -104,7 +104,9 @@ def due(node: Node, asked_ns: dict[str, int]) -> list[Arbitrageur]:
         asked = asked_ns.get(group.config.name, -(1 << 62))
         known = all(hand.market.account.ready for hand in group.hands.values())
         pause_s = min(config.every_s, config.trade_every_s) if moves.begun_ns > asked else config.every_s
-        if known and now_ns - asked >= pause_s * 1e9 and moves.trading() is None:
+        trading = moves.trading()  # what is stuck for long must not keep all else from being planned
+        settled = trading is None or now_ns - trading.since_ns >= config.every_s * 1e9
+        if known and now_ns - asked >= pause_s * 1e9 and settled:
             asked_ns[group.config.name] = now_ns
             found.append(group)
     return found

@@ -17,7 +17,7 @@ from arbitrage.stock.moves import Move, Moves, MoveState
 from arbitrage.stock.swap import borne_atoms, changes, swapped
 from arbitrage.ticket import Cycle, Hop, Ticket
 from domain.instrument import Instrument
-from domain.moves import TRADE, MoveReport
+from domain.moves import TRADE, MoveCounts, MoveReport
 from domain.units import atoms, atoms_text
 
 if TYPE_CHECKING:
@@ -239,6 +239,11 @@ class Rebalancer:
         group, dash, number = name.rpartition("-")
         known = dash and group == self._group.config.name and number.isascii() and number.isdecimal()
         return int(number) if known and len(number) <= 18 else None
+
+    def counted(self) -> MoveCounts:
+        """Count what became of moves."""
+        region, name = self._region, self._group.config.name
+        return MoveCounts(region.node, region.region, name, dict(self.moves.counts))
 
     def reports(self) -> list[MoveReport]:
         """Tell every move, open ones first."""

@@ -16,7 +16,7 @@ from arbitrage.fee import FeeRule
 from arbitrage.size.sizing import Depth
 from arbitrage.tool.books import books_text
 from arbitrage.tool.live import FOLDER
-from domain.moves import MoveReport
+from domain.moves import MoveCounts, MoveReport
 
 if TYPE_CHECKING:
     from agents.node import Node
@@ -41,6 +41,13 @@ def books_file(state: Path, node: str) -> Path:
 def moves_file(state: Path, node: str) -> Path:
     """Give the file of what a node proposes and does to bring inventory back."""
     return state / "arbitrage" / f"{node}.moves.json"
+
+
+class MovesTold(msgspec.Struct, frozen=True):
+    """Every group's moves, and how often what became of them."""
+
+    counts: list[MoveCounts]
+    moves: list[MoveReport]
 
 
 class Scribe:
@@ -83,11 +90,12 @@ class Scribe:
         except OSError as trouble:
             self._log(f"alarm arbitrage-file: {trouble.strerror}: nothing more is written for watchers")
 
-    def moves(self) -> list[MoveReport]:
+    def moves(self) -> MovesTold:
         """Tell what brings inventory back, or could."""
-        return [move for group in self._node.groups for move in group.rebalancer.reports()]
+        every = [group.rebalancer for group in self._node.groups]
+        return MovesTold([one.counted() for one in every], [move for one in every for move in one.reports()])
 
-    def write_moves(self, moves: list[MoveReport]) -> None:
+    def write_moves(self, moves: MovesTold) -> None:
         """Put the moves in place of the last ones."""
         fresh = self._moves.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(moves))

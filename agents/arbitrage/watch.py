@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from agents.arbitrage.scribe import MovesTold
 from agents.arbitrage.telling import Line
 from domain.errors import ExitCode, SwarmError
 from domain.moves import MoveReport
@@ -54,12 +55,12 @@ class Tail:
         return [line for each in whole if (line := _read(each)) is not None]
 
 
-def _moves(path: Path) -> list[MoveReport]:
+def _moves(path: Path) -> MovesTold:
     """Read moves; a file that is just being made has none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[MoveReport])
+        return msgspec.json.decode(path.read_bytes(), type=MovesTold)
     except (OSError, msgspec.DecodeError):
-        return []
+        return MovesTold([], [])
 
 
 def _read(text: bytes) -> Line | None:
@@ -78,10 +79,12 @@ class Watch:
         self._tails: dict[Path, Tail] = {}
         self.latest: OrderedDict[tuple[str, str, int], Line] = OrderedDict()
 
-    def moves(self) -> list[MoveReport]:
-        """Give what nodes propose and do now, and what became of the latest."""
-        every = [move for path in sorted(self._folder.glob("*.moves.json")) for move in _moves(path)]
-        return [move for move in every if self._region in (None, move.region)]
+    def moves(self) -> MovesTold:
+        """Give what nodes propose and do now, what became of the latest, and how often."""
+        every = [_moves(path) for path in sorted(self._folder.glob("*.moves.json"))]
+        counts = [one for told in every for one in told.counts if self._region in (None, one.region)]
+        moves = [one for told in every for one in told.moves if self._region in (None, one.region)]
+        return MovesTold(counts, moves)
 
     def step(self) -> list[Line]:
         """Take what is new, oldest first."""
@@ -112,8 +115,14 @@ def drawn(watching: Watch, rows: int) -> Group:
     parts: list[Table | Text] = [table(watching.latest.values(), rows)]
     if not watching.latest:
         parts.append(Text("nothing yet: a line comes when a cycle gains at the touch", style="dim"))
-    moves = watching.moves()
-    return Group(*parts, moves_table(moves)) if moves else Group(*parts)
+    told = watching.moves()
+    if told.moves:
+        parts.append(moves_table(told.moves))
+    for one in told.counts:
+        if one.counts:
+            counted = ", ".join(f"{what} {count}" for what, count in one.counts.items())
+            parts.append(Text(f"{one.group} moves: {counted}", style="dim"))
+    return Group(*parts)
 
 
 def moves_table(moves: Iterable[MoveReport]) -> Table:

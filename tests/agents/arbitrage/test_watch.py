@@ -14,7 +14,7 @@ from rich.console import Console
 from agents.arbitrage import planning
 from agents.arbitrage import scribe as scribing
 from agents.arbitrage.planning import Planning
-from agents.arbitrage.scribe import Scribe, books_file, news_file
+from agents.arbitrage.scribe import MovesTold, Scribe, books_file, news_file
 from agents.arbitrage.telling import Line
 from agents.arbitrage.watch import Watch, drawn, table
 from agents.arbitrage.watch import watch as watched
@@ -171,14 +171,21 @@ def test_moves_are_shown_with_what_became_of_them_and_why(tmp_path: Path) -> Non
     news_file(tmp_path, "test-1").touch()
     watching = Watch(tmp_path, None)
     watching.step()
-    (move,) = [move for move in watching.moves() if move.asset == "BTC"]
+    (move,) = [move for move in watching.moves().moves if move.asset == "BTC"]
     assert (move.kind, move.from_venue, move.to_venue) == ("transfer", B, A) and float(move.amount) == 80
     assert move.cost == "0.0100000000" and move.delay_s == 60
-    assert Watch(tmp_path, "elsewhere").moves() == []
+    assert Watch(tmp_path, "elsewhere").moves() == MovesTold([], [])
     console = Console(width=160, file=StringIO(), record=True)
     console.print(drawn(watching, 10))
     shown = console.export_text()
-    for word in ("arb-1", "transfer 80 BTC b-x → a-x", "proposed", "for an operator to take", "nothing yet"):
+    for word in (
+        "arb-1",
+        "transfer 80 BTC b-x → a-x",
+        "proposed",
+        "for an operator to take",
+        "nothing yet",
+        "arb moves: proposed 1",
+    ):
         assert word in shown, word
 
 
