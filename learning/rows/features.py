@@ -130,6 +130,7 @@ class Features:
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave; windows begin anew after another schema's."""
         kept = msgspec.msgpack.decode(state, type=_State)
-        if kept.schema == SCHEMA:
+        sizes = len(kept.ints), len(kept.reals)
+        if kept.schema == SCHEMA and sizes == (self._ints.nbytes, self._reals.nbytes):
             self._ints[:] = np.frombuffer(kept.ints, np.int64)
             self._reals[:] = np.frombuffer(kept.reals, np.float64)

@@ -1,8 +1,8 @@
 """From what a node's journal tells, in order, to finished rows: decisions wait until their horizon is over.
 
 A synchronous value: `take` facts, then ask for `finished` rows. Where a market was silent for too long within
-a row's horizon nobody knows what became of it, and it is lost; every loss is counted, and all that waits is
-bounded.
+a row's horizon, its feed broke or the node was away, nobody knows what became of it, and it is lost; every
+loss is counted, and all that waits is bounded.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.actions import Observed
+from domain.control_events import NodeStarted
 from domain.dtypes import ROW_WIDTH
 from domain.ids import client_id_parts
 from domain.instrument import Instrument
-from domain.market_events import MarketRows, Tick
+from domain.market_events import FeedLost, MarketRows, Tick
 from domain.order_events import Fill
 from hw.kernel import entry
 from learning.rows import gather_kernels
@@ -88,6 +89,12 @@ class Gatherer:
             self.observed(fact)
         elif kind is Fill:
             self.fill(fact)
+        elif kind is FeedLost:
+            self._lost([one.index for one in self.instruments.values() if one.venue == fact.venue])
+            self.passed(fact.local_ts_ns)
+        elif kind is NodeStarted:
+            self._lost(list(self.instruments))
+            self.passed(fact.local_ts_ns)
         else:
             self.passed(getattr(fact, "local_ts_ns", 0))
 
@@ -182,6 +189,11 @@ class Gatherer:
             self._touches = np.empty((2 * len(rows), 3), np.int64)
         for instrument, at_ns, mid2_ticks in self._touches[: _find_touches(rows, self._touches)].tolist():
             self.mid(instrument, at_ns, mid2_ticks)
+
+    def _lost(self, markets: list[int]) -> None:
+        """Nobody knows what happens in these markets until they are heard again."""
+        for index in markets:
+            self._fell_silent(index)
 
     def _fell_silent(self, index: int) -> Path:
         """Finish what a barrier ended before the silence, and lose the rest."""

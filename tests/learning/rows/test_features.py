@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from domain.market_events import Tick, Trade
+from domain.market_events import BookSnapshot, Tick, Trade
 from learning.rows import features_kernels as k
 from learning.rows.features import FEATURES, NO_LEVELS, SCHEMA, Features, FeaturesConfig
+from market.book import Book
 from tests.learning.rows.builders import START_NS, Event, S, Seen, book, feed, vector, walk, when
 
 WARM = FeaturesConfig(warm_s=0)
@@ -175,13 +179,27 @@ def test_a_restart_goes_on_where_it_was() -> None:
     assert second.state() == whole.state()
 
 
-def test_the_state_of_another_schema_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    old = Features(WARM)
-    feed(old, walk(200))
-    monkeypatch.setattr("learning.rows.features.SCHEMA", "f2")
-    fresh = Features(WARM)
-    fresh.restore(old.state().replace(b"f2", b"f1"))
-    assert not fresh.vector(START_NS + 30 * S, np.empty(16, np.float32))
+@pytest.mark.parametrize(
+    "harm", [lambda kept: ["f0", *kept[1:]], lambda kept: [kept[0], kept[1][8:], kept[2]]]
+)
+def test_a_state_of_another_build_begins_anew(harm: Callable[[list[Any]], list[Any]]) -> None:
+    old, events = Features(WARM), walk(200)
+    feed(old, events)
+    now_ns, out = when(events[-1]), np.empty(16, np.float32)
+    whole, other = Features(WARM), Features(WARM)
+    whole.restore(old.state())
+    other.restore(msgspec.msgpack.encode(harm(msgspec.msgpack.decode(old.state()))))
+    assert whole.vector(now_ns, out) and not other.vector(now_ns, out)
+
+
+def test_a_real_book_is_seen_as_one_of_the_tests() -> None:
+    real, plain, there = Features(WARM), Features(WARM), Book(0)
+    there.feed_up(1)
+    for place, event in enumerate(one for one in walk(300, 4) if isinstance(one, Seen)):
+        there.apply(BookSnapshot(0, event.now_ns, event.now_ns, place + 1, event.bids, event.asks))
+        real.step(event.tick, there)
+        feed(plain, [event])
+    assert real.state() == plain.state()
 
 
 def test_windows_that_are_not_full_are_not_believed() -> None:

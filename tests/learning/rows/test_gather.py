@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from domain.actions import Observed
-from domain.control_events import Clocked
+from domain.control_events import Clocked, NodeStarted
 from domain.ids import client_id
-from domain.market_events import BookSnapshot, MarketRows, Tick, Trade
+from domain.market_events import BookSnapshot, FeedLost, MarketRows, Tick, Trade
 from domain.order_events import Fill
 from learning.rows.gather import GatherConfig, Gatherer
 from learning.rows.labels import LabelConfig, label_path
@@ -156,6 +156,19 @@ def test_a_silence_loses_what_no_barrier_had_ended(moved: float) -> None:
     rows, gatherer = gathered(facts)
     assert len(rows) == (moved > 0) and gatherer.counts.silent == (moved == 0)
     assert gatherer.waiting == 0
+
+
+@pytest.mark.parametrize("lost", [FeedLost("tokyo-x", at(4), "reset"), NodeStarted(at(4), "", "")])
+@pytest.mark.parametrize("moved", [0.0, 6.0])
+def test_a_broken_feed_and_a_restart_are_silences(lost: Any, moved: float) -> None:
+    rows, gatherer = gathered([tick(0), observed(0), *quiet(0.5, 4, moved), lost, *quiet(4, 12)])
+    assert len(rows) == (moved > 0) and gatherer.counts.silent == (moved == 0)
+    assert gatherer.path(0)[0][0] == at(4)
+
+
+def test_the_feed_of_another_venue_is_no_matter() -> None:
+    rows, _ = gathered([tick(0), observed(0), *quiet(0.5, 4), FeedLost("nyc-x", at(4), ""), *quiet(4, 12)])
+    assert len(rows) == 1
 
 
 def test_a_market_that_stopped_is_no_flat_market() -> None:
