@@ -20,7 +20,7 @@ from arbitrage.fee import FeeRule
 from arbitrage.legs import canonical, legs_of
 from arbitrage.saga.events import SagaEnded, SagaState
 from arbitrage.saga.planner import Planner
-from arbitrage.ticket import Cycle, Ticket
+from arbitrage.ticket import Cycle, Hop, Ticket
 from domain.order_events import Fill, OrderAcked
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from domain.instrument import Instrument
     from market.pipeline import Pipeline
 
-# Where the best cycle is not to be had, so many more are asked about, in groups of so many markets.
-OTHERS_MAX, MARKETS_MAX = 6, 64
+# So many cycles are decided on in one judgement.
+DECIDED_MAX = 12
 TICKETS_MAX = 256
 # Refusals that say nothing against the next best cycle, and those whose cycles are followed all the same.
 _NOT_ITS_FAULT = (
@@ -140,12 +140,39 @@ class Arbitrageur:
     # What is decided
 
     def _judge(self, out: Actions) -> None:
+        """Decide on the best cycle, then greedily on the next best ones: each has what those before it left.
+
+        Cycles that pass a market in use are noted as such beside a best one that does; none of them is begun.
+        """
         best = self.sight.graph.best
-        if best is None or self._decided(best, out) not in _NOT_ITS_FAULT or len(self.hands) > MARKETS_MAX:
+        if best is None:
             return
-        for cycle in self.sight.others(OTHERS_MAX):
-            if self._decided(cycle, out) not in _NOT_ITS_FAULT:
+        decided: dict[tuple[Hop, ...], Outcome] = {}
+        outcome = self._weighed([best], decided, out)
+        if outcome is None:
+            outcome = self._weighed(self.sight.others(), decided, out)
+        while outcome in (None, Outcome.TAKEN) and len(decided) < DECIDED_MAX:
+            free = self.sight.others(self._in_use())
+            if all(cycle.hops in decided for cycle in free):
                 return
+            outcome = self._weighed(free, decided, out)
+
+    def _weighed(
+        self, cycles: Sequence[Cycle], decided: dict[tuple[Hop, ...], Outcome], out: Actions
+    ) -> Outcome | None:
+        """Decide on cycles in turn, on each once, until one is taken or speaks against those after it."""
+        for cycle in cycles:
+            if cycle.hops not in decided and len(decided) < DECIDED_MAX:
+                outcome = decided[cycle.hops] = self._decided(cycle, out)
+                if outcome not in _NOT_ITS_FAULT:
+                    return outcome
+        return None
+
+    def _in_use(self) -> set[int]:
+        """Name the markets that a saga trades, or has only just."""
+        now_ns = self.desk.now_ns
+        settling = {market for market, until_ns in self._resting_ns.items() if now_ns < until_ns}
+        return settling | self.execution.markets | self.execution.orphans.keys()
 
     def _decided(self, cycle: Cycle, out: Actions) -> Outcome:
         """Decide on one cycle, and note what became of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,12 +11,14 @@ from arbitrage.fee import Fees
 from arbitrage.filter.anomaly_filter import SOUND, AnomalyFilter
 from arbitrage.graph.price_graph import PriceGraph
 from arbitrage.ticket import Cycle
-from domain.errors import SwarmError
 
 if TYPE_CHECKING:
     from agents.arbitrage.config import ArbitrageConfig
     from domain.instrument import Instrument
     from market.pipeline import Pipeline
+
+# So many are told beside the best cycle, of what is walked in so many steps of some nanoseconds.
+OTHERS_MAX, STEPS_MAX = 6, 50_000
 
 
 class Sight:
@@ -25,7 +27,7 @@ class Sight:
     Markets that are stale, doubted or in quarantine leave the graph; their next sound touch brings them back.
     """
 
-    __slots__ = ("_inside", "_pipeline", "filter", "graph", "markets")
+    __slots__ = ("_inside", "_pipeline", "_search", "filter", "graph", "markets")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Sight:
     ) -> None:
         self.filter = AnomalyFilter(config.filter, instruments, fees)
         self.graph = PriceGraph(instruments, config.graph)
+        self._search = self.graph.search(config.graph.legs_max, OTHERS_MAX + 1)
         self.markets = tuple(markets)
         self._pipeline = pipeline
         self._inside = [False] * len(instruments)
@@ -81,12 +84,12 @@ class Sight:
         bid_ticks, _, ask_ticks, _, _, _ = self._pipeline.touch(index)
         return bid_ticks, ask_ticks
 
-    def others(self, limit: int) -> list[Cycle]:
-        """Give the cycles that gain after the best one; none where there are more than can be walked."""
-        try:
-            return self.graph.all(self.graph.config.legs_max, limit)[1:]
-        except SwarmError:
-            return []
+    def others(self, without: Collection[int] = ()) -> list[Cycle]:
+        """Give the cycles that gain most, `OTHERS_MAX` and the best, of those that pass none of some markets.
+
+        Where there are more ways than can be walked in good time, they are the most gainful of those walked.
+        """
+        return [] if self.graph.certified else self._search.best(STEPS_MAX, without=without)[0]
 
     def worth(self, asset: str) -> float:
         """Give what an atom of an asset is worth in atoms of the anchor, 0 where that is not known."""

@@ -1,146 +1,76 @@
-"""Name every simple cycle that gains, for people: the best of them is kept by the kernels."""
+"""Name the best simple cycles that gain, beside the one that the graph keeps."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
-from arbitrage.graph.columns import PAIR, PRODUCT_MIN, SOURCE, TARGET, VENUE, GraphColumns
-from arbitrage.graph.detect_kernels import LOOSE
-from domain.errors import ExitCode, SwarmError
+import numpy as np
 
-Found = tuple[float, tuple[int, ...]]
-Node = tuple[int, int]
-# What it gained, its edges, and the nodes passed.
-Walk = tuple[float, tuple[int, ...], tuple[Node, ...]]
+import arbitrage.graph.cycle_kernels as k
+from arbitrage.graph.columns import PAIR, PRODUCT_MIN, SOURCE, TARGET, GraphColumns, Ints
+from arbitrage.graph.route import hops_of
+from arbitrage.ticket import Cycle
+from hw.kernel import entry
 
 STEPS_MAX = 2_000_000
-MOST = 1e30  # beyond this no bound is told: its powers are no floats
 
 
 class CycleSearch:
-    """Walk every cycle once, from the lowest of its edges that gain at the values that stand.
+    """Walk the cycles of a graph in room that is kept: whoever asks often asks one of these."""
 
-    A cycle passes no asset twice at one venue. Whatever cannot gain any more is left, so that a market in
-    balance costs nothing; one in disorder has more cycles than can be walked, which is told, not hidden.
-    """
+    __slots__ = ("_away", "_call", "_columns", "_cycles", "_gains", "_heap", "_products", "_walk", "_without")
 
-    def __init__(
-        self,
-        columns: GraphColumns,
-        legs_max: int,
-        limit: int,
-        steps_max: int = STEPS_MAX,
-        *,
-        through: Collection[int] | None = None,
-        product_min: float = 1.0,
-    ) -> None:
-        """Ask for so many cycles; only those through some classes, or that gain more, where that is said."""
-        self._legs_max, self._limit, self._steps, self._steps_max = legs_max, limit, steps_max, steps_max
-        self._floor = max(float(columns.reals[PRODUCT_MIN]), product_min)
-        pairs = columns.markets[:, PAIR : PAIR + 2].reshape(-1)
-        self._rates = columns.rates.reshape(-1).tolist()
-        self._source = columns.pairs[pairs, SOURCE].tolist()
-        self._target = columns.pairs[pairs, TARGET].tolist()
-        self._venue = [venue for venue in columns.markets[:, VENUE].tolist() for _ in range(2)]
-        values, self._rests = columns.values[:, 0].tolist(), columns.values[:, 1].tolist()
-        self._out: list[list[int]] = [[] for _ in values]
-        self._gains = [0.0] * len(self._rates)
-        for edge, rate in enumerate(self._rates):
-            if rate > 0:
-                self._gains[edge] = rate * values[self._target[edge]] / values[self._source[edge]]
-                self._out[self._source[edge]].append(edge)
-        self._found: list[tuple[float, int, tuple[int, ...]]] = []
-        self._through = None if through is None else frozenset(through)
-        self._away = self._legs_to(self._through or ())
+    def __init__(self, columns: GraphColumns, legs_max: int, limit: int) -> None:
+        """Make room for so many cycles of up to so many legs."""
+        assert legs_max >= 2 and limit > 0
+        self._columns = columns
+        self._walk: Ints = np.zeros((legs_max, k.LEG_WORDS), np.int64)
+        self._gains = np.zeros(legs_max * k.GAIN_WORDS)
+        self._cycles: Ints = np.zeros((limit + 1, k.FIRST + legs_max), np.int64)
+        self._products, self._heap = np.zeros(limit + 1), np.arange(limit)
+        self._away: Ints = np.zeros(len(columns.values), np.int64)
+        self._without: Ints = np.zeros(len(columns.markets), np.int64)
+        self._call: Callable[..., Any] = entry(k.list_cycles)
 
-    def run(self) -> list[Found]:
-        """Give the best cycles, best first; raise where there are more ways than can be walked."""
-        found, complete = self.walk()
-        if not complete:
-            raise SwarmError(
-                f"more than {self._steps_max:,} steps to walk cycles of {self._legs_max} legs",
-                where="the price graph",
-                mend="ask for fewer legs, or for fewer books",
-                code=ExitCode.USAGE,
-            )
-        return found
+    def through(self, classes: Collection[int]) -> None:
+        """Look only for cycles that pass one of some classes from now on."""
+        pair = self._columns.markets[:, PAIR : PAIR + 2].reshape(-1)
+        source, target = self._columns.pairs[pair, SOURCE], self._columns.pairs[pair, TARGET]
+        self._away[:] = len(self._walk) + 1
+        self._away[sorted(classes)] = 0
+        for _ in range(len(self._walk)):
+            np.minimum.at(self._away, source, self._away[target] + 1)
 
-    def walk(self) -> tuple[list[Found], bool]:
-        """Give the best cycles, best first, and whether all ways were walked."""
-        most = 1.0
-        for edge in sorted((edge for edge, gain in enumerate(self._gains) if gain > 1.0), reverse=True):
-            self._from(edge, most)
-            most = max(most, self._gains[edge])
-        found = sorted(
-            ((gain, tuple(-edge for edge in edges)) for gain, _, edges in self._found),
-            key=lambda one: (-one[0], len(one[1]), one[1]),
+    def best(
+        self, steps_max: int = STEPS_MAX, *, product_min: float = 1.0, without: Collection[int] = ()
+    ) -> tuple[list[Cycle], bool]:
+        """Give the cycles of most product, best first, and whether every way there is was walked.
+
+        Each begins with its lowest edge, and passes none of the markets that it is to go `without`.
+        """
+        for market in without:
+            self._without[market] = 1
+        self._products[:] = 0.0
+        columns = self._columns
+        steps = self._call(
+            columns.ints,
+            columns.reals,
+            self._walk,
+            self._gains,
+            self._cycles,
+            self._products,
+            self._heap,
+            self._away,
+            self._without,
+            steps_max,
+            max(float(columns.reals[PRODUCT_MIN]), product_min),
         )
-        return found, self._steps >= 0
-
-    def _legs_to(self, classes: Collection[int]) -> list[int]:
-        """Count the legs from every class to the nearest of some."""
-        away = [0 if place in classes else self._legs_max + 1 for place in range(len(self._out))]
-        for _ in range(self._legs_max if classes else 0):
-            for source, edges in enumerate(self._out):
-                for edge in edges:
-                    away[source] = min(away[source], away[self._target[edge]] + 1)
-        return away
-
-    def _passes(self, edges: tuple[int, ...]) -> bool:
-        return self._through is None or any(self._source[edge] in self._through for edge in edges)
-
-    def _from(self, first: int, most: float) -> None:
-        """Walk the cycles whose lowest gaining edge is `first`; no other one gains more than `most`."""
-        home = (self._venue[first], self._source[first])
-        visited = (home, (self._venue[first], self._target[first]))
-        stack: list[tuple[float, tuple[int, ...], tuple[Node, ...]]] = [
-            (self._gains[first], (first,), visited)
-        ]
-        while stack and self._steps >= 0:
-            walk = stack.pop()
-            self._close(walk[1], home)
-            if len(walk[1]) < self._legs_max and walk[2][-1] != home:
-                stack += self._onward(*walk, most)
-
-    def _onward(
-        self, gain: float, edges: tuple[int, ...], visited: tuple[Node, ...], most: float
-    ) -> list[Walk]:
-        venue, asset = visited[-1]
-        bound = self._floor * LOOSE / min(most, MOST) ** (self._legs_max - len(edges) - 1)
-        bound = bound if most <= MOST else 0.0
-        longer, passed = [], self._passes(edges) or self._away[asset] == 0
-        for edge in self._out[asset]:
-            mine = self._gains[edge]
-            there = self._venue[edge]
-            total = gain * mine * (1.0 if there == venue else self._rests[asset])
-            if total < bound or (mine > 1.0 and edge <= edges[0]):
-                continue
-            if not passed and len(edges) + 1 + self._away[self._target[edge]] > self._legs_max:
-                continue
-            into, out = (there, asset), (there, self._target[edge])
-            if (there != venue and into in visited) or out in visited[1:]:
-                continue
-            self._steps -= 1
-            if self._steps < 0:
-                break
-            longer.append((total, (*edges, edge), (*visited, into, out)))
-        return longer
-
-    def _close(self, edges: tuple[int, ...], home: Node) -> None:
-        """Keep a path that leads back to where it began."""
-        if len(edges) < 2 or self._target[edges[-1]] != home[1] or not self._passes(edges):
-            return
-        low = edges.index(min(edges))
-        cycle = (*edges[low:], *edges[:low])
-        gain = 1.0
-        for edge, onward in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
-            swapped = self._venue[edge] != self._venue[onward]
-            gain *= self._rates[edge] * (self._rests[self._target[edge]] if swapped else 1.0)
-        if gain <= self._floor:
-            return
-        found = (gain, -len(cycle), tuple(-edge for edge in cycle))
-        if len(self._found) < self._limit:
-            heapq.heappush(self._found, found)
-        else:
-            heapq.heappushpop(self._found, found)
+        for market in without:
+            self._without[market] = 0
+        found = []
+        for place in np.flatnonzero(self._products[:-1]).tolist():
+            count = int(self._cycles[place, k.COUNT])
+            edges = self._cycles[place, k.FIRST : k.FIRST + count].tolist()
+            found.append((-float(self._products[place]), count, edges))
+        return [Cycle(hops_of(edges), -minus) for minus, _, edges in sorted(found)], steps >= 0

@@ -25,7 +25,7 @@ from arbitrage.graph.columns import (
     Ints,
     Reals,
 )
-from arbitrage.graph.cycles import CycleSearch
+from arbitrage.graph.cycles import STEPS_MAX, CycleSearch
 from arbitrage.graph.route import LEGS_MAX, Route, RouteSearch, hops_of
 from arbitrage.graph.sequence import shortest_sequence
 from arbitrage.ticket import Cycle, Hop
@@ -202,33 +202,28 @@ class PriceGraph:
         edges = self._certificate.gaining()
         return None if edges is None else self._cycle(edges)
 
-    def all(self, legs_max: int, limit: int) -> list[Cycle]:
-        """Give every simple cycle that gains, best first; each begins with its lowest edge.
-
-        Work is bounded: where there are more ways than can be walked, that is raised.
-        """
-        assert legs_max >= 2 and limit > 0
-        return (
-            []
-            if self.certified
-            else [self._cycle(edges) for _, edges in CycleSearch(self.columns, legs_max, limit).run()]
-        )
-
-    def walked(
-        self, legs_max: int, limit: int, through: str | None, product_min: float, steps_max: int
+    def cycles(
+        self,
+        legs_max: int,
+        limit: int,
+        through: str | None = None,
+        product_min: float = 1.0,
+        steps_max: int = STEPS_MAX,
     ) -> tuple[list[Cycle], bool]:
-        """Give simple cycles through an asset that gain more than so much, as `all`, as far as can be walked.
+        """Give simple cycles that gain more than so much, best first, and whether all ways were walked.
 
-        Beside them: whether every way was.
+        Each begins with its lowest edge. With `through` they pass an asset, wherever it is.
         """
         if self.certified:
             return [], True
-        classes = None if through is None else self._classes(through)
-        search = CycleSearch(
-            self.columns, legs_max, limit, steps_max, through=classes, product_min=product_min
-        )
-        found, complete = search.walk()
-        return [self._cycle(edges) for _, edges in found], complete
+        search = self.search(legs_max, limit)
+        if through is not None:
+            search.through(self._classes(through))
+        return search.best(steps_max, product_min=product_min)
+
+    def search(self, legs_max: int, limit: int) -> CycleSearch:
+        """Make room for a search that is asked often."""
+        return CycleSearch(self.columns, legs_max, limit)
 
     def _classes(self, asset: str) -> list[int]:
         return [place for place, (name, _) in enumerate(self.assets) if name == asset]

@@ -176,7 +176,7 @@ def _all(graph: PriceGraph, asked: Asked) -> tuple[list[Cycle], int, bool]:
     """
     least, known = max(PRODUCT_LEAST, 1 + (asked.min_ppm - 1) / PPM), dict[tuple[Hop, ...], Cycle]()
     for legs in range(LEGS_LEAST, asked.legs + 1):
-        found, walked = graph.walked(legs, CYCLES_MAX + 1, asked.begin, least, STEPS_MAX)
+        found, walked = graph.cycles(legs, CYCLES_MAX + 1, asked.begin, least, STEPS_MAX)
         known |= {each.hops: each for each in found}
         if not walked:
             break

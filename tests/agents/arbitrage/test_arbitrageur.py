@@ -9,6 +9,7 @@ import pytest
 
 from agents.arbitrage.opportunity import Found
 from arbitrage.saga.events import SagaState
+from domain.actions import Action
 from domain.control_events import Clocked, HaltSet, StopRequested
 from domain.market_events import FeedLost
 from domain.order_events import Fill
@@ -173,6 +174,54 @@ def test_a_market_in_a_saga_is_left_alone_and_so_is_one_that_just_was() -> None:
     assert r.group.ring.counts == {("TAKEN", ""): 2}  # other markets: another saga
     r.tick(CROSS_B, 100_900, 100_910)
     assert ("BUSY", "saga") in counts(r)
+
+
+def two_gaps(r: Rig) -> list[Action]:
+    """Let a gap in BTC and a smaller one in ETH be met by one judgement: the first was seen while halted."""
+    r.step(HaltSet(r.now_ns, True, 1, "test"))
+    r.tick(ETH_B, 10_025, 10_027)
+    r.step(HaltSet(r.now_ns, False, 2, ""))
+    return r.gap(answered=False)
+
+
+def test_after_the_best_the_next_best_is_taken_in_the_same_judgement() -> None:
+    r = ready()
+    out = two_gaps(r)
+    assert sorted((market, side) for market, side, _ in sent(out)) == [(0, 1), (1, 1), (3, -1), (4, -1)]
+    first, second = r.group.ring.taken
+    assert first.product > second.product and first.last_ns == second.last_ns
+    assert first.ticket is not None and second.ticket is not None
+    assert len(r.group.valuation.capital.stakes()) == 2
+
+
+def test_the_next_best_has_only_the_balance_that_the_best_left() -> None:
+    rich, poor = ready(), Rig(group_table(inventory={"slope_bps": 0.0}))
+    two_gaps(rich)
+    whole = [found.ticket for found in rich.group.ring.taken]
+    assert whole[0] is not None and whole[1] is not None and whole[1].asset == "USDT"
+    pays = [ticket.legs[0].pay_atoms for ticket in whole if ticket is not None]
+    poor.venues[A].totals["USDT"] = pays[0] + pays[1] // 3
+    poor.start()
+    out = two_gaps(poor)
+    first, second = (found.ticket for found in poor.group.ring.taken)
+    assert first is not None and second is not None
+    assert first.legs[0].pay_atoms <= pays[0] and 0 < second.legs[0].pay_atoms <= pays[1] // 3
+    for action in out:
+        for event in poor.answer(action):
+            poor.step(event)
+    poor.quiet(2)
+    assert not poor.group.execution.sagas.living and poor.balances_agree()
+
+
+def test_the_next_best_is_not_begun_on_a_market_of_the_best() -> None:
+    r = ready()
+    r.step(HaltSet(r.now_ns, True, 1, "test"))
+    r.tick(CROSS_B, 100_250, 100_260)
+    r.tick(ETH_B, 10_025, 10_027)
+    r.step(HaltSet(r.now_ns, False, 2, ""))
+    r.gap(answered=False)
+    markets = [leg.instrument for found in r.group.ring.taken for leg in found.ticket.legs]  # type: ignore[union-attr]
+    assert len(r.group.ring.taken) > 1 and len(set(markets)) == len(markets)
 
 
 def test_the_same_route_again_right_after_is_settling() -> None:
