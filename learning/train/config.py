@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from learning.models.model import Settings
+
 NS_PER_S = 1_000_000_000
+# Columns of schema f1, named here so that no kernel is loaded for their names; a test holds them to it.
+ORDER_FLOW = (0, 1, 2, 3, 4, 5, 6, 12, 13)
+LAST_MOVE = 9
+BASELINES = ("prior", "persistence", "logistic")
 
 
 class TrainConfig(BaseModel):
@@ -13,10 +21,14 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str = "mlp"
-    model: dict[str, str | int | float] = Field(default_factory=dict)
+    model: dict[str, Annotated[str | int | float, Field(union_mode="left_to_right")]] = Field(
+        default_factory=dict
+    )
     """Settings of the model of this kind."""
     held_frac: float = Field(0.2, ge=0.05, le=0.5)
     """Share of the newest rows that the figures are measured on."""
+    folds: int = Field(4, ge=1, le=100)
+    """Stretches of the walk forward."""
     embargo_s: float = Field(0.0, ge=0, le=86_400)
     """Rows that begin so soon after a tested stretch are not learnt from."""
     cost_bps: float = Field(2.0, ge=0, le=1000)
@@ -27,7 +39,9 @@ class TrainConfig(BaseModel):
     """Gains are summed over such periods before the Sharpe ratio: neighbours share one move."""
     rows_min: int = Field(100, ge=10, le=1_000_000)
     calibrate: bool = False
-    """Whether a temperature, fitted to the newest fitted rows, is folded into the last layer."""
+    """Whether a temperature, fitted to rows held back from the fit, is folded into the last layer."""
+    tracking_uri: str = ""
+    """Where MLflow shall keep each training; nowhere when empty."""
 
     @property
     def embargo_ns(self) -> int:
@@ -38,3 +52,27 @@ class TrainConfig(BaseModel):
     def period_ns(self) -> int:
         """Give the period in nanoseconds."""
         return int(self.period_s * NS_PER_S)
+
+    @property
+    def settings(self) -> Settings:
+        """Give the model's settings, with the columns of our features where it asks for some."""
+        return defaults_of(self.kind) | self.model
+
+    def for_kind(self, kind: str) -> TrainConfig:
+        """Give the same for a baseline with its own settings."""
+        return self if kind == self.kind else self.model_copy(update={"kind": kind, "model": {}})
+
+
+def defaults_of(kind: str) -> Settings:
+    """Tell which of our features are order flow, and which is the last move.
+
+    >>> defaults_of("persistence")
+    {'column': 9}
+    """
+    own: dict[str, Settings] = {
+        "ridge": {"only": ",".join(str(column) for column in ORDER_FLOW)},
+        "persistence": {"column": LAST_MOVE},
+    }
+    if kind == "hedge":
+        return {f"{name}/{key}": value for name, given in own.items() for key, value in given.items()}
+    return own.get(kind, {})

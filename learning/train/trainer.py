@@ -5,12 +5,17 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from learning.models import begin
-from learning.models.model import Exported, Tensors
-from learning.rows.row import UNLABELLED, Rows
+from learning.models import begin, check, load
+from learning.models.hedge import Hedge
+from learning.models.model import F4, Exported, Model, Tensors
+from learning.models.thread import one_thread
+from learning.rows.row import FEATURE_COUNT, UNLABELLED, Rows
+from learning.train.calibration import temperature
 from learning.train.config import TrainConfig
 from learning.train.score import figures
-from learning.train.validation import held_out
+from learning.train.validation import Fold, held_out
+
+LAST_LAYER = {"logistic": "l0", "tcn": "head"}
 
 
 class Trained(msgspec.Struct, frozen=True, eq=False):
@@ -28,12 +33,11 @@ def train(rows: Rows, tensors: Tensors | None, config: TrainConfig, seed: int) -
     """
     rows = fit_to_learn(rows, config)
     fold = held_out(rows, config.held_frac)
-    fit, held = rows.pick(fold.fit).need("train", 1), rows.pick(fold.held)
-    model = begin(config.kind, config.model, seed, tensors)
-    told = model.learn(fit.x, fit.y)
+    model, told = fitted(rows, fold, config, seed, tensors)
+    held = rows.pick(fold.held)
     metrics = {f"fit.{name}": figure for name, figure in told.items()}
-    metrics |= figures(held, model.predict(held.x), config)
-    metrics |= {"rows": float(len(fit)), "held_rows": float(len(held))}
+    metrics |= figures(held, predicted(model, rows, fold), config)
+    metrics |= {"rows": float(len(fold.fit)), "held_rows": float(len(fold.held))}
     return Trained(model.export(), metrics)
 
 
@@ -42,3 +46,59 @@ def fit_to_learn(rows: Rows, config: TrainConfig) -> Rows:
     labelled = rows.pick(rows.table["label"] > UNLABELLED)
     ordered = labelled.pick(np.argsort(labelled.table["at_ns"], kind="stable"))
     return ordered.need("train", config.rows_min)
+
+
+def fitted(
+    rows: Rows, fold: Fold, config: TrainConfig, seed: int, tensors: Tensors | None = None
+) -> tuple[Model, dict[str, float]]:
+    """Fit a model on the fold's rows, and tell figures about the fit."""
+    model = begin(config.kind, config.settings, seed, tensors)
+    fit = rows.pick(fold.fit).need("train")
+    x = inputs_of(rows, model)[fold.fit]
+    with one_thread():
+        if isinstance(model, Hedge):
+            return model, model.learn(x, fit.y, gross_bps=fit.table["gross_bps"].astype(np.float32))
+        if not config.calibrate:
+            return model, model.learn(x, fit.y)
+        inner = held_out(fit, config.held_frac)
+        told = model.learn(x[inner.fit], fit.y[inner.fit])
+        warmth = temperature(model.predict(x[inner.held]), fit.y[inner.held])
+        return load(scaled(model.export(), warmth)), told | {"temperature": warmth}
+
+
+def predicted(model: Model, rows: Rows, fold: Fold) -> F4:
+    """Tell the probabilities of the fold's held rows; a model of sequences sees those before them."""
+    with one_thread():
+        return model.predict(inputs_of(rows, model)[fold.held])
+
+
+def scaled(exported: Exported, temperature: float) -> Exported:
+    """Fold a temperature into the last layer, so that the model runs as before."""
+    layer = LAST_LAYER.get(exported.kind)
+    if exported.kind == "mlp":
+        layer = list(exported.tensors)[-1].removesuffix(".bias")
+    if layer is None:
+        check.refuse("a temperature has no layer to go into", exported.kind, "leave calibrate off")
+    names = (f"{layer}.weight", f"{layer}.bias")
+    last = {name: exported.tensors[name] / np.float32(temperature) for name in names}
+    return Exported(exported.kind, exported.tensors | last, exported.config)
+
+
+def inputs_of(rows: Rows, model: Model) -> F4:
+    """Give what the model looks at for each row: its features, or those of the last rows of its agent."""
+    if model.columns == FEATURE_COUNT:
+        return rows.x
+    return lagged(rows, model.columns // FEATURE_COUNT)
+
+
+def lagged(rows: Rows, reach: int) -> F4:
+    """Put each row behind those before it of the same market and agent; the first stands in for none."""
+    x, count = rows.x, len(rows)
+    order = np.lexsort((np.arange(count), rows.table["shard"], rows.market))
+    begins = np.ones(count, dtype=bool)
+    begins[1:] = (np.diff(rows.market[order]) != 0) | (np.diff(rows.table["shard"][order]) != 0)
+    first = np.maximum.accumulate(np.where(begins, np.arange(count), 0))
+    back = np.maximum(np.arange(count)[:, None] - np.arange(reach - 1, -1, -1), first[:, None])
+    out = np.empty((count, reach * x.shape[1]), np.float32)
+    out[order] = x[order][back].reshape(count, -1)
+    return out

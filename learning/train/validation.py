@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from domain.errors import ExitCode, SwarmError
 from learning.rows.row import Rows
 
 Places = npt.NDArray[np.int64]
@@ -20,6 +21,8 @@ class Fold(msgspec.Struct, frozen=True, eq=False):
 
     fit: Places
     held: Places
+    ends: tuple[int, ...] = ()
+    """Where, in the held rows, one stretch ends and another begins."""
 
 
 def held_out(rows: Rows, frac: float) -> Fold:
@@ -43,14 +46,34 @@ def _known_before(rows: Rows, first: int) -> Places:
 
 
 def combinatorial(rows: Rows, folds: int, tested: int, embargo_ns: int) -> Iterator[Fold]:
-    """Test on every choice of `tested` stretches out of `folds`; fit on the rest, purged and embargoed."""
+    """Test on every choice of `tested` stretches out of `folds`; fit on the rest, purged and embargoed.
+
+    The choices are those of skfolio, which purges by a number of rows; rows here last unequally long.
+    """
+    for fit, stretches in _choices(folds, tested).split(np.empty((len(rows), 1))):
+        kept = purged(rows, fit, list(stretches), embargo_ns)
+        if len(kept) == 0:
+            what = f"outcomes last so long that of {len(rows)} rows none is left to fit on"
+            mend = "gather more rows, or ask for fewer stretches"
+            raise SwarmError(what, where="combinatorial validation", mend=mend, code=ExitCode.BAD_DATA)
+        ends = np.cumsum([len(stretch) for stretch in stretches])[:-1]
+        yield Fold(kept, np.concatenate(stretches).astype(np.int64), tuple(int(end) for end in ends))
+
+
+def paths_of(folds: int, tested: int) -> list[list[tuple[int, int]]]:
+    """Give each path through all stretches, as places (choice, which of its stretches)."""
+    choices = _choices(folds, tested)
+    chosen = choices.test_set_index
+    return [
+        [(int(split), int(np.flatnonzero(chosen[split] == fold)[0])) for fold, split in enumerate(path)]
+        for path in choices.recombined_paths.T
+    ]
+
+
+def _choices(folds: int, tested: int) -> Any:
     from skfolio.model_selection import CombinatorialPurgedCV
 
-    chosen: Any = CombinatorialPurgedCV(n_folds=folds, n_test_folds=tested, purged_size=0, embargo_size=0)
-    for fit, stretches in chosen.split(np.empty((len(rows), 1))):
-        kept = purged(rows, fit, list(stretches), embargo_ns)
-        if len(kept) > 0:
-            yield Fold(kept, np.concatenate(stretches).astype(np.int64))
+    return CombinatorialPurgedCV(n_folds=folds, n_test_folds=tested, purged_size=0, embargo_size=0)
 
 
 def purged(rows: Rows, fit: Places, stretches: list[Places], embargo_ns: int) -> Places:

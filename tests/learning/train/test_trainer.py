@@ -5,8 +5,8 @@ import pytest
 
 from domain.errors import SwarmError
 from learning.models import load
-from learning.train.config import TrainConfig
-from learning.train.trainer import train
+from learning.train.config import LAST_MOVE, ORDER_FLOW, TrainConfig
+from learning.train.trainer import lagged, train
 from tests.learning.builders import rows_with_signal
 
 
@@ -57,3 +57,42 @@ def test_the_figures_are_those_of_the_exported_model() -> None:
     held = rows.pick(slice(400, None))
     told = load(trained.exported).predict(held.x)
     assert trained.metrics["accuracy_frac"] == (told.argmax(axis=1) == held.y).mean()
+
+
+def test_a_model_of_sequences_sees_the_rows_before_of_its_own_agent_only() -> None:
+    rows = rows_with_signal(60)
+    rows.table["shard"] = np.arange(60) % 2
+    rows.table["features"][:, 0] = np.arange(60)
+    seen = lagged(rows, 3).reshape(60, 3, 16)[:, :, 0]
+    assert seen[10].tolist() == [6.0, 8.0, 10.0] and seen[11].tolist() == [7.0, 9.0, 11.0]
+    assert seen[0].tolist() == [0.0, 0.0, 0.0] and seen[3].tolist() == [1.0, 1.0, 3.0]
+    assert lagged(rows.pick(slice(30)), 3).tobytes() == lagged(rows, 3)[:30].tobytes()
+
+
+@pytest.mark.parametrize("kind", ["tcn", "hedge", "ridge", "persistence"])
+def test_every_kind_is_trained_by_the_one_function(kind: str) -> None:
+    quick = {"tcn": {"epochs": 2}, "hedge": {"experts": "logistic,ridge"}}
+    trained = train(rows_with_signal(700), None, TrainConfig(kind=kind, model=quick.get(kind, {})), seed=0)
+    assert trained.exported.kind == kind
+    assert 0 < trained.metrics["log_loss"] < 1.2
+
+
+def test_a_temperature_mends_a_model_that_is_too_sure_and_stays_in_its_last_layer() -> None:
+    rows = rows_with_signal(500, strength=0.3)
+    sure = {"epochs": 60, "patience": 60, "held_frac": 0.0, "rate": 0.01}
+    plain = train(rows, None, TrainConfig(model=sure), seed=1)
+    mended = train(rows, None, TrainConfig(model=sure, calibrate=True), seed=1)
+    assert mended.metrics["fit.temperature"] > 1.2
+    assert mended.metrics["log_loss"] < plain.metrics["log_loss"]
+    assert list(mended.exported.tensors) == list(plain.exported.tensors)
+    with pytest.raises(SwarmError, match="no layer to go into"):
+        train(rows, None, TrainConfig(kind="prior", calibrate=True), seed=1)
+
+
+def test_the_columns_that_models_ask_for_are_those_of_our_features() -> None:
+    from learning.rows.features import FEATURES
+
+    flow = [name for name in FEATURES if name.split("_")[0] in {"ofi", "imbalance", "micro", "flow"}]
+    assert [FEATURES[column] for column in ORDER_FLOW] == flow
+    assert FEATURES[LAST_MOVE] == "return_5s_bps"
+    assert TrainConfig(kind="hedge").settings["persistence/column"] == LAST_MOVE
