@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 
 import numpy as np
 
 from domain.errors import SwarmError
+from federation.privacy.blur import blurred
+from federation.privacy.leaving import listed_figures
+from federation.privacy.ledger import PrivacyLedger
 from federation.run.config import RegionSettings, region_settings
 from federation.run.flower import ClientApp, Context, Message, RecordDict
-from federation.run.messages import config_of, refusal_content, reply_content, tensors_of
+from federation.run.messages import config_of, refusal_content, reply_content, tensors_of, unlisted_in
 from federation.run.tensors import Tensors, read_tensors, write_tensors
 from federation.run.trainer import Trained, Trainer, trainer_of
 
-PERSONAL_FILE = "personal.safetensors"
+PERSONAL_FILE, LEDGER_FILE = "personal.safetensors", "privacy.jsonl"
 
 app = ClientApp()
 
@@ -54,15 +57,27 @@ def _learn(asked: RecordDict, region: RegionSettings, trainer: Trainer) -> Recor
     if reason is not None:
         return refusal_content(region.region, reason)
     write_tensors(kept, {name: each for name, each in trained.tensors.items() if region.stays(name)})
-    leaving = {name: trained.tensors[name] for name in shared}
-    return reply_content(
-        leaving, region.region, str(config["base"]), int(config["attempt"]), trained.examples, trained.metrics
-    )
+    base, attempt = str(config["base"]), int(config["attempt"])
+    leaving = _blurred(trained.tensors, shared, region, base, attempt)
+    figures = listed_figures(trained.metrics)
+    content = reply_content(leaving, region.region, base, attempt, trained.examples, figures)
+    assert not (odd := unlisted_in(content, shared)), f"not on the list of what leaves: {odd}"
+    return content
 
 
-def _wrong(
-    trained: Trained, shared: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.floating]]]
-) -> str | None:
+def _blurred(trained: Tensors, shared: Tensors, region: RegionSettings, base: str, attempt: int) -> Tensors:
+    """Clip and blur what leaves, once the region's ledger has taken it down."""
+    arrays, began = [trained[name] for name in shared], list(shared.values())
+    if region.noise > 0:
+        ledger = PrivacyLedger(region.state / LEDGER_FILE, region.epsilon_max, region.delta)
+        ledger.spend(base, attempt, region.noise, region.clip)
+    if region.clip > 0:
+        draws = np.random.default_rng(int.from_bytes(os.urandom(32), "big"))
+        arrays = blurred(arrays, began, region.clip, region.noise, draws)
+    return dict(zip(shared, arrays, strict=True))
+
+
+def _wrong(trained: Trained, shared: Tensors) -> str | None:
     if trained.examples == 0:
         return "no rows"
     if missing := [name for name in shared if name not in trained.tensors]:

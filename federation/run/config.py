@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domain.errors import ConfigError
 from federation.loop.config import LoopConfig
@@ -44,6 +45,12 @@ class RegionSettings(BaseModel):
     noise: float = Field(default=0.0, ge=0, description="standard deviation in clips; 0 adds none")
     epsilon_max: float = Field(default=8.0, gt=0)
     delta: float = Field(default=1e-5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _noise_needs_a_clip(self) -> Self:
+        if self.noise > 0 and self.clip == 0:
+            raise ValueError("noise is counted in clips: set clip too")
+        return self
 
     def stays(self, name: str) -> bool:
         """Tell whether a tensor is the region's own."""

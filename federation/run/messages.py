@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federation.loop.version import Version
+from federation.privacy.leaving import unlisted
 from federation.run.config import Scalar
 from federation.run.flower import (
     Array,
@@ -77,6 +78,21 @@ def arrays_record(names: Names, arrays: Arrays) -> ArrayRecord:
 def tensors_of(content: RecordDict) -> Tensors:
     """Read the named arrays of a message; objects in them are refused by the reader."""
     return {name: array.numpy() for name, array in content.array_records[ARRAYS].items()}
+
+
+def unlisted_in(content: RecordDict, asked: Iterable[str]) -> list[str]:
+    """Name what a reply holds that may not leave its region."""
+    fields: list[tuple[str, str, object]] = []
+    tensors: dict[str, str] = {}
+    for record, holds in content.items():
+        if isinstance(holds, ArrayRecord):
+            tensors |= {
+                f"{'' if record == ARRAYS else record + '.'}{name}": each.dtype
+                for name, each in holds.items()
+            }
+        else:
+            fields += [(record, name, value) for name, value in holds.items()]
+    return unlisted(fields, tensors, asked)
 
 
 def config_of(content: RecordDict) -> dict[str, Scalar]:

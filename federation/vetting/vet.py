@@ -28,6 +28,7 @@ class VettingConfig(BaseModel):
     norm_base_max: float = Field(default=20.0, gt=0, description="a step against the base's own size")
     cosine_min: float = Field(default=-0.8, ge=-1, le=1)
     loss_slack_frac: float = Field(default=0.1, ge=0, description="worse on the hold-out than its base")
+    against_cosine: float = Field(default=-0.2, ge=-1, le=1, description="below it, no worse at all")
 
 
 def vet(
@@ -47,7 +48,7 @@ def vet(
         reason = (
             _size(step, like, history, config)
             or _way(step, history, config)
-            or _loss(update, like, holdout, config)
+            or _loss(update, like, step, history, holdout, config)
         )
     return None if reason is None else RejectedUpdate(update.region, reason)
 
@@ -85,18 +86,24 @@ def _size(step: Arrays, like: Arrays, history: History, config: VettingConfig) -
 
 
 def _way(step: Arrays, history: History, config: VettingConfig) -> str | None:
-    if not history.direction:
-        return None
-    alike = cosine(step, history.direction)
-    if alike is not None and alike < config.cosine_min:
-        return f"goes against the others (cosine {alike:.2f})"
-    return None
+    alike = _alike(step, history)
+    return f"goes against the others (cosine {alike:.2f})" if alike < config.cosine_min else None
 
 
-def _loss(update: Update, like: Arrays, holdout: Loss | None, config: VettingConfig) -> str | None:
+def _alike(step: Arrays, history: History) -> float:
+    """Compare with the way that the last version went; what cannot be compared is not held against it."""
+    alike = cosine(step, history.direction) if history.direction else None
+    return 1.0 if alike is None else alike
+
+
+def _loss(
+    update: Update, like: Arrays, step: Arrays, history: History, holdout: Loss | None, config: VettingConfig
+) -> str | None:
+    """Hold an update against its base: a region's market may be another, but not a mirror of the others'."""
     if holdout is None:
         return None
     before, after = holdout(like), holdout(update.arrays)
-    if after <= before * (1 + config.loss_slack_frac):  # not so for a loss that is not a number
+    slack = 0.0 if _alike(step, history) < config.against_cosine else config.loss_slack_frac
+    if after <= before * (1 + slack):  # not so for a loss that is not a number
         return None
     return f"hold-out loss {after:.4g} where its base has {before:.4g}"

@@ -48,11 +48,9 @@ def learnt(version: Version, region: str, step: float = 1.0, examples: int = 10,
 class World:
     """Hold a loop, its durable store as bytes, and all that was ever done."""
 
-    def __init__(self, *, loss: Loss | None = None, **config: Any) -> None:
+    def __init__(self, first: Version | None = None, *, loss: Loss | None = None, **config: Any) -> None:
         self.config, self.loss = LoopConfig.model_validate(config), loss
-        self.stored: list[bytes] = [
-            encode(first_version(NAMES, model(), loss=None if loss is None else loss(model())))
-        ]
+        self.stored: list[bytes] = [encode(first or first_version(NAMES, model()))]
         self.held: dict[str, bytes] = {}
         self.announced: list[int] = []
         self.reported: list[Reported] = []

@@ -1,0 +1,55 @@
+"""The ledger: written first, never over the budget, and not to be thinned out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import SwarmError
+from federation.privacy.accountant import epsilon_of, rdp_of_release
+from federation.privacy.ledger import PrivacyLedger
+
+
+def ledger(path: Path, epsilon_max: float = 8.0) -> PrivacyLedger:
+    return PrivacyLedger(path / "privacy.jsonl", epsilon_max, 1e-5)
+
+
+def test_what_was_spent_is_known_after_a_restart(tmp_path: Path) -> None:
+    first = ledger(tmp_path)
+    spent = [first.spend(f"v{place}", 0, 4.0, 1.0) for place in range(5)]
+    again = ledger(tmp_path)
+    assert spent == sorted(spent) and again.epsilon == spent[-1] and again.releases == 5
+
+
+def test_a_release_over_the_budget_is_refused_and_costs_nothing(tmp_path: Path) -> None:
+    mine = ledger(tmp_path, epsilon_max=2.0)
+    while epsilon_of((mine.releases + 1) * rdp_of_release(4.0), 1e-5) <= 2.0:
+        mine.spend(f"v{mine.releases}", 0, 4.0, 1.0)
+    with pytest.raises(SwarmError, match="budget is spent"):
+        mine.spend("one more", 0, 4.0, 1.0)
+    assert mine.releases > 1 and mine.epsilon <= 2.0
+    assert ledger(tmp_path).releases == mine.releases
+
+
+def test_a_line_taken_out_is_noticed(tmp_path: Path) -> None:
+    mine = ledger(tmp_path)
+    for place in range(3):
+        mine.spend(f"v{place}", 0, 4.0, 1.0)
+    lines = mine.path.read_bytes().splitlines(keepends=True)
+    mine.path.write_bytes(lines[0] + lines[2])
+    with pytest.raises(SwarmError, match="line 2"):
+        ledger(tmp_path)
+    mine.path.write_bytes(b"nonsense\n")
+    with pytest.raises(SwarmError, match="line 1"):
+        ledger(tmp_path)
+
+
+def test_a_torn_last_line_is_cut_as_nothing_had_left(tmp_path: Path) -> None:
+    mine = ledger(tmp_path)
+    epsilon = mine.spend("v0", 0, 4.0, 1.0)
+    with mine.path.open("ab") as file:
+        file.write(b'{"base":"v1"')
+    again = ledger(tmp_path)
+    assert again.epsilon == epsilon and again.spend("v1", 0, 4.0, 1.0) > epsilon
+    assert ledger(tmp_path).releases == 2
