@@ -23,9 +23,11 @@ class ThresholdConfig(BaseModel):
 
     `volatility_bps` is taken of a market until its own is known, and is the least that is ever taken, both
     for a second. `prior_bps` stands for what is learnt until there are `samples` of it. `half_life_ms` is
-    taken for what half of all opportunities live, and weighs as `half_life_samples` shadows; what those tell
-    fades by one in `half_life_memory`. Its default is what others need: half of the 100 ms in which the books
-    that most of them read are published, and 100 ms for an order that comes from another region.
+    taken for the time in which half of all opportunities are lost, and weighs as `half_life_samples` shadows;
+    what those tell fades by one in `half_life_memory`. Its default is twice what others need: half of the
+    100 ms in which the books that most of them read are published, and 100 ms for an order that comes from
+    another region. `back_frac` is what share of what is gone when the orders come is taken to be lost, as the
+    legs that filled must be taken back: a touch that was taken is often there again while they wait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,9 +43,10 @@ class ThresholdConfig(BaseModel):
     keys: int = Field(2_048, ge=5, le=1_000_000)
     prior_bps: float = Field(1.0, ge=0, le=10_000)
     learned_bps_max: float = Field(100.0, ge=0, le=10_000)
-    half_life_ms: float = Field(150.0, gt=0, le=3_600_000)
+    half_life_ms: float = Field(300.0, gt=0, le=3_600_000)
     half_life_samples: int = Field(5, ge=1, le=100_000)
     half_life_memory: int = Field(500, ge=2, le=1_000_000)
+    back_frac: float = Field(0.5, ge=0, le=1)
     inventory_factor: float = Field(1.0, ge=0, le=100)
     floor_bps: float = Field(0.5, ge=0, le=10_000)
 
@@ -130,12 +133,14 @@ class Threshold:
         """
         if row.filled_frac_max <= 0:
             return
-        self.lasted(row.route, row.settled_ns - row.detected_ns, row.filled_frac / row.filled_frac_max)
+        gone_frac = 1 - row.filled_frac / row.filled_frac_max
+        left_frac = 1 - self.config.back_frac * gone_frac
+        self.lasted(row.route, row.settled_ns - row.detected_ns, left_frac)
         if row.filled_frac > 0:
             self.learned(row.route, row.expected_bps, row.whole_bps, row.settled_ns, row.modelled_bps)
 
     def lasted(self, legs: Legs, waited_ns: int, left_frac: float) -> None:
-        """Take how much of an opportunity was left when its orders came, of what any leg still had."""
+        """Take how much of an opportunity was not lost, of what any leg still had when its order came."""
         route, _ = self._courses.get(legs) or self._planned(legs)
         self.lifetimes.add(route, waited_ns, 1 - left_frac)
 

@@ -188,6 +188,18 @@ def test_far_away_nothing_is_asked_for_less_until_shadows_say_that_it_may() -> N
     assert new == 100 and desk.parts(a=400, b=400).miss_bps < 5
 
 
+def test_of_what_a_shadow_found_gone_only_a_share_counts_as_lost() -> None:
+    asked = []
+    for back_frac in (0.0, 0.5, 1.0):
+        desk = Desk(half_life_ms=100, back_frac=back_frac)
+        for _ in range(30):
+            desk.threshold.learn(shadow(0.0, 1.0, 100))
+        lost = desk.threshold.lifetimes.lost_frac(SPATIAL, 100 * MS)
+        assert abs(lost - back_frac) < 0.1
+        asked.append(desk.parts(a=100, b=100).miss_bps)
+    assert asked[0] < asked[1] < asked[2]
+
+
 def test_a_route_that_brings_inventory_home_is_asked_for_less() -> None:
     desk = Desk(prior_bps=5)
     desk.inventory.hold("a", "BTC", 3 * ATOMS_PER_UNIT)
