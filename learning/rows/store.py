@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import ExitCode, SwarmError
@@ -36,6 +37,8 @@ from learning.rows.row import Rows, Table
 DAY_NS = 86_400 * 1_000_000_000
 FOREVER_NS = (1 << 63) - 1
 _TRIES = 3
+
+Answer = TypeVar("Answer")
 
 
 class StoreConfig(BaseModel):
@@ -102,11 +105,14 @@ class Store:
         known_ns = FOREVER_NS if as_of_ns is None else as_of_ns
         where = f"at_ns >= {since_ns:d} AND at_ns < {until_ns:d} AND label >= 0 AND label_ns <= {known_ns:d}"
         first, last = since_ns // DAY_NS, max(since_ns, until_ns - 1) // DAY_NS
-        return self._read(lambda part: first <= part.day <= last and _named(part, symbols), where)
+        return self._read(
+            lambda part: first <= part.day <= last and _named(part, symbols),
+            lambda found: self._rows(found, where),
+        )
 
     def count(self) -> int:
         """Count the rows, labelled or not, each decision once."""
-        return len(self._read(lambda _: True, "true"))
+        return self._read(lambda _: True, self._count)
 
     def compact(self) -> int:
         """Make one file of every market's day that has several; give how many files went."""
@@ -133,7 +139,7 @@ class Store:
         for series, found in groups.items():
             if len(found) > files_max:
                 number += 1
-                kept = str(self._write(staging, series, number, self._query(found, "true").table))
+                kept = str(self._write(staging, series, number, self._rows(found, "true").table))
                 # One of them may have held all the rows: then it stays.
                 self._remove([part for part in found if part.path != kept])
                 gone += len(found) - 1
@@ -172,11 +178,11 @@ class Store:
             venue, symbol, day = (unquote(each.partition("=")[2]) for each in path.parts[-4:-1])
             yield Part(venue, symbol, int(day), _number(path), str(path))
 
-    def _read(self, wanted: Any, where: str) -> Rows:
+    def _read(self, wanted: Callable[[Part], bool], ask: Callable[[list[Part]], Answer]) -> Answer:
         """Ask the files that are wanted; where a compaction takes some away meanwhile, there are others."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
-                return self._query([part for part in self._parts() if wanted(part)], where)
+                return ask([part for part in self._parts() if wanted(part)])
         raise SwarmError(
             "its files went while they were read",
             where=str(self.folder),
@@ -185,22 +191,42 @@ class Store:
             retryable=True,
         )
 
-    def _query(self, found: Sequence[Part], where: str) -> Rows:
+    def _rows(self, found: Sequence[Part], where: str) -> Rows:
+        """Give each decision once, as it was written last."""
         if not found:
             return Rows.empty()
+        columns = self._query(found, f"SELECT file_index, {', '.join(COLUMNS)} FROM {{files}} WHERE {where}")
+        markets = tuple(dict.fromkeys((part.venue, part.symbol) for part in found))
+        places = np.array([markets.index((part.venue, part.symbol)) for part in found], np.int16)
+        file, table = columns["file_index"].astype(np.int64), table_of(columns)
+        order = np.lexsort((-file, table["shard"], table["at_ns"]))
+        table, file = table[order], file[order]
+        again = (table["at_ns"][1:] == table["at_ns"][:-1]) & (table["shard"][1:] == table["shard"][:-1])
+        first = np.concatenate([[True], ~again])[: len(table)]
+        return Rows(table[first], markets, places[file[first]])
+
+    def _count(self, found: Sequence[Part]) -> int:
+        if not found:
+            return 0
+        decisions = "(SELECT DISTINCT shard, at_ns FROM {files})"
+        return int(self._query(found, f"SELECT count(*) AS n FROM {decisions}")["n"][0])
+
+    def _query(self, found: Sequence[Part], sql: str) -> dict[str, NDArray[Any]]:
+        """Ask files, which `file_index` numbers in the order in which they are given."""
         import duckdb
 
         for part in found:
             self._check(Path(part.path))
-        markets = tuple(dict.fromkeys((part.venue, part.symbol) for part in found))
+        files = ", ".join(f"'{_quoted(part.path)}'" for part in found)
         with duckdb.connect(":memory:") as connection:
             connection.execute(f"SET threads = {self.config.threads}")
             connection.execute(f"SET memory_limit = '{self.config.memory_mb}MB'")
             try:
-                columns = connection.execute(_sql(found, markets, where)).fetchnumpy()
+                asked = sql.format(files=f"read_parquet([{files}], hive_partitioning = false)")
+                columns: dict[str, NDArray[Any]] = connection.execute(asked).fetchnumpy()
             except duckdb.Error as error:
                 raise self._told(found, error) from None
-        return Rows(table_of(columns), markets, columns["market"].astype(np.int16))
+        return columns
 
     def _check(self, path: Path) -> None:
         found = path.stat()
@@ -226,20 +252,6 @@ def _number(path: Path) -> int:
 
 def _named(part: Part, symbols: Sequence[str] | None) -> bool:
     return symbols is None or part.symbol in symbols or f"{part.venue}:{part.symbol}" in symbols
-
-
-def _sql(found: Sequence[Part], markets: Sequence[tuple[str, str]], where: str) -> str:
-    """Ask for each decision once, as it was written last."""
-    files = ", ".join(f"'{_quoted(part.path)}'" for part in found)
-    names = ", ".join(f"'{_quoted(f'{venue}:{symbol}')}'" for venue, symbol in markets)
-    market = f"(list_position([{names}], venue || ':' || symbol) - 1)::SMALLINT AS market"
-    return (
-        f"SELECT {market}, {', '.join(COLUMNS)} "
-        f"FROM read_parquet([{files}], hive_partitioning = true, filename = true, "
-        "hive_types = {'venue': VARCHAR, 'symbol': VARCHAR, 'day': BIGINT}) "
-        f"WHERE {where} QUALIFY row_number() OVER (PARTITION BY shard, at_ns ORDER BY filename DESC) = 1 "
-        "ORDER BY at_ns, shard"
-    )
 
 
 def _quoted(text: str) -> str:
