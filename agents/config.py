@@ -113,6 +113,12 @@ class HotConfig(_Table):
     priority: Annotated[int, Field(ge=0, le=50)] = 0
 
 
+class MindsConfig(_Table):
+    """A model older than `age_s_max` is late, and no longer asked."""
+
+    age_s_max: Annotated[float, Field(gt=0)] = 7 * 86_400.0
+
+
 class RegionConfig(_Table):
     """A whole region."""
 
@@ -131,6 +137,7 @@ class RegionConfig(_Table):
     authority: AuthorityConfig = AuthorityConfig()
     journal: JournalConfig = JournalConfig()
     hot: HotConfig = HotConfig()
+    minds: MindsConfig = MindsConfig()
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -22,14 +22,14 @@ def enlist(node: Node) -> tuple[Arbitrageur, ...]:
     for config in node.config.agents:
         market = _market(node, config)
         strategy = strategies.build(config.strategy, config.parameters, market.instrument)
-        view = AgentView(node.desk, node.markets)
+        view = AgentView(node.desk, node.markets, node.minds)
         agent = view.agent = Agent(config, market, strategy, view)
         node.desk.agents[config.shard] = agent
         market.agents.append(agent)
     groups = []
     for group in node.config.arbitrage:
         hands = [
-            hand_of(config, _market(node, config), node.desk, node.markets)
+            hand_of(config, _market(node, config), node.desk, node.markets, node.minds)
             for config in node.config.hands(group)
         ]
         groups.append(Arbitrageur(group, node.config, node.desk, node.pipeline, node.mandate, hands))

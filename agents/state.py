@@ -10,6 +10,7 @@ from agents.account import Account
 from agents.agent import Agent, Holding
 from agents.consult import restore, state_of
 from agents.market import Market
+from agents.minds import MindsState
 from agents.order import Order
 from agents.reconcile import block
 from agents.rescale import Rescale
@@ -133,6 +134,7 @@ class NodeState(msgspec.Struct, array_like=True):
     reporting_currency: str
     worked: int = 0
     groups: dict[str, bytes] = {}
+    minds: MindsState | None = None
 
 
 _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(NodeState)
@@ -167,6 +169,7 @@ def encode_state(node: Node) -> bytes:
             node.config.reporting_currency,
             node.worked,
             {group.config.name: group.state() for group in node.groups},
+            node.minds.state(),
         )
     )
 
@@ -237,6 +240,8 @@ def decode_state(node: Node, state: bytes) -> None:
             desk.count(order)
     for account in node.accounts.values():
         block(desk, account)
+    if kept.minds is not None:
+        node.minds.restore(kept.minds)
     for group in node.groups:
         if group.config.name in kept.groups:
             group.restore(kept.groups[group.config.name])

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.minds import FLAT
+from domain.actions import Observed
 from domain.instrument import Instrument
+from domain.market_events import Tick
 from domain.position import Position
 from domain.protocols import BookView, RingView
 
@@ -15,19 +18,24 @@ if TYPE_CHECKING:
     from agents.agent import Agent
     from agents.desk import Desk
     from agents.market import Market
+    from agents.minds import Minds
 
 _FLAT = Position()
+NOTHING = b"", b""
 
 
 class AgentView:
     """Show one agent its node's markets and its own position."""
 
-    __slots__ = ("_desk", "_markets", "agent")
+    __slots__ = ("_answer", "_asked", "_desk", "_markets", "_minds", "agent", "seen")
 
     agent: Agent
 
-    def __init__(self, desk: Desk, markets: dict[int, Market]) -> None:
-        self._desk, self._markets = desk, markets
+    def __init__(self, desk: Desk, markets: dict[int, Market], minds: Minds) -> None:
+        self._desk, self._markets, self._minds = desk, markets, minds
+        self._asked, self._answer = NOTHING, (FLAT, "", "")
+        # What the strategy had kept in this step, for the node to tell.
+        self.seen: Observed | None = None
 
     @property
     def now_ns(self) -> int:
@@ -65,3 +73,25 @@ class AgentView:
     def signal_bps(self, index: int) -> float | None:
         """Give the model's latest opinion, `None` where there is none."""
         return self._markets[index].signal_bps
+
+    def ask_model(self, features: NDArray[np.float32], out: NDArray[np.float32]) -> int:
+        """Have this agent's model write down, flat and up; give who answered."""
+        self._answer = self._minds.answer(self.agent.shard, self._desk.now_ns, features, out)
+        self._asked = features.tobytes(), out.tobytes()
+        return self._answer[0]
+
+    def observed(self, event: Tick, decision_ppm: int) -> None:
+        """Keep what was asked last, and what was decided on it, as a row to learn from."""
+        mode, model, engine = self._answer
+        self.seen = Observed(
+            self.agent.shard,
+            event.instrument,
+            event.local_ts_ns,
+            model,
+            engine,
+            mode,
+            *self._asked,
+            decision_ppm,
+            event.bid_ticks + event.ask_ticks,
+            event.ask_ticks - event.bid_ticks,
+        )

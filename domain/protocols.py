@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from domain.desire import Desire
 from domain.events import Event
 from domain.instrument import Instrument
+from domain.market_events import Tick
 from domain.order import ApprovedOrder
 from domain.position import Position
 
@@ -100,6 +101,14 @@ class View(Protocol):
 
     def signal_bps(self, index: int) -> float | None:
         """Give the model's latest opinion, `None` where there is none."""
+        ...
+
+    def ask_model(self, features: NDArray[np.float32], out: NDArray[np.float32]) -> int:
+        """Have this agent's model write down, flat and up; give who answered, as `Observed.mode` tells it."""
+        ...
+
+    def observed(self, event: Tick, decision_ppm: int) -> None:
+        """Keep what was asked last, and what was decided on it, as a row to learn from."""
         ...
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agents.config import AgentConfig
     from agents.desk import Desk
     from agents.market import Market
+    from agents.minds import Minds
 
 
 class Idle:
@@ -33,9 +34,11 @@ class Idle:
         """Need nothing."""
 
 
-def hand_of(config: AgentConfig, market: Market, desk: Desk, markets: dict[int, Market]) -> Agent:
+def hand_of(
+    config: AgentConfig, market: Market, desk: Desk, markets: dict[int, Market], minds: Minds
+) -> Agent:
     """Make a hand: it is at its desk like any agent, and its market asks it nothing."""
-    view = AgentView(desk, markets)
+    view = AgentView(desk, markets, minds)
     hand = view.agent = Agent(config, market, Idle(), view)
     hand.heard = []
     desk.agents[config.shard] = hand

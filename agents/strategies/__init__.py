@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.strategies.learned import Learned
 from agents.strategies.market_maker import MarketMaker
 from agents.strategies.momentum import Momentum
 from domain.instrument import Instrument
 from domain.protocols import Strategy
 
-STRATEGIES: dict[str, type[MarketMaker] | type[Momentum]] = {
+STRATEGIES: dict[str, type[Learned] | type[MarketMaker] | type[Momentum]] = {
+    "learned": Learned,
     "market_maker": MarketMaker,
     "momentum": Momentum,
 }

@@ -8,7 +8,8 @@ from typing import Annotated, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.desire import Desire, TargetPosition, Urgency
+from agents.strategies.stance import edge_side, target_of
+from domain.desire import Desire
 from domain.events import Event
 from domain.instrument import Instrument
 from domain.market_events import Tick
@@ -54,7 +55,6 @@ class Momentum:
 
     def __init__(self, config: MomentumConfig, instrument: Instrument) -> None:
         self.config, self._instrument = config, instrument
-        self._quote_value = instrument.tick_lot_atoms / 10**10
         self._state = _State()
 
     def step(self, view: View, event: Event) -> Desire | None:
@@ -74,24 +74,11 @@ class Momentum:
         if side != state.side:
             state.side, state.turned_ns = side, now_ns
         held = view.position(self._instrument.index).net_lots
-        leaving = held * side <= 0 and held != 0
         patient = now_ns - state.turned_ns < self.config.patience_s * 1_000_000_000
-        urgency = Urgency.TAKE if leaving and not patient else Urgency.NORMAL
-        return TargetPosition(self._instrument.index, self._target(side, held, mid), int(urgency))
-
-    def _target(self, side: int, held: int, mid: float) -> int:
-        """Turn round by way of flat, so that what is taken is never an entry."""
-        if held * side < 0:
-            return 0
-        lots = int(self.config.position_notional / (mid * self._quote_value))
-        # A size that only drifted with the price is not worth a message.
-        return held if side != 0 and 2 * side * held >= lots else side * lots
+        return target_of(self._instrument, side, held, self.config.position_notional, mid, patient)
 
     def _trend(self, gap_bps: float) -> int:
-        held, config = self._state.side, self.config
-        if abs(gap_bps) >= config.enter_bps:
-            return 1 if gap_bps > 0 else -1
-        return held if held * gap_bps > config.leave_bps else 0
+        return edge_side(self._state.side, gap_bps, self.config.enter_bps, self.config.leave_bps)
 
     def state(self) -> bytes:
         """Give everything that a restart needs."""

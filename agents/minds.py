@@ -1,0 +1,155 @@
+"""The models of a node: who answers an agent that asks, and what it falls back on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.baseline import baseline
+from domain.control_events import ModelSet
+from domain.errors import SwarmError
+from hw.inference.engine import Engine, engine_of
+from hw.inference.ood import Bounds
+from learning.registry.blob import read_blob
+from learning.registry.split import serves
+
+if TYPE_CHECKING:
+    from agents.config import MindsConfig
+
+Floats = NDArray[np.float32]
+
+# Who answered, as `Observed.mode` tells it.
+MODEL, LAST_GOOD, BASELINE, FLAT = range(4)
+MODES = ("model", "last good", "baseline", "flat")
+CHAMPION, CANARY = "champion", "canary"
+CLASSES = 3
+# So many answers in a row by somebody else are told.
+LASTING = 10
+
+
+class Mind:
+    """One model, ready to be asked."""
+
+    __slots__ = ("bounds", "engine", "told")
+
+    def __init__(self, told: ModelSet) -> None:
+        exported = read_blob(told.blob)
+        self.told = told
+        self.engine: Engine = engine_of(told.engine, exported.tensors)
+        tensors = exported.tensors
+        self.bounds = Bounds(tensors["norm.mean"], tensors["norm.scale"], exported.config)
+
+    def answers(self, features: Floats, out: Floats) -> bool:
+        """Write class probabilities; False where the features are like nothing it was trained on."""
+        return not self.bounds.foreign(features) and self.engine.run(features, out) == 0
+
+
+class MindsState(msgspec.Struct, array_like=True):
+    """Everything that decides who answers, and what was told of it."""
+
+    slots: dict[str, ModelSet]
+    failed: dict[str, int]
+    turns: dict[int, tuple[int, int]]
+
+
+class Minds:
+    """Hold champion, canary and the last good champion; an answer never waits and never raises."""
+
+    def __init__(self, config: MindsConfig) -> None:
+        self._age_ns = round(config.age_s_max * 1e9)
+        self._champion: Mind | None = None
+        self._canary: Mind | None = None
+        self._last_good: Mind | None = None
+        # How often each reason made an agent fall back.
+        self.failed: dict[str, int] = {}
+        # By agent: who answers it, as last told, and how often in a row it was somebody else.
+        self._turns: dict[int, tuple[int, int]] = {}
+
+    def set(self, told: ModelSet) -> str:
+        """Put a model into its slot, or empty it; give what is wrong with it, "" where nothing is.
+
+        What is refused leaves the slot as it was.
+        """
+        if told.slot not in (CHAMPION, CANARY):
+            return f"no slot is named {told.slot[:40]!a}"
+        mind = None
+        if told.blob:
+            try:
+                mind = Mind(told)
+            except SwarmError as trouble:
+                return str(trouble)
+        if told.slot == CANARY:
+            self._canary = mind
+            return ""
+        if self._champion is not None and (mind is None or mind.told.model != self._champion.told.model):
+            self._last_good = self._champion
+        if mind is not None and self._canary is not None and self._canary.told.model == told.model:
+            self._canary = None
+        self._champion = mind
+        return ""
+
+    def answer(self, shard: int, now_ns: int, features: Floats, out: Floats) -> tuple[int, str, str]:
+        """Write down, flat and up for an agent; give who answered: mode, model, engine."""
+        first = self._first(shard)
+        for mode, mind in ((MODEL, first), (LAST_GOOD, self._fallback(first))):
+            if mind is None:
+                self._fail("missing")
+            elif now_ns - mind.told.local_ts_ns > self._age_ns:
+                self._fail("late")
+            elif mind.answers(features, out):
+                return mode, mind.told.model, mind.told.engine
+            else:
+                self._fail("foreign")
+        if baseline(features, out):
+            return BASELINE, "", "baseline"
+        self._fail("unreadable")
+        out[:] = 1 / CLASSES
+        return FLAT, "", ""
+
+    def _first(self, shard: int) -> Mind | None:
+        canary = self._canary
+        if canary is not None and serves(canary.told.model, shard, canary.told.canary_ppm):
+            return canary
+        return self._champion
+
+    def _fallback(self, first: Mind | None) -> Mind | None:
+        """Give what stands behind a model: the champion behind a canary, behind that the one before it."""
+        return self._champion if first is self._canary and first is not None else self._last_good
+
+    def _fail(self, reason: str) -> None:
+        self.failed[reason] = self.failed.get(reason, 0) + 1
+
+    def turned(self, shard: int, mode: int) -> bool:
+        """Count an answer; tell whether an agent has been answered by somebody else for a while."""
+        told, others = self._turns.get(shard, (MODEL, 0))
+        others = 0 if mode == told else others + 1
+        lasting = others >= LASTING
+        self._turns[shard] = (mode, 0) if lasting else (told, others)
+        return lasting
+
+    def model(self, slot: str) -> str:
+        """Name the model in a slot, "" where there is none."""
+        mind = self._canary if slot == CANARY else self._champion
+        return "" if mind is None else mind.told.model
+
+    def told(self, slot: str) -> ModelSet | None:
+        """Give what a slot was filled with."""
+        mind = self._canary if slot == CANARY else self._champion
+        return None if mind is None else mind.told
+
+    # State
+
+    def state(self) -> MindsState:
+        """Give everything that a restart needs."""
+        named = {CHAMPION: self._champion, CANARY: self._canary, "last good": self._last_good}
+        slots = {slot: mind.told for slot, mind in named.items() if mind is not None}
+        return MindsState(slots, self.failed, self._turns)
+
+    def restore(self, kept: MindsState) -> None:
+        """Take back what `state` gave."""
+        minds = {slot: Mind(told) for slot, told in kept.slots.items()}
+        self._champion, self._canary = minds.get(CHAMPION), minds.get(CANARY)
+        self._last_good, self.failed, self._turns = minds.get("last good"), kept.failed, kept.turns
