@@ -1,0 +1,101 @@
+"""From a node's journal to its region's feature store, beside the running node and without its knowing."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from agents.record import NodeGenesis, decode
+from agents.replay import GENESIS
+from bus.journal_reader import open_reader
+from domain.errors import ExitCode, SwarmError
+from learning.rows.gather import GatherConfig, Gatherer
+from learning.rows.store import Store
+
+POSITION = "gathered.msgpack"
+
+
+def store_folder(state: Path, region: str) -> Path:
+    """Give the folder of a region's rows."""
+    return state / "learning" / region
+
+
+class _Position(msgspec.Struct):
+    """How far a journal has been read, in the genesis of that place, and what still waits."""
+
+    sequence: int
+    genesis: NodeGenesis | None
+    gatherer: bytes
+
+
+class JournalRows:
+    """Read a node's journal from where it was left, and keep the rows that are finished.
+
+    Rows are stored before the position: what is read twice after a crash is the same rows again, which the
+    store keeps once.
+    """
+
+    def __init__(self, journal: Path, store: Store, config: GatherConfig | None = None) -> None:
+        self._journal, self.store, self._config = journal, store, config
+        self._file = store.folder / POSITION
+        self.sequence, self._genesis = 0, None
+        self.gatherer: Gatherer | None = None
+        self._restore()
+
+    def catch_up(self, records_max: int) -> int:
+        """Read so many records at most, and store what they finish; give how many were read."""
+        reader, read = open_reader(self._journal), 0
+        for sequence, record in islice(reader.read(self.sequence + 1), records_max):
+            self._take(decode(record))
+            self.sequence, read = sequence, read + 1
+        if read > 0:
+            self._keep()
+        return read
+
+    def _take(self, fact: object) -> None:
+        if isinstance(fact, dict):
+            if fact.get("kind") == GENESIS:
+                self._begin(msgspec.convert(fact, NodeGenesis))
+        elif self.gatherer is not None:
+            self.gatherer.take(fact)
+
+    def _begin(self, genesis: NodeGenesis) -> None:
+        """Begin anew where the markets are others; what waits for the old ones is finished or lost."""
+        if self._genesis is not None and self._genesis.instruments == genesis.instruments:
+            return
+        if self.gatherer is not None:
+            self.store.append(self.gatherer.finished())
+        self._genesis = msgspec.structs.replace(genesis, config={})
+        self.gatherer = Gatherer(genesis.instruments, self._config)
+
+    def _keep(self) -> None:
+        if self.gatherer is not None:
+            self.store.append(self.gatherer.finished())
+        waiting = self.gatherer.state() if self.gatherer is not None else b""
+        fresh = self._file.with_suffix(".new")
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("wb") as file:
+            file.write(msgspec.msgpack.encode(_Position(self.sequence, self._genesis, waiting)))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._file)
+
+    def _restore(self) -> None:
+        try:
+            kept = msgspec.msgpack.decode(self._file.read_bytes(), type=_Position)
+        except FileNotFoundError:
+            return
+        except (msgspec.DecodeError, msgspec.ValidationError) as trouble:
+            raise SwarmError(
+                f"the place where reading the journal stopped cannot be read: {trouble}",
+                where=str(self._file),
+                mend="delete the file: the journal is read again, and rows are kept once",
+                code=ExitCode.BAD_DATA,
+            ) from trouble
+        self.sequence, self._genesis = kept.sequence, kept.genesis
+        if kept.genesis is not None:
+            self.gatherer = Gatherer(kept.genesis.instruments, self._config)
+            self.gatherer.restore(kept.gatherer)
