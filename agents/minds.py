@@ -17,7 +17,10 @@ from learning.registry.blob import read_blob
 from learning.registry.split import serves
 
 if TYPE_CHECKING:
+    from agents.agent import Agent
     from agents.config import MindsConfig
+    from agents.desk import Desk
+    from agents.orders import Actions
 
 Floats = NDArray[np.float32]
 
@@ -52,7 +55,7 @@ class MindsState(msgspec.Struct, array_like=True):
 
     slots: dict[str, ModelSet]
     failed: dict[str, int]
-    turns: dict[int, tuple[int, int]]
+    turns: dict[int, tuple[int, int, int]]
 
 
 class Minds:
@@ -65,8 +68,8 @@ class Minds:
         self._last_good: Mind | None = None
         # How often each reason made an agent fall back.
         self.failed: dict[str, int] = {}
-        # By agent: who answers it, as last told, and how often in a row it was somebody else.
-        self._turns: dict[int, tuple[int, int]] = {}
+        # By agent: who answers it, as last told; who answered last, and how often in a row it was another.
+        self._turns: dict[int, tuple[int, int, int]] = {}
 
     def set(self, told: ModelSet) -> str:
         """Put a model into its slot, or empty it; give what is wrong with it, "" where nothing is.
@@ -90,6 +93,20 @@ class Minds:
             self._canary = None
         self._champion = mind
         return ""
+
+    def hear(self, told: ModelSet, desk: Desk, out: Actions) -> None:
+        """Take a model, or say that it was refused."""
+        wrong = self.set(told)
+        if wrong != "":
+            desk.alarm("model-refused", f"{told.slot} {told.model}: {wrong}", out)
+
+    def tell(self, agent: Agent, desk: Desk, out: Actions) -> None:
+        """Tell what an agent saw and decided; who answers it is worth an alarm once it lasts."""
+        seen, agent.view.seen = agent.view.seen, None
+        assert seen is not None
+        out.append(seen)
+        if self.turned(agent.shard, seen.mode):
+            desk.alarm("model", f"{agent.config.name}: {MODES[seen.mode]} answers", out)
 
     def answer(self, shard: int, now_ns: int, features: Floats, out: Floats) -> tuple[int, str, str]:
         """Write down, flat and up for an agent; give who answered: mode, model, engine."""
@@ -124,10 +141,10 @@ class Minds:
 
     def turned(self, shard: int, mode: int) -> bool:
         """Count an answer; tell whether an agent has been answered by somebody else for a while."""
-        told, others = self._turns.get(shard, (MODEL, 0))
-        others = 0 if mode == told else others + 1
-        lasting = others >= LASTING
-        self._turns[shard] = (mode, 0) if lasting else (told, others)
+        told, other, times = self._turns.get(shard, (MODEL, MODEL, 0))
+        times = 0 if mode == told else times + 1 if mode == other else 1
+        lasting = times >= LASTING
+        self._turns[shard] = (mode if lasting else told, mode, 0 if lasting else times)
         return lasting
 
     def model(self, slot: str) -> str:

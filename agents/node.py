@@ -15,7 +15,7 @@ from agents.consult import consult
 from agents.desk import Desk
 from agents.mandate import Mandate
 from agents.market import Market, pipeline_of
-from agents.minds import MODES, Minds
+from agents.minds import Minds
 from agents.orders import Actions
 from agents.quoting import work_quotes
 from agents.rates import Rates
@@ -167,7 +167,7 @@ class Node:
         for agent in market.agents:
             desire = consult(agent, event)
             if agent.view.seen is not None:
-                self._tell(agent, out)
+                self.minds.tell(agent, self.desk, out)
             if desire is not None:
                 agent.desire = desire
                 if agent.lifecycle == _ACTIVE:
@@ -176,19 +176,6 @@ class Node:
                 agent.desire = None
                 self.desk.alarm("strategy-fault", f"{agent.config.name} {agent.fault}", out)
                 self._refresh("strategy fault", out)
-
-    def _tell(self, agent: Agent, out: Actions) -> None:
-        """Tell what a model's agent saw and decided; who answers it is worth an alarm once it lasts."""
-        seen, agent.view.seen = agent.view.seen, None
-        assert seen is not None
-        out.append(seen)
-        if self.minds.turned(agent.shard, seen.mode):
-            self.desk.alarm("model", f"{agent.config.name}: {MODES[seen.mode]} answers", out)
-
-    def _on_model(self, event: control.ModelSet, out: Actions) -> None:
-        wrong = self.minds.set(event)
-        if wrong != "":
-            self.desk.alarm("model-refused", f"{event.slot} {event.model}: {wrong}", out)
 
     def _work(self, agent: Agent, desire: Desire, out: Actions) -> None:
         if type(desire) is QuoteSet:
@@ -401,5 +388,5 @@ class Node:
             control.ClockStepped: self._on_clock_stepped,
             control.MovesPlanned: lambda event, out: moves_planned(self.groups, event),
             control.MoveOrdered: lambda event, out: move_ordered(self.groups, self.mandate, event),
-            control.ModelSet: self._on_model,
+            control.ModelSet: lambda event, out: self.minds.hear(event, desk, out),
         }

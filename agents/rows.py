@@ -41,7 +41,8 @@ class JournalRows:
     def __init__(self, journal: Path, store: Store, config: GatherConfig | None = None) -> None:
         self._journal, self.store, self._config = journal, store, config
         self._file = store.folder / POSITION
-        self.sequence, self._genesis = 0, None
+        self.sequence = 0
+        self._genesis: NodeGenesis | None = None
         self.gatherer: Gatherer | None = None
         self._restore()
 

@@ -21,7 +21,7 @@ FLAT_MODE = 3
 
 
 class LearnedConfig(BaseModel):
-    """Ask the model every `decide_ms`; enter where up less down passes `enter_frac`, leave under `leave_frac`.
+    """Ask the model every `decide_ms`; enter where up less down passes `enter_frac`, leave at `leave_frac`.
 
     Entries wait in the book and are never taken; what `patience_s` could not leave is taken.
     """

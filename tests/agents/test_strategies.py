@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -13,6 +15,7 @@ from agents.strategies.market_maker import MarketMaker
 from agents.strategies.momentum import Momentum, MomentumConfig
 from domain.actions import SendOrder
 from domain.desire import Desire, QuoteSet, TargetPosition, Urgency
+from domain.dtypes import LEVEL_DTYPE
 from domain.market_events import Tick, Trade
 from domain.position import Position
 from domain.protocols import Strategy
@@ -30,6 +33,17 @@ class FakeView:
         assert index == 0
         return self.held
 
+    def book(self, index: int) -> Any:
+        empty = np.empty(0, LEVEL_DTYPE)
+        return SimpleNamespace(bids=empty, asks=empty)
+
+    def ask_model(self, features: Any, out: Any) -> int:
+        out[:] = (0.2, 0.2, 0.6) if features[4] > 0 else (0.6, 0.2, 0.2)
+        return 0
+
+    def observed(self, event: Tick, decision_ppm: int) -> None:
+        assert abs(decision_ppm) in (0, 1_000_000)
+
 
 def tick(number: int, bid: int = 9_990, ask: int = 10_010, bid_lots: int = 50, ask_lots: int = 50) -> Tick:
     now_ns = S + number * 250 * MS
@@ -41,7 +55,7 @@ def ask(strategy: Strategy, event: Any, held: int = 0) -> Desire | None:
 
 
 def test_all_strategies_are_found() -> None:
-    assert sorted(STRATEGIES) == ["market_maker", "momentum"]
+    assert sorted(STRATEGIES) == ["learned", "market_maker", "momentum"]
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
