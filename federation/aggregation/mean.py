@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.aggregation.mean_kernels import add_four, add_share
 from federation.update import Arrays, Update
+from hw.kernel import kernels_on
 
-# Two blocks of float32 stay in a core's own cache, so that each client's array is read once.
-BLOCK = 16_384
+# A block of the sum stays in a core's own cache, so that memory is read once and written once.
+BLOCK = 65_536
 
 
 def shares(examples: Sequence[float]) -> list[float]:
@@ -38,12 +41,24 @@ def mean_of(arrays: Arrays, weights: Sequence[float], like: NDArray[np.floating]
     flat = result.reshape(-1)
     sources = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
     factors = [like.dtype.type(weight) for weight in weights]
-    scratch = np.empty(min(BLOCK, flat.size), like.dtype)
+    add = _add_compiled if kernels_on() and like.dtype == np.float32 else _add_plain
     for start in range(0, flat.size, BLOCK):
         target = flat[start : start + BLOCK]
-        part = scratch[: target.size]
-        np.multiply(sources[0][start : start + BLOCK], factors[0], out=target)
-        for source, factor in zip(sources[1:], factors[1:], strict=True):
-            np.multiply(source[start : start + BLOCK], factor, out=part)
-            np.add(target, part, out=target)
+        parts = [source[start : start + BLOCK] for source in sources]
+        np.multiply(parts[0], factors[0], out=target)
+        add(target, parts[1:], factors[1:])
     return result
+
+
+def _add_plain(total: NDArray[Any], parts: list[NDArray[Any]], factors: list[Any]) -> None:
+    for part, factor in zip(parts, factors, strict=True):
+        total += part * factor
+
+
+def _add_compiled(total: NDArray[Any], parts: list[NDArray[Any]], factors: list[Any]) -> None:
+    done = len(parts) // 4 * 4
+    for at in range(0, done, 4):
+        a, b, c, d = parts[at : at + 4]
+        add_four(total, a, b, c, d, *factors[at : at + 4])
+    for part, factor in zip(parts[done:], factors[done:], strict=True):
+        add_share(total, part, factor)

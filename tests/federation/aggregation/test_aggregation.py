@@ -16,7 +16,7 @@ from federation.update import Update, digest
 from tests.federation.aggregation.flowers import answer, strategy, update
 
 LIKE = update("model", 1, 0).arrays
-COUNTS = st.lists(st.integers(1, 10_000), min_size=1, max_size=5)
+COUNTS = st.lists(st.integers(1, 10_000), min_size=1, max_size=11)
 FLOWERS = {
     "fedavg": "FedAvg",
     "fedprox": "FedProx",
@@ -34,7 +34,7 @@ def ours(name: str, updates: list[Update]) -> list[np.ndarray]:
     return AGGREGATORS[name](updates, shares([each.examples for each in updates]), updates[0].arrays)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(COUNTS, st.integers(0, 1000), st.sampled_from([np.float32, np.float64]))
 def test_the_mean_is_flowers_to_the_bit(counts: list[int], seed: int, dtype: type) -> None:
     updates = drawn(counts, seed, dtype)
@@ -51,6 +51,14 @@ def test_the_mean_of_arrays_longer_than_a_block_is_flowers_to_the_bit() -> None:
         for i in range(4)
     ]
     assert ours("fedavg", updates)[0].tobytes() == answer(strategy("FedAvg"), updates)[0].tobytes()
+
+
+def test_the_mean_is_the_same_without_compiled_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    updates = drawn([3, 40, 7, 1, 2, 9], seed=5)
+    compiled = ours("fedavg", updates)
+    monkeypatch.setenv("SWARM_KERNELS", "off")
+    for mine, other in zip(ours("fedavg", updates), compiled, strict=True):
+        assert mine.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("name", sorted(FLOWERS))
