@@ -27,6 +27,7 @@ PARTS = (
     "coordinator.cli",
     "agents.cli",
     "market.cli",
+    "learning.cli",
     "learning.registry.cli",
     "arbitrage.cli",
     "agents.arbitrage.cli",

@@ -19,7 +19,7 @@ HELD_LEAST = 32
 class DescentConfig(BaseModel):
     """How a network learns."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     epochs: int = Field(20, ge=1, le=10_000)
     batch: int = Field(256, ge=1, le=1_000_000)

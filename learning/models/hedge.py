@@ -21,7 +21,7 @@ EXPERTS_MAX = 16
 class HedgeConfig(BaseModel):
     """The models and what their decisions cost; `logistic/ridge` and the like are settings of a model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     inputs: int = Field(FEATURE_COUNT, ge=1, le=4096)
     experts: Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$")] = "logistic,ridge,mlp"

@@ -20,7 +20,7 @@ LINK_ROWS_LEAST = 50
 class RidgeConfig(BaseModel):
     """How quickly the score forgets, and which columns it sees."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     inputs: int = Field(FEATURE_COUNT, ge=1, le=4096)
     only: Annotated[str, Field(pattern=r"^(\d{1,4}(,\d{1,4})*)?$")] = ""

@@ -131,7 +131,8 @@ def _norm(exported: Exported, limit: float) -> Gate:
     norms = {
         name: float(np.sqrt(np.mean(np.square(tensor.astype(np.float64)))))
         for name, tensor in exported.tensors.items()
-        if tensor.dtype.kind == "f" and tensor.size > 0 and not name.startswith("norm.")
+        # What learning alone goes on from is float64; what is run is float32.
+        if tensor.dtype == np.float32 and tensor.size > 0 and not name.split("/")[-1].startswith("norm.")
     }
     if not norms:
         return Gate("norm", True, None, limit, "no weights")

@@ -35,8 +35,9 @@ class TrainConfig(BaseModel):
     """What it costs to take a side and to leave it again."""
     edge_frac: float = Field(0.1, ge=0, le=1)
     """A side is taken where its probability is above the other's by this, and above flat's."""
-    period_s: float = Field(60.0, gt=0, le=86_400)
-    """Gains are summed over such periods before the Sharpe ratio: neighbours share one move."""
+    period_s: float = Field(0.0, ge=0, le=86_400)
+    """Gains are summed over such periods before the Sharpe ratio, since neighbours share one move; at nought
+    over periods as long as the median outcome takes."""
     rows_min: int = Field(100, ge=10, le=1_000_000)
     calibrate: bool = False
     """Whether a temperature, fitted to rows held back from the fit, is folded into the last layer."""
@@ -47,11 +48,6 @@ class TrainConfig(BaseModel):
     def embargo_ns(self) -> int:
         """Give the embargo in nanoseconds."""
         return int(self.embargo_s * NS_PER_S)
-
-    @property
-    def period_ns(self) -> int:
-        """Give the period in nanoseconds."""
-        return int(self.period_s * NS_PER_S)
 
     @property
     def settings(self) -> Settings:

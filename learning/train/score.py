@@ -8,7 +8,7 @@ import numpy.typing as npt
 from learning.models.model import CLASSES, F4, F8, I1
 from learning.rows.row import DOWN, FLAT, UP, Rows
 from learning.train.calibration import brier, log_loss, reliability
-from learning.train.config import TrainConfig
+from learning.train.config import NS_PER_S, TrainConfig
 from learning.train.sharpe import moments, probabilistic, sharpe
 
 
@@ -23,6 +23,15 @@ def sides_of(probabilities: F4, edge_frac: float) -> I1:
 def gains_of(rows: Rows, probabilities: F4, config: TrainConfig) -> F8:
     """Give what each decision would have earned after cost, in bps."""
     return rows.earned_bps(sides_of(probabilities, config.edge_frac), config.cost_bps)
+
+
+def periods_of(rows: Rows, gains: F8, config: TrainConfig) -> F8:
+    """Sum the rows' gains over the config's periods, or over such as outcomes take."""
+    if len(rows) == 0:
+        return np.empty(0)
+    spans = rows.table["label_ns"] - rows.table["at_ns"]
+    period_ns = int(config.period_s * NS_PER_S) if config.period_s > 0 else max(1, int(np.median(spans)))
+    return by_period(rows.table["at_ns"], gains, period_ns)
 
 
 def by_period(at_ns: npt.NDArray[np.int64], gains: F8, period_ns: int) -> F8:
@@ -43,7 +52,7 @@ def confusion(probabilities: F4, y: I1) -> npt.NDArray[np.int64]:
 def figures(rows: Rows, probabilities: F4, config: TrainConfig) -> dict[str, float]:
     """Measure probabilities against what came of the rows."""
     gains = gains_of(rows, probabilities, config)
-    periods = by_period(rows.table["at_ns"], gains, config.period_ns)
+    periods = periods_of(rows, gains, config)
     taken = int((sides_of(probabilities, config.edge_frac) != 0).sum())
     skew, kurtosis = moments(periods)
     ratio = sharpe(periods)

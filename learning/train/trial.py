@@ -10,7 +10,7 @@ import numpy as np
 from learning.models.model import F4, F8
 from learning.rows.row import Rows
 from learning.train.config import TrainConfig
-from learning.train.score import by_period, figures, gains_of
+from learning.train.score import figures, gains_of, periods_of
 from learning.train.sharpe import deflated_of, sharpe
 from learning.train.trainer import fitted, predicted
 from learning.train.validation import Fold, combinatorial, paths_of, walk_forward
@@ -61,7 +61,7 @@ def _tested(rows: Rows, fold: Fold, config: TrainConfig, seed: int) -> F4:
 def compared(
     rows: Rows, config: TrainConfig, kinds: tuple[str, ...], seed: int, progress: Progress = silent
 ) -> list[Trial]:
-    """Walk the model and its baselines over the same folds; deflate each Sharpe ratio by all of them."""
+    """Walk the model and its baselines over the same folds."""
     trials = [
         tried(rows, config.for_kind(kind), seed, progress) for kind in dict.fromkeys((config.kind, *kinds))
     ]
@@ -69,11 +69,14 @@ def compared(
 
 
 def with_deflated(trials: list[Trial], config: TrainConfig, others: tuple[float, ...] = ()) -> list[Trial]:
-    """Add to each trial the probability of skill after so many were tried; `others` are more ratios."""
-    ratios = [trial.figures["sharpe"] for trial in trials] + list(others)
+    """Add to each trial the probability of skill; `others` are ratios of settings tried to choose the first.
+
+    Baselines are not chosen from, so that they are no trials in the paper's sense.
+    """
     found = []
-    for trial in trials:
-        periods = by_period(trial.held.table["at_ns"], trial.gains, config.period_ns)
+    for place, trial in enumerate(trials):
+        ratios = [trial.figures["sharpe"], *(others if place == 0 else ())]
+        periods = periods_of(trial.held, trial.gains, config)
         figures = trial.figures | {"deflated_frac": deflated_of(periods, ratios), "tried": float(len(ratios))}
         found.append(msgspec.structs.replace(trial, figures=figures))
     return found
@@ -106,7 +109,7 @@ def _stretches(
         probabilities = _tested(rows, fold, config, seed)
         gains = gains_of(rows.pick(fold.held), probabilities, config)
         yield [
-            by_period(rows.table["at_ns"][places], part, config.period_ns)
+            periods_of(rows.pick(places), part, config)
             for places, part in zip(np.split(fold.held, fold.ends), np.split(gains, fold.ends), strict=True)
         ]
     progress(f"{config.kind} purged", len(every), len(every))

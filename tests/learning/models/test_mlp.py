@@ -92,7 +92,7 @@ def test_the_proximal_term_holds_what_is_shared_and_leaves_a_personal_head_free(
 
 
 def test_the_shape_is_set_by_hand() -> None:
-    assert learnt(hidden="8").sizes == (16, 8, 3)
+    assert learnt(hidden="8").sizes == learnt(hidden=8).sizes == (16, 8, 3)
     with pytest.raises(SwarmError, match="setting 'hidden'"):
         Mlp({"hidden": "8,0"})
 

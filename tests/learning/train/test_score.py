@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from learning.train.config import NS_PER_S, TrainConfig
-from learning.train.score import by_period, confusion, figures, gains_of, sides_of
+from learning.train.score import by_period, confusion, figures, gains_of, periods_of, sides_of
 from tests.learning.builders import rows_with_signal
 
 TOLD = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.3, 0.6], [0.44, 0.1, 0.46]], np.float32)
@@ -26,6 +26,14 @@ def test_gains_are_summed_by_period_and_quiet_ones_count() -> None:
     gains = by_period(at_ns, np.array([1.0, 2.0, 4.0, 8.0]), 60 * NS_PER_S)
     assert gains.tolist() == [7.0, 0.0, 0.0, 8.0]
     assert len(by_period(at_ns[:0], np.empty(0), NS_PER_S)) == 0
+
+
+def test_periods_are_as_long_as_outcomes_take_where_none_are_set() -> None:
+    rows = rows_with_signal(100)
+    gains = np.ones(100)
+    assert periods_of(rows, gains, TrainConfig()).tolist() == [10.0] * 10
+    assert periods_of(rows, gains, TrainConfig(period_s=50)).tolist() == [50.0, 50.0]
+    assert len(periods_of(rows.pick(slice(0)), gains[:0], TrainConfig())) == 0
 
 
 def test_the_confusion_counts_what_came_against_what_was_said() -> None:
