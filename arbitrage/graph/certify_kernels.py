@@ -22,6 +22,7 @@ from arbitrage.graph.columns import (
     HOT_AT,
     HOT_PAIR,
     HOT_WORDS,
+    LOADING,
     MARKS,
     OLD_AT,
     PAIR_WORDS,
@@ -218,7 +219,8 @@ def settle(ints: Ints, reals: Reals, pair: int) -> None:
     A place among the hot ones that becomes free is taken by the last of them: they are seen from the last.
     """
     pairs = ints[PAIRS_AT]
-    hot, broken = ints[HOT], ints[UNPROVEN] != 0 or ints[pairs + pair * PAIR_WORDS + MARKS] != 0
+    doubtful = ints[UNPROVEN] != 0 and ints[LOADING] == 0
+    hot, broken = ints[HOT], doubtful or ints[pairs + pair * PAIR_WORDS + MARKS] != 0
     for i in range(hot, -1 if broken else hot - 1, -1):
         if i != hot and i >= ints[HOT]:
             continue

@@ -20,6 +20,8 @@ CLASSES, PAIRS, MARKETS, LEGS_MAX, HOT, UNPROVEN, BEST, FOUND, REPAIRS, STRETCHE
 MARKETS_AT, PAIRS_AT, STARTS_AT, TARGETS_AT, BOOKS_AT, HOT_AT, QUEUE_AT, PARENTS_AT = range(10, 18)
 CHANGED_AT, WAITING_AT, HUBS_AT, ROWS_AT = range(18, 22)
 RATES_AT, SCALES_AT, TOPS_AT, GAINS_AT, BACKS_AT, VALUES_AT, OLD_AT = range(22, 29)
+# Not 0 while all rates are being taken: no best is looked for, and what could not be proven is left so.
+LOADING = 29
 # Up to four each: the best cycle, pairs being walked, edges chosen for them, places, the same edges turned to
 # begin with the lowest, a search's best.
 BEST_AT, PATH_AT, CHOSEN_AT, CURSOR_AT, TURNED_AT, FOUND_AT = 32, 36, 40, 44, 48, 52

@@ -14,6 +14,7 @@ from arbitrage.ticket import Cycle
 from hw.kernel import entry
 
 STEPS_MAX = 2_000_000
+EVERY_STEP = 2**62
 
 
 class CycleSearch:

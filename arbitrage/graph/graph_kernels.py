@@ -24,6 +24,7 @@ from arbitrage.graph.columns import (
     FOUND_PRODUCT,
     GAINS_AT,
     HOT,
+    LOADING,
     MARKET_WORDS,
     MARKETS,
     MARKETS_AT,
@@ -155,7 +156,7 @@ def update_rows(
         if ints[HOT] == 0:
             ints[BEST], lost, sold, bought = 0, False, 0, 0
         # All there is where the best lost; then through each side that improved.
-        for task in range(-1 if lost else 0, 2):
+        for task in range(-1 if lost else 0, 2 if ints[LOADING] == 0 else 0):
             if task >= 0 and (sold if task == 0 else bought) <= 0:
                 continue
             through = edge + task if task >= 0 else ANY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
 import msgspec
@@ -19,15 +19,18 @@ from arbitrage.graph.columns import (
     BID_TICKS,
     FEE_PPM,
     HOT,
+    LOADING,
+    PAIR,
     PRODUCT_MIN,
     REPAIRS,
     GraphColumns,
     Ints,
     Reals,
 )
-from arbitrage.graph.cycles import STEPS_MAX, CycleSearch
+from arbitrage.graph.cycles import EVERY_STEP, STEPS_MAX, CycleSearch
 from arbitrage.graph.route import LEGS_MAX, Route, RouteSearch, hops_of
 from arbitrage.graph.sequence import shortest_sequence
+from arbitrage.graph.worths import begin_values
 from arbitrage.ticket import Cycle, Hop
 from domain.instrument import Instrument
 from domain.units import PPM
@@ -144,6 +147,28 @@ class PriceGraph:
         """Take the plain rate, fee included, of a market that only turns base into quote; 0 is none."""
         self.columns.scales[market] = rate, 1.0
         return self.update(market, 1, 1, 0, 0)
+
+    def load(self, rates: Mapping[int, float]) -> None:
+        """Take plain rates of markets, as `set_rate` does one by one, in a fraction of its time.
+
+        The best cycle is looked for once. Into an empty graph those come first that lose most by what assets
+        are worth on the whole, so that few pairs are hot in the end.
+        """
+        markets, given = np.array(list(rates), np.int64), np.array(list(rates.values()))
+        order = np.arange(len(markets))
+        if rates and not self.columns.rates.any():
+            pair = self.columns.markets[markets, PAIR]
+            order = np.argsort(begin_values(self.columns, pair, given), kind="stable")
+        self.columns.scales[markets] = np.stack([given, np.ones(len(given))], axis=1)
+        rows = np.zeros((len(markets), k.ROW_WORDS), np.int64)
+        rows[:, 0], rows[:, 1:3] = markets[order], 1
+        self._ints[LOADING], self._ints[BEST] = 1, 0
+        self.update_rows(rows, np.zeros(len(rows)))
+        self._ints[LOADING] = 0
+        for cycle in self.search(self.config.legs_max, 1).best(EVERY_STEP)[0]:
+            edges = [2 * hop.market + (hop.side == BUY) for hop in cycle.hops]
+            self._ints[BEST], self._reals[BEST_PRODUCT] = len(edges), cycle.product
+            self._ints[BEST_AT : BEST_AT + len(edges)] = edges
 
     def drop(self, market: int) -> None:
         """Let a market that is stale, quarantined or halted leave; its next update brings it back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ LEGS_LEAST = 2
 CYCLES_MAX = 1_000
 KNOWN_SHOWN = 40
 LONGER_TRIES = 50
-STEPS_MAX = 1_000_000
+STEPS_MAX = 50_000_000
 # Under this a gain is rounding, as it is to the graph.
 GAIN_LEAST = Fraction(1, 10**9)
 # A cycle is told from the asset that money is counted in, where it passes one of these.
@@ -75,16 +75,15 @@ class Solution(NamedTuple):
 
 def solve(books: Books, asked: Asked) -> Solution:
     """Find every cycle that gains more than asked, size each exactly, and give them best first."""
-    graph = graph_of(books, asked.swap_ppm)
-    if asked.begin is not None:
-        _keep_around(books, graph, asked.begin)
+    around = None if asked.begin is None else _around(books, asked.begin)
+    graph = graph_of(books, asked.swap_ppm, around)
     cycles, legs, complete = _all(graph, asked)
     found = [each for each in (_exact(books, cycle, asked) for cycle in cycles) if each is not None]
     found.sort(key=lambda each: (-each.product, len(each.path), each.path, _route(each.cycle)))
     sizer = Sizer(books.instruments, books.fees, asked.swap_ppm, exact=True)
     budget = _budget(books, asked)
     sized = tuple(each._replace(ticket=_ticket(books, each, sizer, budget, asked)) for each in found)
-    most = _most(books, sized, asked.swap_ppm)
+    most = _most(books, sized, graph if around is None else graph_of(books, asked.swap_ppm))
     walk = None
     if len(graph.assets) * max(1, len(graph.venues)) <= NODES_MAX:
         least = max(PRODUCT_LEAST, 1 + asked.min_ppm / PPM)
@@ -93,18 +92,22 @@ def solve(books: Books, asked: Asked) -> Solution:
     return Solution(sized, legs, complete, none_at_all, longer, walk, most)
 
 
-def graph_of(books: Books, swap_ppm: int) -> PriceGraph:
-    """Put every book's rates into a graph, each side as a market of its own: `hops_in` names them again."""
+def graph_of(books: Books, swap_ppm: int, around: Collection[str] | None = None) -> PriceGraph:
+    """Put every book's rates into a graph, each side as a market of its own: `hops_in` names them again.
+
+    With `around` only what converts these assets into each other has a rate.
+    """
     sides = [
         market if side < 0 else msgspec.structs.replace(market, base=market.quote, quote=market.base)
         for market in books.instruments
         for side in (-1, 1)
     ]
     graph = PriceGraph(sides, GraphConfig(swap_ppm=swap_ppm))
-    for place in range(len(sides)):
-        rate = books.rate(place // 2, 2 * (place % 2) - 1)
-        if rate is not None:
-            graph.set_rate(place, float(rate))
+    rates = {}
+    for place, side in enumerate(sides):
+        if around is None or (side.base in around and side.quote in around):
+            rates[place] = books.rate(place // 2, 2 * (place % 2) - 1)
+    graph.load({place: float(rate) for place, rate in rates.items() if rate is not None})
     return graph
 
 
@@ -142,21 +145,16 @@ def begun(books: Books, hops: tuple[Hop, ...], begin: str | None) -> tuple[Hop, 
     return (*hops[start:], *hops[:start])
 
 
-def _keep_around(books: Books, graph: PriceGraph, begin: str) -> None:
-    """Keep what lies between where an asset leads and where it is reached from: its cycles are there."""
+def _around(books: Books, begin: str) -> set[str]:
+    """Give what lies between where an asset leads and where it is reached from: its cycles are there."""
     onward, back = dict[str, set[str]](), dict[str, set[str]]()
-    ends = {}
     for market, each in enumerate(books.instruments):
         for side in (-1, 1):
             if books.rate(market, side) is not None:
                 have, want = paid_asset(side, each), paid_asset(-side, each)
-                ends[2 * market + (side > 0)] = have, want
                 onward.setdefault(have, set()).add(want)
                 back.setdefault(want, set()).add(have)
-    around = _reached(onward, begin) & _reached(back, begin)
-    for place, (have, want) in ends.items():
-        if have not in around or want not in around:
-            graph.set_rate(place, 0.0)
+    return _reached(onward, begin) & _reached(back, begin)
 
 
 def _reached(links: Mapping[str, set[str]], begin: str) -> set[str]:
@@ -201,18 +199,17 @@ def _longer(books: Books, graph: PriceGraph, asked: Asked, complete: bool) -> tu
         if found is not None and (len(found.cycle.hops) > asked.legs or not complete):
             return found, False
         apart = [hop for hop in cycle.hops if asked.begin not in path_of(books, hops_in((hop,)))]
-        graph.set_rate((apart or list(cycle.hops))[0].market, 0.0)
+        graph.load({(apart or list(cycle.hops))[0].market: 0.0})
     return None, False
 
 
-def _most(books: Books, cycles: Sequence[Found], swap_ppm: int) -> Most | None:
+def _most(books: Books, cycles: Sequence[Found], graph: PriceGraph) -> Most | None:
     """Find the ticket of most profit, in the asset that money is counted in, by the books' own rates."""
     tickets = {place: one.ticket for place, one in enumerate(cycles) if isinstance(one.ticket, Ticket)}
     assets = {ticket.asset for ticket in tickets.values()}
     if not assets:
         return None
     into = next(name for name in (*COUNTED_IN, *books.decimals) if name in assets)
-    graph = graph_of(books, swap_ppm)
     worths = {asset: _worth(books, graph, asset, into) for asset in sorted(assets)}
     profits = {
         place: ticket.profit_atoms * worth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -298,6 +299,27 @@ def _same(graph: PriceGraph, everything: BruteForce, rows: Ints, rates: Floats) 
     ]
     assert graph.best == (listed[0] if listed else None)
     assert (graph.longer() is not None) >= (graph.best is not None)
+
+
+@pytest.mark.parametrize("style", ["wild", "calm", "few"])
+def test_rates_that_are_taken_at_once_are_as_those_taken_one_by_one(style: str) -> None:
+    held = 0
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        pairs = [(venue, *pair) for venue in "xy" for pair in itertools.permutations("ABCDEF", 2)]
+        markets = [instrument(*pair) for pair in pairs]
+        graphs = PriceGraph(markets), PriceGraph(markets)
+        middle = walk(draw, len(markets), len(markets), style)[:, 1] / (100_000 if style == "calm" else 100)
+        rates = {market: float(rate) for market, rate in enumerate(middle.tolist())}
+        for part in (rates, {3: 0.0, 7: rates[7] * 1.001}):
+            graphs[0].load(part)
+            for market, rate in part.items():
+                graphs[1].set_rate(market, rate)
+            assert graphs[0].best == graphs[1].best and graphs[0].certified == graphs[1].certified
+            assert graphs[0].cycles(3, 50) == graphs[1].cycles(3, 50)
+            held += graphs[0].best is not None
+    assert held > 20
+    graphs[0].load({})
 
 
 SIZES = (6, 40) if os.environ.get("SWARM_KERNELS") == "off" else (120, 300)
