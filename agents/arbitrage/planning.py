@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from domain.instrument import Instrument
 
 PAUSE_S = 0.5
+DIGITS = 4
 
 
 class WayConfig(BaseModel):
@@ -93,7 +94,14 @@ def planned(
     """Find the cheapest moves; it may take a while, so it is done beside the loop."""
     inventory = Inventory(config.inventory, instruments)
     inventory.restore(stands.inventory)
-    return proposals(config.rebalance, inventory, stands.ways, stands.trades).proposals
+    found = proposals(config.rebalance, inventory, stands.ways, stands.trades).proposals
+    return tuple([_typed(each) if each.kind == TRANSFER else each for each in found])
+
+
+def _typed(proposal: Proposal) -> Proposal:
+    """Round a transfer down to what a person types, and a venue takes: its first four digits."""
+    unit = 10 ** max(0, len(str(proposal.atoms)) - DIGITS)
+    return msgspec.structs.replace(proposal, atoms=proposal.atoms // unit * unit)
 
 
 def due(node: Node, asked_ns: dict[str, int]) -> list[Arbitrageur]:

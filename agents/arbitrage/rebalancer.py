@@ -10,6 +10,7 @@ import msgspec
 from agents.arbitrage.depths import depth_of
 from agents.arbitrage.opportunity import Deal, Refused
 from agents.orders import Actions
+from arbitrage.filter.rejection import RejectReason
 from arbitrage.legs import legs_of
 from arbitrage.saga.events import SagaEnded, SagaState
 from arbitrage.size.sizing import Depth
@@ -199,6 +200,10 @@ class Rebalancer:
     def _sent(self, move: Move, ticket: Ticket, out: Actions) -> tuple[str, str] | None:
         """Send both legs by a saga, as any ticket's; give why it was not begun."""
         group, now_ns = self._group, self._group.desk.now_ns
+        rejection = group.sight.filter.check(ticket, now_ns)
+        if rejection is not None:
+            reason, market = RejectReason(rejection.reason).name.lower(), rejection.market
+            return reason, reason if market < 0 else f"{reason}: {group.instruments[market].key}"
         group.valuation.tickets = ticket.ticket_id
         capital, budget = group.valuation.capital, group.desk.gate.budget_atoms
         capital.budget_atoms = min(group.config.capital_atoms, budget)

@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents.arbitrage.planning import Planning
 from agents.node import Node
+from arbitrage.filter.rejection import RejectReason
 from arbitrage.stock.moves import Move, MoveState
 from domain.control_events import HaltSet, LeaseRevoked, MoveOrdered, MovesPlanned
 from domain.market_events import FeedLost
@@ -177,6 +180,16 @@ def test_a_trade_is_held_back_and_says_why(
     assert r.group.valuation.capital.bound_atoms() == 0 or happens is in_a_saga
 
 
+def test_the_filter_has_its_say_on_a_trade_as_on_any_cycle() -> None:
+    r = rig()
+    r.wait(3)  # the books are believed for longer than the filter believes a quote
+    plan(r)
+    before = len(r.log)
+    r.wait(0.5)
+    assert sent(r.log[before:]) == [] and move(r).note == "stale: a-x:BTCUSDT"
+    assert r.group.sight.filter.counts[RejectReason.STALE] > 0
+
+
 def test_the_second_of_two_trades_waits_for_the_first_and_then_for_its_pause() -> None:
     r = rig()
     plan(r)
@@ -256,6 +269,45 @@ def test_a_restart_in_the_middle_of_a_trade_carries_it_to_its_end() -> None:
     r.quiet(15)
     assert state(r) == MoveState.TRADED, move(r)
     assert r.balances_agree() and r.node.report(r.now_ns).reconciled
+
+
+FATES = st.lists(
+    st.sampled_from([0, 100, 300, "reject", "unsent", "silent", "mute", "never", "rest"]), max_size=6
+)
+
+
+@settings(max_examples=6, deadline=None)
+@given(a=FATES, b=FATES, dies=st.booleans())
+def test_whatever_venues_do_a_trade_ends_even_or_is_alarmed(
+    a: list[Meets], b: list[Meets], dies: bool
+) -> None:
+    r = rig(trade_every_s=500.0)
+    r.venues[A].script.extend(a)
+    r.venues[B].script.extend(b)
+    plan(r)
+    r.wait(0.4)
+    if dies:
+        r.restart(2)
+    r.quiet(20)
+    if r.group.execution.sagas.living:
+        r.quiet(60)  # one unknown order after another
+    if r.group.execution.sagas.living:
+        assert any(kind.startswith("saga-stuck") for kind in alarms(r.log)) and state(r) == MoveState.TRADING
+        return
+    assert state(r) in (MoveState.TRADED, MoveState.UNDONE)
+    assert all(hand.risk.position_lots == 0 for hand in r.group.hands.values())
+    assert r.balances_agree() and abs(r.moved("BTC")) < BTC // 9  # less than the smallest order
+
+
+def test_what_is_to_be_sent_can_be_typed() -> None:
+    r = Rig(group_table(inventory={"shares": {"BTC": {A: 0.7, B: 0.3}, "ETH": {A: 0.812345, B: 0.187655}}},
+                        ways=[WAY, {**WAY, "asset": "ETH"}]))  # fmt: skip
+    r.start()
+    plan(r)
+    assert {one.asset: one.amount for one in r.node.report(r.now_ns).moves} == {
+        "BTC": "40.0000000000",
+        "ETH": "624.6000000000",
+    }
 
 
 # Transfers
