@@ -18,12 +18,14 @@ def model_bytes(network: Network) -> bytes:
     from onnx import helper, numpy_helper
 
     array, node = numpy_helper.from_array, helper.make_node
-    numbers = [array(network.mean, "mean"), array(network.scale, "scale")]
-    nodes = [node("Sub", ["x", "mean"], ["off"]), node("Div", ["off", "scale"], ["h0"])]
-    last = len(network.layers) - 1
+    numbers, nodes, last = [], [], len(network.layers) - 1
+    # Steps that change nothing are left out.
+    if network.mean.any() or (network.scale != 1).any():
+        numbers += [array(network.mean, "mean"), array(network.scale, "scale")]
+        nodes += [node("Sub", ["x", "mean"], ["off"]), node("Div", ["off", "scale"], ["h0"])]
     for number, (weight, bias) in enumerate(network.layers):
         numbers += [array(weight, f"w{number}"), array(bias, f"b{number}")]
-        names = [f"h{number}", f"w{number}", f"b{number}"]
+        names = [f"h{number}" if nodes else "x", f"w{number}", f"b{number}"]
         nodes.append(node("Gemm", names, [f"s{number}"], transB=1))
         if number < last:
             nodes.append(node("Relu", [f"s{number}"], [f"h{number + 1}"]))

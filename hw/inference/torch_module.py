@@ -29,10 +29,14 @@ class Forward(torch.nn.Module):
         self.biases = torch.nn.ParameterList(torch.from_numpy(bias.copy()) for _, bias in network.layers)
         self._last = len(network.layers) - 1
 
+    def layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Give each layer's weight and bias."""
+        return list(zip(self.weights, self.biases, strict=True))
+
     def forward(self, x: Tensor) -> Tensor:
         """Give probabilities."""
         h = (x - self.mean) / self.scale
-        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for number, (weight, bias) in enumerate(self.layers()):
             h = functional.linear(h, weight, bias)
             if number < self._last:
                 h = functional.relu(h)

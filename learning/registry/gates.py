@@ -136,7 +136,7 @@ def _norm(exported: Exported, limit: float) -> Gate:
     }
     if not norms:
         return Gate("norm", True, None, limit, "no weights")
-    largest = max(norms, key=lambda name: norms[name])
+    largest = max(norms, key=lambda name: math.inf if math.isnan(norms[name]) else norms[name])
     return Gate("norm", norms[largest] <= limit, _plain(norms[largest]), limit, f"size of {largest}")
 
 

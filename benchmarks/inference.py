@@ -1,0 +1,146 @@
+"""One row through a perceptron of 16, 32, 32 and 3, called from Python, against torch and ONNX Runtime.
+
+Ours is `Engine.run` with all that it does: it checks the row, normalises it, and gives probabilities. The
+peers get the same network at their fastest and need check nothing: normalisation is folded into the first
+layer for them; torch in inference mode on one thread, as a module and written by hand (`addmm` over turned
+weights, `relu_`, its input a tensor already; quicker here than its frozen trace); ONNX Runtime on one thread
+with input and output bound once. All take turns in short stretches, so that a slow moment meets all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from benchmarks.result import Result
+from hw.clock import perf_ns
+from hw.gc_policy import GcPolicy
+from hw.inference.engine import TOLERANCE, TOLERANCE_INT8, engine_of
+from hw.inference.fused_kernels import DEFAULT_SHAPE
+from hw.inference.network import Floats, Network, network_of
+from hw.inference.onnx_session import bound, session_of
+
+CASE = "inference"
+BAR = {"p50_us": ("<=", 1.5), "ratio": (">=", 10.0), "ratio_onnx": (">=", 3.0)}
+STRETCH, BATCH = 20, 4_096
+Call = Callable[[], object]
+
+
+def tensors(seed: int = 5) -> dict[str, Floats]:
+    """Draw a network as trainers begin with one."""
+    draw = np.random.default_rng(seed)
+    made = {"norm.mean": draw.normal(size=16), "norm.scale": draw.uniform(0.5, 2.0, 16)}
+    for number, (before, width) in enumerate(pairwise(DEFAULT_SHAPE)):
+        made[f"l{number}.weight"] = draw.normal(size=(width, before)) * np.sqrt(2 / before)
+        made[f"l{number}.bias"] = 0.1 * draw.normal(size=width)
+    return {name: np.asarray(array, np.float32) for name, array in made.items()}
+
+
+def folded(network: Network) -> Network:
+    """Give the same network with its normalisation as part of the first layer: fewer steps, fewer digits."""
+    (weight, bias), *others = network.layers
+    first = np.asarray(weight / network.scale, np.float32)
+    zeros, ones = np.zeros_like(network.mean), np.ones_like(network.scale)
+    return Network(zeros, ones, ((first, np.asarray(bias - first @ network.mean, np.float32)), *others))
+
+
+def ours(name: str, x: Floats, out: Floats) -> Call:
+    """Give the call of an engine, as a strategy makes it."""
+    run = engine_of(name, tensors()).run
+    return lambda: run(x, out)
+
+
+def onnxs(network: Network, x: Floats, out: Floats) -> Call:
+    """Give ONNX Runtime's call."""
+    session = session_of(network)
+    binding, run = bound(session, x, out), session.run_with_iobinding
+    return lambda: run(binding)
+
+
+def torchs(network: Network, x: Floats, out: Floats) -> dict[str, Call]:
+    """Give torch's calls: the module, and the same by hand."""
+    import torch
+
+    from hw.inference.torch_module import Forward
+
+    torch.set_num_threads(1)
+    module, row, told = Forward(network).eval(), torch.from_numpy(x)[None], torch.from_numpy(out)
+    layers = [(weight.detach().t().contiguous(), bias.detach()) for weight, bias in module.layers()]
+    (first, a), (second, b), (third, c) = layers
+    addmm, softmax = torch.addmm, torch.softmax
+
+    def by_hand() -> object:
+        h = addmm(a, row, first).relu_()
+        h = addmm(b, h, second).relu_()
+        return softmax(addmm(c, h, third), -1)
+
+    with torch.inference_mode():
+        told.copy_(torch.as_tensor(by_hand())[0])
+    return {"torch_module": lambda: module(row), "torch_by_hand": by_hand}
+
+
+def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, float]:
+    """Give the median nanoseconds of each call, each by itself, in stretches that take turns."""
+    import torch
+
+    times: dict[str, list[int]] = {name: [] for name in calls}
+    policy = GcPolicy()
+    policy.freeze()
+    with torch.inference_mode():
+        for number in range(rounds + 1):
+            for name, call in calls.items():
+                for _ in range(STRETCH):
+                    began_ns = perf_ns()
+                    call()
+                    took_ns = perf_ns() - began_ns
+                    if number > 0:
+                        times[name].append(took_ns)
+    policy.release()
+    return {name: float(np.median(each)) for name, each in times.items()}
+
+
+def batch_ns(rounds: int) -> float:
+    """Give nanoseconds per row where many rows come in one call."""
+    draw = np.random.default_rng(1)
+    x, out = draw.normal(size=(BATCH, 16)).astype(np.float32), np.zeros((BATCH, 3), np.float32)
+    engine, times = engine_of("fused", tensors()), []
+    for _ in range(rounds):
+        began_ns = perf_ns()
+        engine.batch(x, out)
+        times.append((perf_ns() - began_ns) / BATCH)
+    return float(np.median(times))
+
+
+def run(quick: bool) -> Result:
+    """Measure all in this process, and be sure first that they say the same."""
+    x = np.random.default_rng(2).normal(size=16).astype(np.float32)
+    outs = {name: np.zeros(3, np.float32) for name in ("fused", "int8", "onnx", "torch")}
+    network = folded(network_of(tensors()))
+    calls = {name: ours(name, x, outs[name]) for name in ("fused", "int8")}
+    calls |= {"onnx": onnxs(network, x, outs["onnx"])} | torchs(network, x, outs["torch"])
+    took = in_turns(calls, 20 if quick else 500)
+    for name, out in outs.items():
+        bound_by = TOLERANCE_INT8 if name == "int8" else TOLERANCE
+        np.testing.assert_allclose(out, outs["torch"], atol=10 * bound_by)
+    torch_ns = min(took["torch_module"], took["torch_by_hand"])
+    metrics = {
+        "p50_us": round(took["fused"] / 1_000, 3),
+        "ratio": round(torch_ns / took["fused"], 1),
+        "ratio_onnx": round(took["onnx"] / took["fused"], 1),
+        "int8_us": round(took["int8"] / 1_000, 2),
+        "batch_ns": round(batch_ns(5 if quick else 50), 1),
+    }
+    return Result(
+        CASE,
+        metrics,
+        "p50 <= 1.5 us, torch >= 10 times as long, ONNX Runtime >= 3 times",
+        metrics["p50_us"] <= 1.5 and metrics["ratio"] >= 10 and metrics["ratio_onnx"] >= 3,
+        peer="torch inference_mode, ONNX Runtime with bound buffers, one thread each",
+        peer_metrics={
+            name: round(took[name] / 1_000, 2) for name in ("torch_by_hand", "torch_module", "onnx")
+        },
+        ratio=metrics["ratio"],
+        note="a call's time includes reading the clock once, for all alike",
+    )
