@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from domain.errors import ExitCode, SwarmError
 from learning.rows.features import FEATURES, SCHEMA
 from learning.rows.row import CLASS_COUNT, FEATURE_COUNT, ROW, Table
+from learning.rows.shelf import SUFFIX
 
-SUFFIX = ".parquet"
 FORMAT, VERSION = "murmuration rows", 1
 FEATURE_COLUMNS = tuple(f"f_{name}" for name in FEATURES)
 CLASS_COLUMNS = ("p_down", "p_flat", "p_up")

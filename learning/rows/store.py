@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote, unquote
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.errors import ExitCode, SwarmError
 from learning.rows.part import (
     COLUMNS,
-    SUFFIX,
     check_part,
     damaged,
     rows_hash,
@@ -33,6 +30,7 @@ from learning.rows.part import (
     write_part,
 )
 from learning.rows.row import Rows, Table
+from learning.rows.shelf import Part, Series, folder_of, groups, newest, parts
 
 DAY_NS = 86_400 * 1_000_000_000
 FOREVER_NS = (1 << 63) - 1
@@ -52,16 +50,6 @@ class StoreConfig(BaseModel):
     threads: Annotated[int, Field(ge=1)] = 2
 
 
-class Part(msgspec.Struct, frozen=True, order=True):
-    """One file: a market's day, and its place in the order in which files were written."""
-
-    venue: str
-    symbol: str
-    day: int
-    number: int
-    path: str
-
-
 class Store:
     """Keep and give one region's rows.
 
@@ -78,17 +66,19 @@ class Store:
             return 0
         assert np.isfinite(rows.table["features"]).all(), "features are finite"
         with self._writing() as staging:
-            before = {part.path for part in self._parts()}
-            number, made = max((_number(Path(path)) for path in before), default=0), set[str]()
+            before = list(parts(self.folder))
+            number, made = max((part.number for part in before), default=0), set[str]()
             days = rows.table["at_ns"] // DAY_NS
             for place, (venue, symbol) in enumerate(rows.markets):
                 for day in np.unique(days[rows.market == place]).tolist():
                     number += 1
                     chosen = rows.table[(rows.market == place) & (days == day)]
-                    made.add(str(self._write(staging, (venue, symbol, day), number, chosen)))
+                    series = (venue, symbol, day)
+                    there = [part for part in before if part.series == series]
+                    made.add(self._write(staging, series, number, chosen, there))
             self._retain(int(days.max()))
-            self._compact(staging, self.config.files_max)
-        return len(made - before)
+            self._tidy(staging)
+        return len(made - {part.path for part in before})
 
     def rows(
         self,
@@ -106,7 +96,7 @@ class Store:
         where = f"at_ns >= {since_ns:d} AND at_ns < {until_ns:d} AND label >= 0 AND label_ns <= {known_ns:d}"
         first, last = since_ns // DAY_NS, max(since_ns, until_ns - 1) // DAY_NS
         return self._read(
-            lambda part: first <= part.day <= last and _named(part, symbols),
+            lambda part: first <= part.series[2] <= last and part.named(symbols),
             lambda found: self._rows(found, where),
         )
 
@@ -117,36 +107,37 @@ class Store:
     def compact(self) -> int:
         """Make one file of every market's day that has several; give how many files went."""
         with self._writing() as staging:
-            return self._compact(staging, 1)
+            several = [each for each in groups(self.folder).items() if len(each[1]) > 1]
+            return sum(self._join(staging, series, found) for series, found in several)
 
-    def _write(self, staging: Path, series: tuple[str, str, int], number: int, table: Table) -> Path:
-        """Write a file, unless one of the same rows is there, and give it."""
-        folder, rows = self._folder(*series), rows_hash(table)
-        there = next(folder.glob(f"*-{rows}-*{SUFFIX}"), None)
-        if there is not None:
-            return there
-        return write_part(staging / f"{number}.new", folder, f"{number:010d}-{rows}", table)
+    def _write(self, staging: Path, series: Series, number: int, table: Table, there: Sequence[Part]) -> str:
+        """Write a file, unless one of those that are there has the same rows, and give it."""
+        rows = rows_hash(table)
+        same = next((part.path for part in there if part.rows == rows), "")
+        if same != "":
+            return same
+        folder = folder_of(self.folder, *series)
+        return str(write_part(staging / f"{number}.new", folder, f"{number:010d}-{rows}", table))
 
-    def _folder(self, venue: str, symbol: str, day: int) -> Path:
-        market = self.folder / f"venue={quote(venue, safe='')}" / f"symbol={quote(symbol, safe='')}"
-        return market / f"day={day}"
+    def _tidy(self, staging: Path) -> None:
+        """Join the newest files of a market's day that has too many; what cannot be read stays."""
+        for series, found in groups(self.folder).items():
+            if len(found) > self.config.files_max:
+                with suppress(SwarmError):
+                    self._join(staging, series, newest(found))
 
-    def _compact(self, staging: Path, files_max: int) -> int:
-        groups: dict[tuple[str, str, int], list[Part]] = {}
-        for part in self._parts():
-            groups.setdefault((part.venue, part.symbol, part.day), []).append(part)
-        number, gone = max((part.number for found in groups.values() for part in found), default=0), 0
-        for series, found in groups.items():
-            if len(found) > files_max:
-                number += 1
-                kept = str(self._write(staging, series, number, self._rows(found, "true").table))
-                # One of them may have held all the rows: then it stays.
-                self._remove([part for part in found if part.path != kept])
-                gone += len(found) - 1
-        return gone
+    def _join(self, staging: Path, series: Series, found: Sequence[Part]) -> int:
+        """Make one file of some, which no other was written between, and give how many went."""
+        table = self._rows(found, "true").table
+        # One of them may have held all the rows: then it stays.
+        kept = self._write(staging, series, found[-1].number + 1, table, found)
+        self._remove([part for part in found if part.path != kept])
+        return len(found) - 1
 
     def _retain(self, newest_day: int) -> None:
-        self._remove([part for part in self._parts() if part.day <= newest_day - self.config.keep_days])
+        self._remove(
+            [part for part in parts(self.folder) if part.series[2] <= newest_day - self.config.keep_days]
+        )
 
     def _remove(self, found: Sequence[Part]) -> None:
         for part in found:
@@ -173,16 +164,11 @@ class Store:
             if handle >= 0:
                 os.close(handle)
 
-    def _parts(self) -> Iterator[Part]:
-        for path in sorted(self.folder.glob(f"venue=*/symbol=*/day=*/*{SUFFIX}")):
-            venue, symbol, day = (unquote(each.partition("=")[2]) for each in path.parts[-4:-1])
-            yield Part(venue, symbol, int(day), _number(path), str(path))
-
     def _read(self, wanted: Callable[[Part], bool], ask: Callable[[list[Part]], Answer]) -> Answer:
         """Ask the files that are wanted; where a compaction takes some away meanwhile, there are others."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
-                return ask([part for part in self._parts() if wanted(part)])
+                return ask([part for part in parts(self.folder) if wanted(part)])
         raise SwarmError(
             "its files went while they were read",
             where=str(self.folder),
@@ -196,8 +182,8 @@ class Store:
         if not found:
             return Rows.empty()
         columns = self._query(found, f"SELECT file_index, {', '.join(COLUMNS)} FROM {{files}} WHERE {where}")
-        markets = tuple(dict.fromkeys((part.venue, part.symbol) for part in found))
-        places = np.array([markets.index((part.venue, part.symbol)) for part in found], np.int16)
+        markets = tuple(dict.fromkeys(part.series[:2] for part in found))
+        places = np.array([markets.index(part.series[:2]) for part in found], np.int16)
         file, table = columns["file_index"].astype(np.int64), table_of(columns)
         order = np.lexsort((-file, table["shard"], table["at_ns"]))
         table, file = table[order], file[order]
@@ -244,14 +230,6 @@ class Store:
                 return FileNotFoundError(part.path)
         text = " ".join(str(error).split())[:200]
         return damaged(next((Path(p.path) for p in found if p.path in text), self.folder), text)
-
-
-def _number(path: Path) -> int:
-    return int(path.name.partition("-")[0])
-
-
-def _named(part: Part, symbols: Sequence[str] | None) -> bool:
-    return symbols is None or part.symbol in symbols or f"{part.venue}:{part.symbol}" in symbols
 
 
 def _quoted(text: str) -> str:

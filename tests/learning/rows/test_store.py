@@ -15,6 +15,7 @@ import pytest
 from domain.errors import ExitCode, SwarmError
 from learning.rows.part import COLUMNS
 from learning.rows.row import Rows
+from learning.rows.shelf import parts
 from learning.rows.store import DAY_NS, Store, StoreConfig
 from tests.learning.rows.builders import START_NS, S, table
 
@@ -91,12 +92,51 @@ def test_a_decision_is_kept_once_and_its_latest_writing_counts(tmp_path: Path) -
     assert store.append(Rows.empty()) == 0
 
 
+def test_joining_never_brings_an_older_writing_back(tmp_path: Path) -> None:
+    store, first, second = Store(tmp_path, StoreConfig(files_max=2)), rows(4), rows(4, seed=2)
+    store.append(first)
+    store.append(second)
+    # Written again in two halves, the first rows are the latest; joined, the halves equal the oldest file.
+    store.append(first.pick(slice(0, 2)))
+    store.append(first.pick(slice(2, 4)))
+    assert store.rows().table.tobytes() == first.table.tobytes()
+    store.compact()
+    assert store.rows().table.tobytes() == first.table.tobytes() and len(files(tmp_path)) == 1
+
+
 def test_many_small_files_become_one_by_themselves(tmp_path: Path) -> None:
     store = Store(tmp_path, StoreConfig(files_max=4))
     for place in range(11):
         store.append(rows(2, first_ns=START_NS + place * 2 * S))
         assert len(files(tmp_path)) <= 4
     assert store.count() == 22
+
+
+def test_a_large_file_is_not_written_again_for_a_few_small_ones(tmp_path: Path) -> None:
+    store = Store(tmp_path, StoreConfig(files_max=3))
+    store.append(rows(3_000))
+    (large,) = files(tmp_path)
+    for place in range(8):
+        store.append(rows(2, first_ns=START_NS + (3_000 + place * 2) * S, seed=3))
+        assert large.exists() and len(files(tmp_path)) <= 4
+    assert store.count() == 3_016
+    later = rows(2)
+    store.append(later)
+    assert store.rows().table[:2].tobytes() == later.table.tobytes() and store.count() == 3_016
+    store.compact()
+    assert store.rows().table[:2].tobytes() == later.table.tobytes() and store.count() == 3_016
+
+
+def test_a_bad_file_does_not_keep_new_rows_out(tmp_path: Path) -> None:
+    store = Store(tmp_path, StoreConfig(files_max=2))
+    store.append(rows(3))
+    truncated(files(tmp_path)[0])
+    for place in range(1, 6):
+        assert store.append(rows(3, first_ns=START_NS + place * 10 * S)) == 1
+    with pytest.raises(SwarmError, match="cannot be read"):
+        store.compact()
+    files(tmp_path)[0].unlink()
+    assert store.count() == 15
 
 
 def test_what_is_too_old_goes(tmp_path: Path) -> None:
@@ -233,13 +273,12 @@ def test_a_reader_gives_up_where_files_keep_going(tmp_path: Path, monkeypatch: p
     def gone(self: Store, path: Path) -> None:
         path.unlink()
 
-    def listed(self: Store, *_: Any) -> Any:
+    def listed(root: Path) -> Any:
         only.write_bytes(kept[only])
-        return parts(self)
+        return parts(root)
 
-    parts = Store._parts
     monkeypatch.setattr(Store, "_check", gone)
-    monkeypatch.setattr(Store, "_parts", listed)
+    monkeypatch.setattr("learning.rows.store.parts", listed)
     with pytest.raises(SwarmError, match="its files went while they were read") as refused:
         store.rows()
     assert refused.value.retryable
@@ -279,6 +318,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from learning.rows.row import Rows
+from learning.rows.shelf import parts
 from learning.rows.store import Store, StoreConfig
 from tests.learning.rows.builders import START_NS, S, table
 store, place = Store(Path(sys.argv[1]), StoreConfig(files_max=2)), 0
