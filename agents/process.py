@@ -115,10 +115,10 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         shell = NodeShell(config, recorder, journal, clock, log)
         if node.groups:
             shell.beside.append(Scribe(node, state, log).run)
+            shell.beside.append(Planning(node, shell.deliver, clock.now_ns).run)
         if any(agent.strategy == "learned" for agent in config.agents):
             watch = ModelWatch(models_folder(state), node.minds, shell.deliver, clock.now_ns, log)
             shell.beside.append(watch.run)
-            shell.beside.append(Planning(node, shell.deliver, clock.now_ns).run)
         await connect(shell, instruments, history_root(state), live_word, stack)
         link = LinkClient(config.coordinator.address, keys, server_key)
         await stack.enter_async_context(link)
