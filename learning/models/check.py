@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from domain.errors import ExitCode, SwarmError
 from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings, Tensors
 
+COUNT_MAX = 1e15
 Config = TypeVar("Config", bound=BaseModel)
 
 
@@ -81,6 +82,11 @@ def tensor(
     if not np.isfinite(found).all():
         refuse(f"tensor {name!r} has a value that is not finite", kind, "go back to the version before")
     return np.array(found, dtype=dtype, order="C")
+
+
+def countable(counts: F8) -> bool:
+    """Tell whether these could be counts of rows."""
+    return bool(((counts >= 0) & (counts < COUNT_MAX)).all())
 
 
 def of_kind(exported: Exported, kind: str) -> None:

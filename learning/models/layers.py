@@ -41,8 +41,17 @@ def depth_of(tensors: Tensors) -> int:
     return sum(name.endswith(".weight") and name[0] == "l" for name in tensors)
 
 
-def softmax(logits: F4) -> F4:
-    """Turn logits into float32 probabilities, summing in float64."""
+def told(tensors: Tensors, x: F4, kind: str) -> F4:
+    """Give the probabilities that the layers tell of checked rows."""
+    with np.errstate(over="ignore", invalid="ignore"):  # said by name at the end
+        logits = logits_of(tensors, x)
+    return softmax(logits, kind)
+
+
+def softmax(logits: F4, kind: str) -> F4:
+    """Turn logits into float32 probabilities, summing in float64; refuse what is no number."""
+    if not np.isfinite(logits).all():
+        check.refuse("what it tells is not a finite number", kind, "go back to the version before")
     wide = logits.astype(np.float64)
     wide = np.exp(wide - wide.max(axis=1, keepdims=True))
     shares: F8 = wide / wide.sum(axis=1, keepdims=True)

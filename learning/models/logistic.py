@@ -61,7 +61,7 @@ class Logistic:
         """Give the probabilities of the classes."""
         check.learnt(self._tensors, self.kind)
         assert self._tensors is not None
-        return layers.softmax(layers.logits_of(self._tensors, check.inputs(x, self.columns, self.kind)))
+        return layers.told(self._tensors, check.inputs(x, self.columns, self.kind), self.kind)
 
     def export(self) -> Exported:
         """Give norm and one layer."""

@@ -85,8 +85,8 @@ class Persistence:
         model = cls(exported.config)
         model._table = check.tensor(exported.tensors, "persistence.table", (3, 3), cls.kind, np.float64)
         model._cuts = check.tensor(exported.tensors, "persistence.cuts", (2,), cls.kind, np.float64)
-        if not (model._table >= 0).all():
+        if not check.countable(model._table):
             check.refuse(
-                "tensor 'persistence.table' is below zero", cls.kind, "go back to the version before"
+                "tensor 'persistence.table' holds no counts", cls.kind, "go back to the version before"
             )
         return model

@@ -41,7 +41,7 @@ class Prior:
     def predict(self, x: F4) -> F4:
         """Give every row the same shares."""
         x = check.inputs(x, self.columns, self.kind)
-        return layers.softmax(layers.logits_of(self._tensors(), x))
+        return layers.told(self._tensors(), x, self.kind)
 
     def _tensors(self) -> Tensors:
         check.learnt(self._counts, self.kind)
@@ -65,7 +65,9 @@ class Prior:
         check.of_kind(exported, cls.kind)
         model = cls(exported.config)
         counts = check.tensor(exported.tensors, "prior.counts", (len(CLASSES),), cls.kind, np.float64)
-        if not (counts >= 0).all():
-            check.refuse("tensor 'prior.counts' is below zero", cls.kind, "go back to the version before")
+        if not check.countable(counts):
+            check.refuse("tensor 'prior.counts' holds no counts", cls.kind, "go back to the version before")
+        layer = {name: each for name, each in exported.tensors.items() if name != "prior.counts"}
+        layers.checked(layer, (model.columns, layers.OUT), cls.kind)
         model._counts = counts
         return model

@@ -11,7 +11,7 @@ from learning.models import check, layers
 from learning.models.logistic import newton
 from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings, Tensors
 from learning.models.thread import one_thread
-from learning.rows.row import FEATURE_COUNT, FLAT
+from learning.rows.row import DOWN, FEATURE_COUNT, FLAT, UP
 
 LINK_RIDGE = 1e-4
 LINK_ROWS_LEAST = 50
@@ -43,6 +43,7 @@ class Ridge:
         self.config = check.settings_of(RidgeConfig, config, self.kind)
         self.columns = self.config.inputs
         self._norm: Tensors | None = None
+        self._layer: Tensors = {}
         size = self.columns + 1
         self._matrix: F8 = np.eye(size) * self.config.ridge
         self._vector: F8 = np.zeros(size)
@@ -84,6 +85,7 @@ class Ridge:
         start = self._link if again else np.zeros(self._link.shape)
         ones = np.ones(len(self._scores))
         self._link, loss, _ = newton(self._scores[:, None], self._labels, ones, LINK_RIDGE, start)
+        self._layer = self._made()
         return {"loss": loss, "rows": float(len(x))}
 
     def _wide(self, x: F4) -> F8:
@@ -114,13 +116,17 @@ class Ridge:
     def predict(self, x: F4) -> F4:
         """Give the probabilities of the classes."""
         x = check.inputs(x, self.columns, self.kind)
-        return layers.softmax(layers.logits_of(self._tensors(), x))
+        return layers.told(self._tensors(), x, self.kind)
 
     def _tensors(self) -> Tensors:
         check.learnt(self._norm, self.kind)
         assert self._norm is not None
+        return self._norm | self._layer
+
+    def _made(self) -> Tensors:
+        """Make score and link one layer."""
         score, slope, level = self.score_weights, self._link[:, 0], self._link[:, 1]
-        return self._norm | {
+        return {
             "l0.weight": np.outer(slope, score[:-1] * self._seen).astype(np.float32),
             "l0.bias": (slope * score[-1] + level).astype(np.float32),
         }
@@ -146,10 +152,24 @@ class Ridge:
         model._matrix = check.tensor(tensors, "rls.matrix", (size, size), cls.kind, np.float64)
         model._vector = check.tensor(tensors, "rls.vector", (size,), cls.kind, np.float64)
         model._link = check.tensor(tensors, "rls.link", (len(CLASSES), 2), cls.kind, np.float64)
-        kept = (len(tensors.get("rls.scores", ())),)
+        kept = (int(np.size(tensors.get("rls.scores", ()))),)
         model._scores = check.tensor(tensors, "rls.scores", kept, cls.kind, np.float64)
         model._labels = check.tensor(tensors, "rls.labels", kept, cls.kind, np.int8)
         model._norm = {name: whole[name] for name in ("norm.mean", "norm.scale")}
-        if any(not np.array_equal(made, whole[name]) for name, made in model._tensors().items()):
+        if not _sound(model._matrix) or not np.isin(model._labels, (DOWN, FLAT, UP)).all():
+            check.refuse("its state could not be learnt on from", cls.kind, "go back to the version before")
+        model._layer = {name: whole[name] for name in ("l0.weight", "l0.bias")}
+        # Another machine may solve it otherwise in the last bit.
+        made = model._made()
+        if not all(np.allclose(made[name], each, 1e-3, 1e-4) for name, each in model._layer.items()):
             check.refuse("its layer is not that of its state", cls.kind, "use the file as it was exported")
         return model
+
+
+def _sound(matrix: F8) -> bool:
+    """Tell whether sums of squares could be in it."""
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.allclose(matrix, matrix.T))

@@ -91,13 +91,17 @@ class Tcn:
     def predict(self, x: F4) -> F4:
         """Give the probabilities of the classes, without torch."""
         check.learnt(self._norm, self.kind)
-        out: F4 = self._sequences(check.inputs(x, self.columns, self.kind))
+        with np.errstate(over="ignore", invalid="ignore"):  # said by name at the end
+            logits = self._logits(self._sequences(check.inputs(x, self.columns, self.kind)))
+        return layers.softmax(logits, self.kind)
+
+    def _logits(self, out: F4) -> F4:
         for i in range(len(self._layers) // 2 - 1):
             weight, dilation = self._layers[f"c{i}.weight"], 2**i
             steps = out.shape[1] - (TAPS - 1) * dilation
             taps = [out[:, tap * dilation :][:, :steps] @ weight[:, :, tap].T for tap in range(TAPS)]
             out = np.maximum(sum(taps[1:], taps[0]) + self._layers[f"c{i}.bias"], np.float32(0.0))
-        return layers.softmax(out[:, -1] @ self._layers["head.weight"].T + self._layers["head.bias"])
+        return out[:, -1] @ self._layers["head.weight"].T + self._layers["head.bias"]
 
     def export(self) -> Exported:
         """Give norm, convolutions and head."""

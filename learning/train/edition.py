@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from learning.models import load
 from learning.models.model import Exported, Settings
@@ -168,9 +167,3 @@ def passed(gates: tuple[Gate, ...]) -> bool:
     """Tell whether a version could be made a canary."""
     good = {gate.name for gate in gates if gate.passed}
     return set(OFFLINE) <= good
-
-
-def classes_of(rows: Rows) -> list[int]:
-    """Count down, flat and up."""
-    counts: list[int] = np.bincount(rows.y, minlength=3).tolist()
-    return counts

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -164,3 +167,54 @@ def test_an_unknown_setting_or_kind_is_refused_by_name(kind: str) -> None:
         begin("oracle")
     with pytest.raises(SwarmError, match="of kind 'oracle'"):
         MODELS[kind].load(Exported("oracle", {}, {}))
+
+
+def spoilt(exported: Exported, draws: np.random.Generator) -> Exported:
+    """Change one thing of an export."""
+    tensors, config = dict(exported.tensors), dict(exported.config)
+    name = list(tensors)[draws.integers(len(tensors))]
+    tensor = tensors[name].copy()
+    flat = tensor.reshape(-1)
+    values: list[str | int | float] = [-1, 0, 2, "x", 1e9]
+    value = values[draws.integers(len(values))]
+    changes: list[Callable[[], object]] = [
+        lambda: tensors.pop(name),
+        lambda: tensors.update({name: tensor.reshape(-1, 1)}),
+        lambda: tensors.update({name: np.array(1.0, tensor.dtype)}),
+        lambda: tensors.update({name: tensor.astype(np.float16)}),
+        lambda: tensors.update({name: np.array(["a"])}),
+        lambda: tensors.update({"other": tensor}),
+        lambda: config.update(dict.fromkeys([list(config)[draws.integers(len(config))]], value)),
+        config.clear,
+        *(
+            lambda value=value: np.copyto(
+                flat[draws.integers(len(flat)) :][:1], np.array([value]), casting="unsafe"
+            )
+            for value in (np.nan, np.inf, -1.0, 0.0, 3e38, 77.0)
+        ),
+    ]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        changes[draws.integers(len(changes))]()
+    tensors = {
+        key: tensor if key == name and value is exported.tensors[name] else value
+        for key, value in tensors.items()
+    }
+    return Exported(exported.kind, tensors, config)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spoilt_export_is_refused_in_one_line_or_still_tells_probabilities(kind: str) -> None:
+    model, draws = learnt(kind, 200), np.random.default_rng(0)
+    exported, refused = model.export(), list[str]()
+    x, y = data(model, 120)
+    for _ in range(60):
+        try:
+            again = load(spoilt(exported, draws))
+            told = again.predict(x)
+            again.learn(x, y)
+        except SwarmError as error:
+            refused.append(str(error))
+            continue
+        assert np.abs(told.sum(axis=1, dtype=np.float64) - 1).max() < 1e-6
+    assert len(refused) > 20 and not any("\n" in line for line in refused)
