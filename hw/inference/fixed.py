@@ -20,7 +20,7 @@ class Fixed:
     def __init__(self, network: Network) -> None:
         made = quantised(network)
         self._check = network.check
-        values = np.zeros(2 * made.values, np.int32)
+        values = np.zeros(2 * made.values, np.int64)
         self.run = partial(entry(forward), made.weights, made.numbers, made.norm, values)
 
     def batch(self, x: Floats, out: Floats) -> int:

@@ -23,7 +23,7 @@ SHARE_BITS = 24
 SHARE_STEP = np.float32(2.0**-SHARE_BITS)
 
 
-@kernel("int64(int8[::1], int32[::1], float32[::1], int32[::1], float32[::1], float32[::1])")
+@kernel("int64(int8[::1], int64[::1], float32[::1], int64[::1], float32[::1], float32[::1])")
 def forward(
     weights: NDArray[Any],
     numbers: NDArray[Any],
@@ -36,8 +36,8 @@ def forward(
 
     `quantised` has seen to it that no sum leaves int32.
     """
-    depth, inputs = int(numbers[0]), int(numbers[1])
-    classes, half = int(numbers[1 + depth]), len(values) // 2
+    depth, inputs = numbers[0], numbers[1]
+    classes, half = numbers[1 + depth], len(values) // 2
     rows, refused, powers = len(out) // classes, 0, len(numbers) - 257
     fits = len(x) == rows * inputs and len(out) == rows * classes
     for row in range(rows):
@@ -57,33 +57,32 @@ def forward(
             continue
         before_at, at, told, before = 0, 0, 2 + depth, inputs
         for layer in range(depth):
-            width = int(numbers[2 + layer])
+            width = numbers[2 + layer]
             for j in range(width):
-                total = int(numbers[told + j])
+                total = numbers[told + j]
                 for i in range(before):
-                    total += int(weights[at + i]) * int(values[before_at + i])
+                    total += weights[at + i] * values[before_at + i]
                 at += before
-                shift = int(numbers[told + 2 * width + j])
-                total = (total * int(numbers[told + width + j]) + (1 << (shift - 1))) >> shift
+                shift = numbers[told + 2 * width + j]
+                total = (total * numbers[told + width + j] + (1 << (shift - 1))) >> shift
                 if layer + 1 < depth:
                     total = 0 if total < 0 else VALUE_MAX if total > VALUE_MAX else total
                 values[half - before_at + j] = total
             told += 3 * width
             before, before_at = width, half - before_at
-        top = int(values[before_at])
+        top = values[before_at]
         for j in range(classes):
-            if values[before_at + j] > top:
-                top = int(values[before_at + j])
+            top = max(top, values[before_at + j])
         whole = 0
         for j in range(classes):
-            deep = top - int(values[before_at + j])
+            deep = top - values[before_at + j]
             deep = ((DEEPEST if deep > DEEPEST else deep) * LOG2E) >> LOGIT_BITS
             i, low = powers + ((deep & FRACTION) >> 8), deep & 255
-            power = int(numbers[i])
-            power -= ((power - int(numbers[i + 1])) * low) >> 8
+            power = numbers[i]
+            power -= ((power - numbers[i + 1]) * low) >> 8
             values[half - before_at + j] = power >> (deep >> LOGIT_BITS)
             whole += power >> (deep >> LOGIT_BITS)
         for j in range(classes):
-            share = (int(values[half - before_at + j]) << SHARE_BITS) // whole
+            share = (values[half - before_at + j] << SHARE_BITS) // whole
             out[row * classes + j] = np.float32(share) * SHARE_STEP
     return refused

@@ -21,7 +21,7 @@ VALUE_MAX, WEIGHT_MAX, SUM_MAX = 32_767, 127, 1 << 30
 LOGIT_BITS, LOGIT_MAX = 16, 1e9
 FACTOR_BITS, SHIFT_MAX = 30, 62
 # 2^-f for f = 0, 1/256, … 1, in steps of 2^-30: what softmax is read from.
-POWERS = np.round(2.0 ** (30 - np.arange(257) / 256)).astype(np.int32)
+POWERS = np.round(2.0 ** (30 - np.arange(257) / 256)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Quantised:
     """Hold what `fixed_kernels.forward` reads; the head of `numbers` is the depth and the widths."""
 
     weights: NDArray[np.int8]
-    numbers: NDArray[np.int32]
+    numbers: NDArray[np.int64]
     norm: Floats
     values: int
 
@@ -59,7 +59,7 @@ def quantised(network: Network) -> Quantised:
             mend="use another engine",
             code=ExitCode.BAD_DATA,
         )
-    table = np.concatenate([np.array(numbers, np.int64).astype(np.int32), POWERS])
+    table = np.concatenate([np.array(numbers, np.int64), POWERS])
     norm = np.concatenate([network.mean, inverse]).astype(np.float32)
     return Quantised(np.concatenate(weights), table, norm, max(network.shape))
 
