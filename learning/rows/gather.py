@@ -21,13 +21,14 @@ from domain.dtypes import ROW_WIDTH
 from domain.ids import client_id_parts
 from domain.instrument import Instrument
 from domain.market_events import FeedLost, MarketRows, Tick
-from domain.order_events import Fill
+from domain.order_events import AccountSnapshot, Fill
 from hw.kernel import entry
 from learning.rows import gather_kernels
 from learning.rows.labels import LabelConfig, Labels, label_path, write_labels
 from learning.rows.pending import Path, Waiting, earned_bps, table_of
 from learning.rows.row import Rows
 
+TRADES_KNOWN_MAX = 1_024
 _find_touches = entry(gather_kernels.find_touches)
 
 
@@ -61,6 +62,7 @@ class _State(msgspec.Struct, array_like=True):
     counts: Counts
     waiting: dict[str, list[Waiting]]
     paths: dict[str, tuple[bytes, bytes, int]]
+    known: dict[str, list[int]] = msgspec.field(default_factory=dict)
 
 
 class Gatherer:
@@ -74,6 +76,8 @@ class Gatherer:
         self._waiting: dict[int, list[Waiting]] = {index: [] for index in self.instruments}
         self._paths = {index: Path() for index in self.instruments}
         self._latest: dict[int, Waiting] = {}
+        # Trades are told again after a link broke, and in every account snapshot for a while.
+        self._known: dict[int, dict[int, None]] = {index: {} for index in self.instruments}
         self._done: list[Rows] = []
         self._touches = np.empty((256, 3), np.int64)
 
@@ -89,6 +93,10 @@ class Gatherer:
             self.observed(fact)
         elif kind is Fill:
             self.fill(fact)
+        elif kind is AccountSnapshot:
+            self.passed(fact.local_ts_ns)
+            for one in fact.fills:
+                self.fill(one)
         elif kind is FeedLost:
             self._lost([one.index for one in self.instruments.values() if one.venue == fact.venue])
             self.passed(fact.local_ts_ns)
@@ -128,8 +136,14 @@ class Gatherer:
             self._crowded(instrument)
 
     def fill(self, fact: Fill) -> None:
-        """Take a fill of ours: it belongs to the decision of its shard that stood when it came."""
+        """Take a fill of ours: it belongs to the decision of its shard that stood when it was first told."""
         self.passed(fact.local_ts_ns)
+        known = self._known.get(fact.instrument)
+        if known is None or fact.trade_id in known:
+            return
+        known[fact.trade_id] = None
+        if len(known) > TRADES_KNOWN_MAX:
+            del known[next(iter(known))]
         one = self._latest.get(client_id_parts(fact.client_id)[0])
         if one is None or one.observed.instrument != fact.instrument:
             return
@@ -168,7 +182,8 @@ class Gatherer:
         assert not self._done, "finished rows were not asked for"
         waiting = {str(index): found for index, found in self._waiting.items() if found}
         paths = {str(index): path.state() for index, path in self._paths.items() if path.seen_ns}
-        return msgspec.msgpack.encode(_State(self.now_ns, self.counts, waiting, paths))
+        known = {str(index): list(trades) for index, trades in self._known.items() if trades}
+        return msgspec.msgpack.encode(_State(self.now_ns, self.counts, waiting, paths, known))
 
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave; markets that are gone are forgotten."""
@@ -180,6 +195,9 @@ class Gatherer:
         for name, found in kept.waiting.items():
             if int(name) in self._waiting:
                 self._waiting[int(name)] = found
+        for name, trades in kept.known.items():
+            if int(name) in self._known:
+                self._known[int(name)] = dict.fromkeys(trades)
         everything = sorted((one for found in self._waiting.values() for one in found), key=_when)
         self._latest = {one.observed.shard: one for one in everything}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from domain.actions import Observed
 from domain.control_events import Clocked, NodeStarted
 from domain.ids import client_id
 from domain.market_events import BookSnapshot, FeedLost, MarketRows, Tick, Trade
-from domain.order_events import Fill
+from domain.order_events import AccountSnapshot, Fill
 from learning.rows.gather import GatherConfig, Gatherer
 from learning.rows.labels import LabelConfig, label_path
 from learning.rows.row import Rows
@@ -55,7 +56,10 @@ def observed(second: float = 0, **told: Any) -> Observed:
 def fill(second: float, side: int, price_ticks: int, lots: int, **told: Any) -> Fill:
     asset, fee = told.get("fee_asset", "USDT"), told.get("fee_atoms", 0)
     number = client_id(told.get("shard", 7), 3, 1)
-    return Fill(number, at(second), 0, 1, 1, side, price_ticks, lots, fee, asset, told.get("maker", False), 0)
+    trade_id = told.get("trade_id", round(second * 1_000))
+    return Fill(
+        number, at(second), 0, trade_id, 1, side, price_ticks, lots, fee, asset, told.get("maker", False), 0
+    )
 
 
 def gathered(facts: list[Any], config: GatherConfig = CONFIG) -> tuple[Rows, Gatherer]:
@@ -137,6 +141,26 @@ def test_packed_rows_say_the_same_as_ticks() -> None:
     assert gatherer.counts.finished == 1
     long, _ = gathered([observed(0), MarketRows(at(11), np.concatenate([packed] * 30)), Clocked(at(10.1))])
     assert len(long) == 1
+
+
+def test_a_trade_that_is_told_again_is_counted_once() -> None:
+    once = fill(1, 1, 60_000, 4)
+    again = msgspec.structs.replace(once, local_ts_ns=at(2))
+    missed = fill(2, -1, 60_060, 4)
+    account = AccountSnapshot("tokyo-x", at(2.2), {}, (), (again, missed))
+    facts = [tick(0), observed(0), once, again, account, account, tick(2.5), tick(3, 5), *quiet(3.5, 11)]
+    rows, first = gathered(facts[:5])
+    second = Gatherer([market()], CONFIG)
+    second.restore(first.state())
+    for fact in facts[5:]:
+        second.take(fact)
+    rows = second.finished()
+    np.testing.assert_allclose(rows.table["realised_bps"], [60 * 4 / (120_060 * 4) * 1e4], rtol=1e-3)
+
+
+def test_what_is_known_of_trades_is_bounded() -> None:
+    _, gatherer = gathered([tick(0), *(fill(1, 1, 60_000, 1, trade_id=n) for n in range(3_000))])
+    assert len(gatherer.state()) < 8_000
 
 
 def test_a_decision_in_the_middle_of_a_batch_sees_the_rest_of_the_batch() -> None:
@@ -242,7 +266,7 @@ def test_what_waits_is_bounded() -> None:
 
 
 def test_many_fills_of_one_decision_are_bounded() -> None:
-    fills = [fill(1, 1, 60_000, 1) for _ in range(50)]
+    fills = [fill(1, 1, 60_000, 1, trade_id=n) for n in range(50)]
     gatherer = Gatherer([market()], GatherConfig(labels=LABELS, fills_max=3))
     for fact in (tick(0), observed(0), *fills):
         gatherer.take(fact)
