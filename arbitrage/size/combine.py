@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,11 @@ from arbitrage.ticket import Cycle, Hop, Ticket
 from domain.instrument import Instrument
 from domain.units import PPM
 
+Reals = NDArray[np.float64]
 Worth = Mapping[str, float]  # of one atom of an asset, in whatever tickets are to be compared in
 
 CYCLES_MAX = 64
+VARIABLES_MAX, SECONDS_MAX = 20_000, 5.0
 
 
 class Remaining:
@@ -108,11 +112,12 @@ def optimum(
     worth: Worth,
     *,
     budget: Budget | None = None,
-) -> float:
+) -> float | None:
     """Give what all cycles could earn at most, in parts of lots and at any minimums: a linear program.
 
     A variable is how much of one level one leg takes. A leg gives the next no less than that pays, a level is
-    shared by all who take of it, and so is a balance. Solved by HiGHS; far too slow for the hot path.
+    shared by all who take of it, and so is a balance. Levels at which a cycle loses whatever its other legs
+    meet are none. Solved by HiGHS, far too slowly for the hot path; `None` where it is too large or too hard.
     """
     from scipy.optimize import linprog
 
@@ -124,8 +129,12 @@ def optimum(
         first = paid(cycle.hops[0], instruments)
         venues = [instruments[hop.market].venue for hop in cycle.hops]
         swaps = sum(here != before for here, before in zip(venues, [venues[-1], *venues], strict=False))
+        sides = [_levels(hop, instruments, depth, fees) for hop in cycle.hops]
+        if not all(pays for pays, _ in sides):
+            continue
+        touch = math.prod(gets[0] / pays[0] for pays, gets in sides) * (1 - swaps * swap_ppm / PPM)
         for leg, hop in enumerate(cycle.hops):
-            pays, gets = _levels(hop, instruments, depth, fees)
+            pays, gets = _paying(*sides[leg], touch)
             at = {len(gains) + k: pay for k, pay in enumerate(pays)}
             for k, place in enumerate(at):
                 levels_of.setdefault((hop.market, hop.side, k), {})[place] = 1.0
@@ -144,16 +153,18 @@ def optimum(
         rows.append(shared)
         bounds.append(1.0)
     for key, shared in pays_of.items():
-        if budget is not None:
+        if budget is not None and budget.get(key, 0) < sum(shared.values()):
             rows.append(shared)
             bounds.append(float(budget.get(key, 0)))
     if not gains:
         return 0.0
+    if len(gains) > VARIABLES_MAX:
+        return None
     scale = max(abs(gain) for gain in gains)
     costs = -np.array(gains) / scale
-    solved = linprog(costs, *_matrix(rows, bounds, len(gains)), bounds=(0, 1), method="highs")
-    assert solved.status == 0, f"HiGHS says: {solved.message}"
-    return float(-solved.fun * scale)
+    most = {"time_limit": SECONDS_MAX}
+    solved = linprog(costs, *_matrix(rows, bounds, len(gains)), bounds=(0, 1), method="highs", options=most)
+    return float(-solved.fun * scale) if solved.status == 0 else None
 
 
 def paid(hop: Hop, instruments: Sequence[Instrument]) -> str:
@@ -177,14 +188,23 @@ def _levels(
     return costs, [base * (1 - fee) for base in bases]
 
 
-def _matrix(
-    rows: Sequence[dict[int, float]], bounds: Sequence[float], width: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _paying(pays: list[float], gets: list[float], touch: float) -> tuple[list[float], list[float]]:
+    """Keep the levels of a leg at which the cycle gains with all its other legs at the touch."""
+    best = gets[0] / pays[0]
+    count = sum(touch * (get / pay) / best > 1 for pay, get in zip(pays, gets, strict=True))
+    return pays[: max(1, count)], gets[: max(1, count)]
+
+
+def _matrix(rows: Sequence[dict[int, float]], bounds: Sequence[float], width: int) -> tuple[Any, Reals]:
     """Write rows as a matrix, each scaled by its largest coefficient: atoms of assets differ by a lot."""
-    matrix, limits = np.zeros((len(rows), width)), np.array(bounds)
+    from scipy.sparse import csr_array
+
+    limits, places, columns, numbers = np.array(bounds), list[int](), list[int](), list[float]()
     for place, row in enumerate(rows):
         scale = max((abs(number) for number in row.values()), default=1.0)
         for column, number in row.items():
-            matrix[place, column] = number / scale
+            places.append(place)
+            columns.append(column)
+            numbers.append(number / scale)
         limits[place] /= scale
-    return matrix, limits
+    return csr_array((numbers, (places, columns)), shape=(len(rows), width)), limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ from arbitrage.size.reprice import paid_asset
 from arbitrage.size.sizing import NoTicket, NoTicketReason
 from arbitrage.ticket import Hop, Leg, Ticket
 from arbitrage.tool.books import Books
+from arbitrage.tool.several import Several
 from arbitrage.tool.solve import LEGS_LEAST, Asked, Found, Solution
 from domain.units import decimal_text
 
@@ -58,6 +60,7 @@ def solution_json(books: Books, asked: Asked, solution: Solution) -> dict[str, A
         "proved_none": solution.none_at_all,
         "best": cycles[0] if cycles else None,
         "most": _most(books, solution),
+        "several": _several(books, solution.several),
         "by_legs": by_legs,
         "cycles": cycles,
         "longer": _sequence(books, solution.longer),
@@ -76,6 +79,23 @@ def _most(books: Books, solution: Solution) -> dict[str, Any] | None:
         "asset": most.asset,
         "valued": most.valued,
         "tickets": tickets,
+    }
+
+
+def _several(books: Books, several: Several | None) -> dict[str, Any] | None:
+    if several is None:
+        return None
+    asset, bound, gap_frac = several.asset, several.bound, several.gap_frac
+    return {
+        "asset": asset,
+        "earned": books.text(asset, int(several.earned)),
+        "bound": None if bound is None else books.text(asset, math.ceil(bound)),
+        "gap_frac": None if gap_frac is None else round(gap_frac, 6),
+        "weighed": several.weighed,
+        "left_out": several.left_out,
+        "tickets": [
+            {"cycle": place, "ticket": ticket_json(books, ticket)} for place, ticket in several.tickets
+        ],
     }
 
 
@@ -180,6 +200,7 @@ def print_solution(console: Console, answer: dict[str, Any]) -> None:
     if answer["best"] is not None:
         _print_best(console, answer["best"])
         _print_most(console, answer)
+        _print_several(console, answer["several"])
         _print_cycles(console, answer)
     for name, said in (("longer", "a longer one"), ("shortest", "the shortest sequence")):
         if (one := answer[name]) is not None:
@@ -251,6 +272,22 @@ def _print_most(console: Console, answer: dict[str, Any]) -> None:
     unvalued = f"; {left_out} could not be valued" if left_out else ""
     text = f"most money: {arrow_of(console).join(cycle['path'])}, {ticket['profit']} {ticket['asset']} profit"
     console.print(escape(text + worth + unvalued), highlight=False)
+
+
+def _print_several(console: Console, several: dict[str, Any] | None) -> None:
+    """Say what several cycles earn together, beside the most that is possible, where several do."""
+    if several is None or len(several["tickets"]) < 2:
+        return
+    text = f"together: {len(several['tickets'])} cycles, one after the other on what is left, earn"
+    text += f" {several['earned']} {several['asset']}"
+    if several["bound"] is None:
+        text += "; what is possible was not found in time"
+    else:
+        gap = "" if several["gap_frac"] is None else f": a gap of {several['gap_frac']:.4f}"
+        text += (
+            f", and {several['weighed']} in parts of lots at most {several['bound']} {several['asset']}{gap}"
+        )
+    console.print(escape(text), highlight=False)
 
 
 def arrow_of(console: Console) -> str:

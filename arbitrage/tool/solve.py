@@ -14,6 +14,7 @@ from arbitrage.size.reprice import paid_asset, reprice
 from arbitrage.size.sizing import NoTicket, Sizer
 from arbitrage.ticket import Cycle, Hop, Ticket
 from arbitrage.tool.books import UNBOUNDED, Books
+from arbitrage.tool.several import Several, several
 from domain.errors import ExitCode, SwarmError
 from domain.units import PPM
 
@@ -21,7 +22,7 @@ LEGS_LEAST = 2
 CYCLES_MAX = 1_000
 KNOWN_SHOWN = 40
 LONGER_TRIES = 50
-STEPS_MAX = 50_000_000
+STEPS_MAX = 200_000_000
 # Under this a gain is rounding, as it is to the graph.
 GAIN_LEAST = Fraction(1, 10**9)
 # A cycle is told from the asset that money is counted in, where it passes one of these.
@@ -47,6 +48,13 @@ class Found(NamedTuple):
     ticket: Ticket | NoTicket | None
 
 
+class Ticketed(NamedTuple):
+    """Hold a cycle with its ticket."""
+
+    cycle: Cycle
+    ticket: Ticket
+
+
 class Most(NamedTuple):
     """Name the ticket that earns most of those `valued`: the books convert their asset into `asset`."""
 
@@ -61,7 +69,8 @@ class Solution(NamedTuple):
 
     `complete` says that `cycles` holds every one of up to `legs` legs. `longer` is one of more legs, where
     there is one and none shorter; `shortest` the sequence of fewest conversions: it may pass an asset twice.
-    `most` is the one to take for money, where `cycles[0]` is the best by product.
+    `most` is the one to take for money, where `cycles[0]` is the best by product, and `several` those to take
+    together.
     """
 
     cycles: tuple[Found, ...]
@@ -71,6 +80,7 @@ class Solution(NamedTuple):
     longer: Found | None
     shortest: Found | None
     most: Most | None
+    several: Several | None
 
 
 def solve(books: Books, asked: Asked) -> Solution:
@@ -83,13 +93,19 @@ def solve(books: Books, asked: Asked) -> Solution:
     sizer = Sizer(books.instruments, books.fees, asked.swap_ppm, exact=True)
     budget = _budget(books, asked)
     sized = tuple(each._replace(ticket=_ticket(books, each, sizer, budget, asked)) for each in found)
-    most = _most(books, sized, graph if around is None else graph_of(books, asked.swap_ppm))
+    most = together = None
+    if (into := _counted_in(books, sized)) is not None:
+        whole = graph if around is None else graph_of(books, asked.swap_ppm)
+        worths = _worths(books, whole, sized, into)
+        most = _most(sized, worths, into)
+        tickets = dict(_ticketed(sized))
+        together = several(books, tickets, worths, into, sizer, budget, asked.min_ppm, asked.swap_ppm)
     walk = None
     if len(graph.assets) * max(1, len(graph.venues)) <= NODES_MAX:
         least = max(PRODUCT_LEAST, 1 + asked.min_ppm / PPM)
         walk = _other(books, graph.shortest(least, asked.begin), asked)
     longer, none_at_all = (None, False) if found else _longer(books, graph, asked, complete)
-    return Solution(sized, legs, complete, none_at_all, longer, walk, most)
+    return Solution(sized, legs, complete, none_at_all, longer, walk, most, together)
 
 
 def graph_of(books: Books, swap_ppm: int, around: Collection[str] | None = None) -> PriceGraph:
@@ -203,18 +219,34 @@ def _longer(books: Books, graph: PriceGraph, asked: Asked, complete: bool) -> tu
     return None, False
 
 
-def _most(books: Books, cycles: Sequence[Found], graph: PriceGraph) -> Most | None:
-    """Find the ticket of most profit, in the asset that money is counted in, by the books' own rates."""
-    tickets = {place: one.ticket for place, one in enumerate(cycles) if isinstance(one.ticket, Ticket)}
-    assets = {ticket.asset for ticket in tickets.values()}
-    if not assets:
-        return None
-    into = next(name for name in (*COUNTED_IN, *books.decimals) if name in assets)
-    worths = {asset: _worth(books, graph, asset, into) for asset in sorted(assets)}
+def _ticketed(cycles: Sequence[Found]) -> list[tuple[int, Ticketed]]:
+    return [
+        (place, Ticketed(one.cycle, one.ticket))
+        for place, one in enumerate(cycles)
+        if isinstance(one.ticket, Ticket)
+    ]
+
+
+def _counted_in(books: Books, cycles: Sequence[Found]) -> str | None:
+    """Name the asset that profits are compared in; `None` where there are none."""
+    assets = {one.ticket.asset for _, one in _ticketed(cycles)}
+    return next((name for name in (*COUNTED_IN, *books.decimals) if name in assets), None)
+
+
+def _worths(
+    books: Books, graph: PriceGraph, cycles: Sequence[Found], into: str
+) -> dict[str, Fraction | None]:
+    """Give what an atom of every ticket's asset becomes in one, by the books' own rates."""
+    assets = {one.ticket.asset for _, one in _ticketed(cycles)}
+    return {asset: _worth(books, graph, asset, into) for asset in sorted(assets)}
+
+
+def _most(cycles: Sequence[Found], worths: Mapping[str, Fraction | None], into: str) -> Most:
+    """Find the ticket of most profit, in the asset that money is counted in."""
     profits = {
-        place: ticket.profit_atoms * worth
-        for place, ticket in tickets.items()
-        if (worth := worths[ticket.asset]) is not None
+        place: one.ticket.profit_atoms * worth
+        for place, one in _ticketed(cycles)
+        if (worth := worths[one.ticket.asset]) is not None
     }
     place = max(profits, key=lambda one: (profits[one], -one))
     return Most(place, into, profits[place], len(profits))

@@ -65,9 +65,11 @@ class Market:
         return Sizer(self.instruments, self.fees, 50)
 
     def best(self) -> float:
-        return optimum(
+        found = optimum(
             self.cycles, self.instruments, self.depths.__getitem__, self.fees, 50, WORTH, budget=self.budget
         )
+        assert found is not None
+        return found
 
 
 def test_shared_books_and_balances_are_taken_once_and_the_gap_is_small() -> None:
@@ -105,6 +107,14 @@ def test_one_cycle_alone_earns_what_the_program_says_but_for_its_lots() -> None:
         tickets = combined(one, market.instruments, market.depths.__getitem__, market.sizer(), WORTH)
         best = optimum(one, market.instruments, market.depths.__getitem__, market.fees, 50, WORTH)
         assert value(tickets, WORTH) == pytest.approx(best, rel=2e-3, abs=2 * ATOMS)
+
+
+def test_a_program_that_is_too_large_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = Market(0)
+    assert market.best() > 0
+    monkeypatch.setattr("arbitrage.size.combine.VARIABLES_MAX", 3)
+    args = market.cycles, market.instruments, market.depths.__getitem__, market.fees, 50, WORTH
+    assert optimum(*args) is None
 
 
 def test_nothing_to_gain_gives_nothing() -> None:

@@ -142,7 +142,7 @@ def test_no_ticket_earns_more_than_the_same_books_in_any_parts(seed: int) -> Non
     if isinstance(made, Ticket):
         worth = {"USDT": 1.0}
         most = optimum([case.cycle], case.instruments, case.depth, case.fees, SWAP_PPM, worth)
-        assert made.profit_atoms <= most * (1 + 1e-9) + 1
+        assert most is not None and made.profit_atoms <= most * (1 + 1e-9) + 1
 
 
 def test_a_sequential_plan_needs_a_balance_only_where_it_begins_or_changes_venue() -> None:

@@ -289,3 +289,34 @@ def test_books_come_from_standard_input_too(tool: Tool, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     code, out, _ = tool.run("solve", "-", "--json")
     assert code == 0 and json.loads(out)["best"]["product"] == 1.5
+
+
+def shared() -> list[dict[str, Any]]:
+    """Build one book to buy from, and two to sell to: either takes all there is."""
+    return [
+        book("BTC/USDT", [("59000", "1")], [("60000", "1")], venue="x", lot="0.001"),
+        book("BTC/USDT", [("60300", "0.6")], [("61000", "1")], venue="y", lot="0.001"),
+        book("BTC/USDT", [("60200", "0.7")], [("61000", "1")], venue="z", lot="0.001"),
+    ]
+
+
+def test_what_several_earn_together_is_told_beside_the_most_that_is_possible(tool: Tool) -> None:
+    answer = tool.solve(shared())
+    several = answer["several"]
+    assert [one["ticket"]["legs"][0]["size"] for one in several["tickets"]] == ["0.600", "0.400"]
+    assert [answer["cycles"][one["cycle"]]["legs"] for one in several["tickets"]] == [2, 2]
+    assert (several["earned"], several["asset"], several["weighed"]) == ("260", "USDT", 2)
+    assert float(several["bound"]) == pytest.approx(260) and several["gap_frac"] == pytest.approx(0, abs=1e-6)
+    code, out, _ = tool.run("solve", tool.file(shared()))
+    assert code == 0 and "together: 2 cycles, one after the other on what is left, earn 260 USDT" in out
+
+
+def test_a_balance_that_several_share_is_spent_once(tool: Tool) -> None:
+    several = tool.solve(shared(), "--budget", "USDT=42000")["several"]
+    assert [one["ticket"]["legs"][0]["size"] for one in several["tickets"]] == ["0.600", "0.100"]
+    assert float(several["bound"]) == pytest.approx(float(several["earned"])) == 200
+
+
+def test_plain_rates_are_not_weighed_together(tool: Tool) -> None:
+    loop = [{"from": "A", "to": "B", "rate": "2"}, {"from": "B", "to": "A", "rate": "0.6"}]
+    assert tool.solve(loop, "--budget", "A=5")["several"] is None
