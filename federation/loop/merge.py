@@ -51,10 +51,11 @@ def merged(
         _moved(each, current, (1 + staleness) ** -config.staleness_power)
         for each, staleness in zip(counted, late, strict=True)
     ]
-    arrays: Arrays = AGGREGATORS[config.aggregator](moved, weights, current.arrays)
+    arrays: Arrays = tuple(AGGREGATORS[config.aggregator](moved, weights, current.arrays))
     moments = current.moments
     if config.aggregator == "fedadam":
-        arrays, moments = fedadam(arrays, current.arrays, moments, current.number + 1, config.adam)
+        stepped, moments = fedadam(arrays, current.arrays, moments, current.number + 1, config.adam)
+        arrays = tuple(stepped)
     if not all(np.isfinite(array).all() for array in arrays):
         return Regressed("the aggregate is not finite")
     measured = None if loss is None else loss(arrays)
@@ -69,7 +70,7 @@ def merged(
         hash=next_hash(current, arrays),
         parent=current.hash,
         names=current.names,
-        arrays=tuple(arrays),
+        arrays=arrays,
         made_ns=now_ns,
         members=tuple(
             Member(

@@ -23,6 +23,7 @@ from federation.loop.events import (
     Store,
 )
 from federation.loop.merge import Counted, Loss, Regressed, merged
+from federation.loop.remembered import Remembered
 from federation.loop.version import Version
 from federation.update import RejectedUpdate, Update
 from federation.vetting.vet import vet
@@ -52,7 +53,8 @@ class RoundLoop:
         loss: Loss | None = None,
     ) -> None:
         assert versions, "a line begins with a first version"
-        self.config, self._loss = config, loss
+        self.config = config
+        self._loss = None if loss is None else Remembered(loss)
         self.versions = {each.number: each for each in versions}
         self.current = versions[-1]
         self.up: dict[str, None] = {}

@@ -58,11 +58,10 @@ class RoundShell:
         self.stop = threading.Event()
         self._nodes: dict[str, int] = {}
         self._sent: dict[str, str] = {}
-        self._inbox: list[Message] = []
+        self._step(Restarted(clock.now_ns()))
 
     def run(self) -> None:
         """Make versions until told to stop, or until there are as many as the config wants."""
-        self._step(Restarted(self._clock.now_ns()))
         while not self.stop.is_set() and not self._enough():
             self.turn()
             self.stop.wait(self.config.poll_s)

@@ -49,8 +49,11 @@ class VersionStore:
                 self._path(old).unlink()
 
     def hold(self, update: Update) -> None:
-        """Keep an accepted update; a region's newer one takes its place."""
-        write_durably(self._held / f"{update.region}.update", encode(update))
+        """Keep an accepted update; a region's newer one takes its place.
+
+        It outlives this process, but is not synced: one that a power cut takes is asked for again.
+        """
+        write_whole(self._held / f"{update.region}.update", encode(update))
 
     def numbers(self) -> list[int]:
         """List the versions that are there, oldest first."""
@@ -110,17 +113,23 @@ def _read(path: Path, decode: Callable[[bytes], Read]) -> Read | None:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Put a whole file in place: it and its folder are synced before this returns."""
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, data, sync=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_whole(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Put a whole file in place: whoever reads sees the old one or the new one."""
+    draft = path.with_name(f"{path.name}.draft")
+    with draft.open("wb") as file:
+        file.write(data)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def read_versions(folder: Path, last: int) -> list[Version]:

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import ExitCode, SwarmError
-from federation.run.store import write_durably
+from federation.run.store import write_whole
 
 Tensors = dict[str, NDArray[np.floating]]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[np.floating]]) -> None:
-    """Put tensors in place as a whole."""
+    """Put tensors in place as a whole, unsynced: what is lost with the power is learnt again."""
     from safetensors.numpy import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+    write_whole(path, save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
 
 
 def read_tensors(path: Path) -> Tensors:
