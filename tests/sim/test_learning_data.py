@@ -9,7 +9,7 @@ from learning.rows.labels import LabelConfig
 from learning.rows.row import Rows
 from sim.learning_data import REGIONS, DataConfig, region_rows
 
-ROWS = 400
+ROWS = 250
 
 
 @pytest.fixture(scope="module")
