@@ -49,16 +49,27 @@ class Desk(Orders):
         self, agent: Agent, side: int, tif: int, price_ticks: int, size_lots: int, out: Actions
     ) -> None:
         """Put one intent through the gate and send it."""
-        if self.now_ns < (agent.hold_buy_ns if side > 0 else agent.hold_sell_ns):
+        now_ns = self.now_ns
+        if now_ns < (agent.hold_buy_ns if side > 0 else agent.hold_sell_ns):
             return
-        intent = OrderIntent(agent.shard, agent.instrument, side, tif, price_ticks, size_lots)
+        shard, index, sequence = agent.shard, agent.instrument, agent.sequence
+        intent = OrderIntent(shard, index, side, tif, price_ticks, size_lots)
         agent.intended += 1
-        if self._reserved(agent, 1, out):
-            number = agent.id_base + agent.sequence
-            verdict = self.gate.check(intent, agent.risk, agent.market.risk, self.now_ns, number)
-            self._carry_out(agent, (verdict,), out)
-        else:
+        if sequence >= agent.reserve_at and not self._reserved(agent, 1, out):
             self._exhausted(agent, intent, out)
+            return
+        number = agent.id_base + sequence
+        verdict = self.gate.check(intent, agent.risk, agent.market.risk, now_ns, number)
+        if type(verdict) is RefusedOrder:
+            self._refused(agent, verdict, out)
+            return
+        # What `_carry_out` does with one.
+        self.working[number] = agent.orders[number] = Order(
+            number, shard, index, side, tif, price_ticks, size_lots, size_lots, now_ns, now_ns
+        )
+        out.append(SendOrder(number, verdict))  # type: ignore[arg-type]
+        agent.sequence = sequence + 1
+        agent.approved += 1
 
     def submit_all(self, agent: Agent, quotes: Sequence[Quote], tif: int, out: Actions) -> None:
         """Put wanted quotes through the gate and send what it approves."""

@@ -17,7 +17,7 @@ from agents.arbitrage.valuation import Valuation
 from agents.order import PENDING_NEW
 from agents.orders import Actions
 from arbitrage.fee import FeeRule
-from arbitrage.legs import canonical, legs_of
+from arbitrage.legs import canonical
 from arbitrage.saga.events import SagaEnded, SagaState
 from arbitrage.saga.planner import Planner
 from arbitrage.ticket import Cycle, Hop, Ticket
@@ -134,8 +134,11 @@ class Arbitrageur:
 
     def _settle(self) -> None:
         now_ns = self.desk.now_ns
-        for row in self.valuation.settle(now_ns):
+        rows = self.valuation.settle(now_ns)
+        for row in rows:
             self.ring.shadowed(row.ticket_id, row.shadow_bps, now_ns)
+        if rows:
+            self.valuation.prepare(self.latencies.mean_ns, now_ns)
 
     # What is decided
 
@@ -177,8 +180,7 @@ class Arbitrageur:
     def _decided(self, cycle: Cycle, out: Actions) -> Outcome:
         """Decide on one cycle, and note what became of it."""
         now_ns = self.desk.now_ns
-        cycle = self.decision.turned(cycle)
-        deal = Deal(cycle, legs_of(cycle))
+        deal = Deal(self.decision.lanes.of(cycle), cycle.product)
         refused = self._busy(deal, now_ns)
         if refused is not None and refused.reason == "itself":
             return Outcome.BUSY
@@ -197,9 +199,9 @@ class Arbitrageur:
 
     def _busy(self, deal: Deal, now_ns: int) -> Refused | None:
         """Leave alone what a saga trades, and what may still look as it did before one."""
-        for market, _ in deal.legs:
+        for market, _ in deal.lane.legs:
             if market in self.execution.markets:
-                route, living = canonical(deal.legs), self.execution.sagas.living.values()
+                route, living = deal.lane.route, self.execution.sagas.living.values()
                 itself = any(canonical(saga.facts.plan.ticket.route) == route for saga in living)
                 return Refused(Outcome.BUSY, "itself" if itself else "saga", market=market)
             if market in self.execution.orphans:
@@ -213,7 +215,8 @@ class Arbitrageur:
         plan = self.decision.plan(deal, self.desk.now_ns)
         if isinstance(plan, Refused):
             return plan
-        touches = tuple(self.sight.seen(leg.instrument) for leg in plan.ticket.legs)
+        # Every leg was believed when it was sized, so its touch is what `seen` gives.
+        touches = tuple([(one.traded.bid_ticks, one.traded.ask_ticks) for one in deal.lane.footings])
         self._early = None
         none = self.execution.begin(plan, touches, out)
         if none is not None:
@@ -227,7 +230,7 @@ class Arbitrageur:
         What pays less than latency and staleness ask would not be sent whatever is learnt: the noise at the
         touch comes and goes by other laws, so it waits until it pays more.
         """
-        if deal.parts is not None and (deal.cycle.product - 1) * 10_000 < deal.parts.modelled_bps:
+        if deal.parts is not None and (deal.product - 1) * 10_000 < deal.parts.modelled_bps:
             return
         if deal.ticket is None and outcome in _FOLLOWED:
             deal.ticket = self.valuation.shadow_ticket(deal, now_ns)
@@ -269,6 +272,7 @@ class Arbitrageur:
             self.desk.alarm("sagas-forgotten", f"{self.config.name}: {self._forgotten}", out)
             self._forgotten = 0
         self.rebalancer.passed(out)
+        self.valuation.prepare(self.latencies.mean_ns, now_ns)
 
     def restarted(self, out: Actions) -> None:
         """Begin a life: what was out is unknown until the venues have said."""
@@ -307,6 +311,7 @@ class Arbitrageur:
             self._resting_ns[leg.instrument] = now_ns + self.latencies.mean_ns[venue]
         if self.valuation.capital.release(ticket.ticket_id) and not rebalancing:
             self.valuation.realised(ticket, how, self.latencies.mean_ns, now_ns)
+            self.valuation.prepare(self.latencies.mean_ns, now_ns)
 
     def resting(self, market: int) -> bool:
         """Tell whether a market's book may still show what a saga took from it."""

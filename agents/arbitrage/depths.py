@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from arbitrage.size.sides import SIDE_WIDTH, TAKEN_MAX, Sides
 from arbitrage.size.sizing import Depth, Levels
+from market.columns import ASK, ASK_LOTS_AT, BID, BID_LOTS_AT, COUNT, LEVEL, REASON, START
 from market.pipeline import Pipeline
 
-LEVELS = 20
+LEVELS = TAKEN_MAX
 _NONE = np.zeros((0, 2), np.int64)
 
 
@@ -36,3 +38,18 @@ def side_of(pipeline: Pipeline, index: int, side: int) -> Levels:
     found[0, 0], found[0, 1] = ticks, lots
     found[1:] = levels[gone:]
     return found
+
+
+def sides_of(pipeline: Pipeline) -> Sides:
+    """Say where kernels find what `side_of` gives, by market: bids, then asks."""
+    places = np.zeros((len(pipeline.instruments), 2, SIDE_WIDTH), np.int64)
+    for index in pipeline.instruments:
+        base = pipeline.columns.symbol(index)
+        for way, words in enumerate(
+            (
+                (REASON, LEVEL, BID, BID_LOTS_AT, START, COUNT),
+                (REASON, LEVEL, ASK, ASK_LOTS_AT, START + 1, COUNT + 1),
+            )
+        ):
+            places[index, way] = [base + word for word in words]
+    return Sides(pipeline.columns.block, places)

@@ -50,6 +50,7 @@ OUT_OF_THE_WAY_NS = 500_000_000
 ROUNDS_MAX = 64
 _OVER = {int(SagaState.FLAT), int(SagaState.UNWOUND)}
 # What a hand must be to send anything.
+_LEG = int(Purpose.LEG)
 SENDING = (int(Lifecycle.ACTIVE), int(Lifecycle.REDUCE_ONLY))
 Touches = tuple[tuple[int, int], ...]
 
@@ -241,8 +242,9 @@ class Execution:
     def _send(self, leg: SendLeg, refused: list[SagaEvent], out: Actions) -> None:
         hand = self._hands[leg.instrument]
         hand.market.touch()
-        risk = hand.market.risk
-        if leg.purpose != Purpose.LEG and crosses_own(risk, leg.side, leg.price_ticks):
+        if leg.purpose == _LEG:
+            self._submit(hand, leg, refused, out)
+        elif crosses_own(hand.market.risk, leg.side, leg.price_ticks):
             self._make_room(hand, leg, out)
             self.waiting.append(leg)
         else:
@@ -271,16 +273,15 @@ class Execution:
             self._tell(event, out)
 
     def _submit(self, hand: Agent, leg: SendLeg, refused: list[SagaEvent], out: Actions) -> None:
-        desk = self._desk
         # A refusal holds an agent that would ask again by itself; a saga counts its own attempts.
         hand.hold_buy_ns = hand.hold_sell_ns = 0
         approved = hand.approved
         if hand.lifecycle in SENDING:
-            desk.submit(hand, leg.side, leg.tif, leg.price_ticks, leg.size_lots, out)
+            self._desk.submit(hand, leg.side, leg.tif, leg.price_ticks, leg.size_lots, out)
         if hand.approved > approved:
             self.working[hand.id_base + hand.sequence - 1] = Placed(leg.saga, leg.leg, leg.order)
         else:
-            refused.append(LegEnded(leg.saga, leg.leg, leg.order, REJECTED, 0, desk.now_ns))
+            refused.append(LegEnded(leg.saga, leg.leg, leg.order, REJECTED, 0, self._desk.now_ns))
 
     def _cancel(self, wanted: CancelLeg, refused: list[SagaEvent], out: Actions) -> None:
         for leg in self.waiting:

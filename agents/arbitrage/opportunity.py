@@ -7,10 +7,10 @@ from enum import IntEnum
 
 import msgspec
 
-from arbitrage.legs import Legs, canonical
+from agents.arbitrage.lane import Lane
+from arbitrage.legs import Legs
 from arbitrage.saga.events import SagaEnded
-from arbitrage.size.sizing import Depth
-from arbitrage.ticket import Cycle, Ticket
+from arbitrage.ticket import Ticket
 from arbitrage.worth.threshold import Parts
 
 NEWS_MAX = 512
@@ -34,6 +34,9 @@ class Outcome(IntEnum):
     UNPLANNED = 9  # what it could lose is not budgeted
 
 
+_NAMES = {outcome: outcome.name for outcome in Outcome}
+
+
 class Refused(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Say what became of a cycle that is not sent, with the figures."""
 
@@ -44,14 +47,15 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, gc=False):
     market: int = -1
 
 
-class Deal(msgspec.Struct):
+class Deal:
     """A cycle while it is decided on, as far as that has come."""
 
-    cycle: Cycle
-    legs: Legs
-    parts: Parts | None = None
-    depths: dict[int, Depth] = {}
-    ticket: Ticket | None = None
+    __slots__ = ("asked_bps", "lane", "parts", "product", "ticket")
+
+    def __init__(self, lane: Lane, product: float) -> None:
+        self.lane, self.product, self.asked_bps = lane, product, 0.0
+        self.parts: Parts | None = None
+        self.ticket: Ticket | None = None
 
 
 class Found(msgspec.Struct):
@@ -93,30 +97,35 @@ class Ring:
 
     def note(self, now_ns: int, deal: Deal, refused: Refused | None) -> Found:
         """Note what became of a cycle now; the same route without a pause goes on, unless it was taken."""
-        route = canonical(deal.legs)
+        lane, product = deal.lane, deal.product
+        route = lane.route
         outcome, reason = (Outcome.TAKEN, "") if refused is None else (refused.outcome, refused.reason)
         known = self._open.pop(route, None)
         ended = known is None or now_ns - known.last_ns > self._gone_ns or known.outcome == Outcome.TAKEN
         if known is None or ended:
             self.found += 1
-            known = Found(self.found, now_ns, now_ns, deal.legs, deal.cycle.product, outcome, reason)
+            known = Found(self.found, now_ns, now_ns, lane.legs, product, outcome, reason)
             fresh = True
         else:
-            known.last_ns, known.product, known.seen = now_ns, deal.cycle.product, known.seen + 1
+            known.last_ns, known.product, known.seen = now_ns, product, known.seen + 1
             fresh = known.outcome != outcome or known.reason != reason
-            known.legs, known.outcome, known.reason = deal.legs, outcome, reason
-        figures = (0.0, 0.0, -1) if refused is None else (refused.figure, refused.limit, refused.market)
-        known.figure, known.limit, known.market = figures
+            known.legs, known.outcome, known.reason = lane.legs, outcome, reason
+        if refused is None:
+            known.figure, known.limit, known.market = 0.0, 0.0, -1
+        else:
+            known.figure, known.limit, known.market = refused.figure, refused.limit, refused.market
         known.parts = deal.parts
         self._open[route] = known
         if len(self._open) > OPEN_MAX:
             del self._open[next(iter(self._open))]
         if fresh:
-            self.counts[outcome.name, reason] = self.counts.get((outcome.name, reason), 0) + 1
+            key = (_NAMES[outcome], reason)
+            self.counts[key] = self.counts.get(key, 0) + 1
         if outcome == Outcome.TAKEN:
             self.taken.append(known)
         if fresh or now_ns - known.told_ns >= AGAIN_NS:
-            self._tell(known, now_ns)
+            known.told_ns = now_ns
+            self.news.append(known)
         return known
 
     def _tell(self, found: Found, now_ns: int) -> None:

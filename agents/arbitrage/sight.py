@@ -11,6 +11,7 @@ from arbitrage.fee import Fees
 from arbitrage.filter.anomaly_filter import SOUND, AnomalyFilter
 from arbitrage.graph.price_graph import PriceGraph
 from arbitrage.ticket import Cycle
+from market.columns import ASK_LOTS_AT, BID, LEVEL, REASON, SYMBOL_WORDS
 
 if TYPE_CHECKING:
     from agents.arbitrage.config import ArbitrageConfig
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # So many are told beside the best cycle, of what is walked in so many steps of some nanoseconds.
 OTHERS_MAX, STEPS_MAX = 6, 50_000
+TOUCH_END = ASK_LOTS_AT + 1
 
 
 class Sight:
@@ -27,7 +29,7 @@ class Sight:
     Markets that are stale, doubted or in quarantine leave the graph; their next sound touch brings them back.
     """
 
-    __slots__ = ("_inside", "_pipeline", "_search", "filter", "graph", "markets")
+    __slots__ = ("_cells", "_inside", "_pipeline", "_search", "filter", "graph", "markets")
 
     def __init__(
         self,
@@ -42,17 +44,22 @@ class Sight:
         self._search = self.graph.search(config.graph.legs_max, OTHERS_MAX + 1)
         self.markets = tuple(markets)
         self._pipeline = pipeline
+        # What `pipeline.touch` and `pipeline.believed` say, looked up once.
+        words, columns = pipeline.columns.block.data, pipeline.columns
+        self._cells = {
+            index: words[columns.symbol(index) : columns.symbol(index) + SYMBOL_WORDS]
+            for index in self.markets
+        }
         self._inside = [False] * len(instruments)
 
     def look(self, index: int, now_ns: int) -> bool:
         """Take a market as it is now; tell whether a cycle that gains passes what improved."""
-        pipeline = self._pipeline
-        bid_ticks, bid_lots, ask_ticks, ask_lots, _, _ = pipeline.touch(index)
-        if pipeline.believed(index) and self.filter.touched(
-            index, bid_ticks, bid_lots, ask_ticks, ask_lots, now_ns
-        ):
-            self._inside[index] = True
-            return self.graph.update(index, bid_ticks, bid_lots, ask_ticks, ask_lots)
+        cells = self._cells[index]
+        if cells[REASON] == 0 and cells[LEVEL] == 0:
+            bid_ticks, bid_lots, ask_ticks, ask_lots = cells[BID:TOUCH_END].tolist()
+            if self.filter.touched(index, bid_ticks, bid_lots, ask_ticks, ask_lots, now_ns):
+                self._inside[index] = True
+                return self.graph.update(index, bid_ticks, bid_lots, ask_ticks, ask_lots)
         self._leave(index)
         return False
 
@@ -94,7 +101,7 @@ class Sight:
     def worth(self, asset: str) -> float:
         """Give what an atom of an asset is worth in atoms of the anchor, 0 where that is not known."""
         consensus = self.filter.consensus
-        return consensus.worth[consensus.assets.index(asset)]
+        return consensus.worth[consensus.index[asset]]
 
     def state(self) -> bytes:
         """Give everything that decides as data."""

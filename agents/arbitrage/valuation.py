@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.arbitrage.depths import side_of
+from agents.arbitrage.depths import depth_of, side_of, sides_of
+from agents.arbitrage.lane import Lane
 from agents.arbitrage.opportunity import Deal, Outcome, Refused
 from arbitrage.fee import FeeRule, fee_rule
 from arbitrage.legs import canonical
 from arbitrage.saga.events import SagaEnded, SagaState
-from arbitrage.size.reprice import reprice
-from arbitrage.size.sizing import Depth, NoTicket, Sizer
+from arbitrage.size.repricer import Repricer
+from arbitrage.size.sizing import NoTicket, Sizer
 from arbitrage.stock.inventory import Inventory
-from arbitrage.ticket import Cycle, Leg, Ticket
+from arbitrage.ticket import Leg, Ticket
 from arbitrage.worth.capital import Capital
 from arbitrage.worth.shadow import ShadowRow, Shadows
 from arbitrage.worth.shadow_fill import MISSED, ShadowFill, shadow_fill
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 # What a hand's order limit leaves for a leg that is driven on at a worse price.
 ROOM_PPM = 950_000
-Funds = dict[tuple[str, str], int]
+# Routes that are prepared before they are needed: those that became a ticket last.
+HOT_MAX = 8
 
 
 class Valuation:
@@ -52,95 +54,89 @@ class Valuation:
         self.threshold = Threshold(config.threshold, instruments, sight.filter.quotes, self.inventory)
         self.shadows = Shadows(config.shadow, instruments)
         self.capital = Capital(config.shares, instruments, self.shadows.outcomes)
-        self._sizer = Sizer(instruments, fees, config.graph.swap_ppm, config.graph.swaps)
+        graph, sides = config.graph, sides_of(pipeline)
+        self.sizer = Sizer(instruments, fees, graph.swap_ppm, graph.swaps, sides=sides)
+        self._repricer = Repricer(
+            instruments, fees, graph.swap_ppm, graph.swaps, sides, lambda market: depth_of(pipeline, market)
+        )
+        self._capital_atoms = config.capital_atoms
+        # All that the books bear may be taken.
+        self._whole = config.shares.depth_frac_max >= 1
+        self._hot: dict[Lane, None] = {}
         self.tickets = 0
 
     def below(self, deal: Deal, latency_ns: Mapping[str, int], now_ns: int) -> Refused | None:
         """Hold a cycle's gain at the touch against what is asked of its route now."""
-        deal.parts = parts = self.threshold.bps(deal.legs, now_ns, latency_ns)
-        gain_bps = (deal.cycle.product - 1) * 10_000
-        return (
-            Refused(Outcome.BELOW, "threshold", gain_bps, parts.total_bps)
-            if gain_bps < parts.total_bps
-            else None
-        )
+        deal.parts = parts = self.threshold.bps(deal.lane.legs, now_ns, latency_ns)
+        gain_bps = (deal.product - 1) * 10_000
+        deal.asked_bps = asked_bps = parts.total_bps
+        return Refused(Outcome.BELOW, "threshold", gain_bps, asked_bps) if gain_bps < asked_bps else None
 
     def size(self, deal: Deal, budget_atoms: int, now_ns: int) -> Refused | None:
-        """Make the ticket that a cycle deserves, and check it the slow way."""
-        assert deal.parts is not None
-        cycle, asked_bps = deal.cycle, max(0.0, deal.parts.total_bps)
-        deal.depths = self._depths(cycle)
-        funds = self._funds(cycle)
-        found = self._sized(deal, funds, asked_bps, now_ns)
+        """Make the ticket that a cycle deserves, and have it priced again by other code."""
+        lane, capital = deal.lane, self.capital
+        asked_bps = deal.asked_bps if deal.asked_bps > 0.0 else 0.0
+        most = self._most(lane)
+        found = self._sized(lane, most, asked_bps, now_ns)
         if isinstance(found, NoTicket):
-            return _thin(cycle, found)
-        self.capital.budget_atoms = min(self._config.capital_atoms, budget_atoms)
-        fit = self.capital.fit(
-            found, self._sight.worth(found.asset), self._borne_atoms(deal, found, asked_bps, now_ns)
-        )
+            return _thin(lane, found)
+        capital.budget_atoms = min(self._capital_atoms, budget_atoms)
+        borne_atoms = None if self._whole else self._borne_atoms(lane, found, asked_bps, now_ns)
+        fit = capital.fit(found, self._sight.worth(found.asset), borne_atoms, lane.legs)
         if fit.in_atoms_max < found.in_atoms:
             deal.ticket, whole = found, found.in_atoms
-            place = self._pays(cycle, 0)
-            funds[place] = min(funds[place], fit.in_atoms_max)
-            found = self._sized(deal, funds, asked_bps, now_ns)
+            most[0] = min(most[0], fit.in_atoms_max)
+            most = _shared(lane, most) if lane.shares else most
+            found = self._sized(lane, most, asked_bps, now_ns)
             if isinstance(found, NoTicket):
                 return Refused(Outcome.UNFUNDED, fit.limit.name.lower(), whole, fit.in_atoms_max)
         deal.ticket = found
-        graph, depths = self._config.graph, deal.depths
-        again = reprice(found, self._instruments, depths.__getitem__, self.fees, graph.swap_ppm, graph.swaps)
-        if again == found:
+        if lane not in self._hot:
+            self._warm(lane)
+        if self._repricer.agrees(found):
             return None
+        again = self._repricer.priced(found)
         return Refused(
             Outcome.MISPRICED, "reprice", found.profit_atoms, again.profit_atoms if again is not None else 0
         )
 
-    def _borne_atoms(self, deal: Deal, found: Ticket, asked_bps: float, now_ns: int) -> int:
+    def prepare(self, latency_ns: Mapping[str, int], now_ns: int) -> None:
+        """Work out for the routes that were of use of late what does not wait for a book."""
+        for lane in self._hot:
+            self.threshold.prepare(lane.legs, now_ns, latency_ns)
+            self.capital.prepare(lane.legs)
+
+    def _warm(self, lane: Lane) -> None:
+        self._hot[lane] = None
+        if len(self._hot) > HOT_MAX:
+            del self._hot[next(iter(self._hot))]
+
+    def _borne_atoms(self, lane: Lane, found: Ticket, asked_bps: float, now_ns: int) -> int:
         """Give what the books alone bear: a share of it must not be a share of what other bounds left."""
-        if self._config.shares.depth_frac_max >= 1:
-            return found.in_atoms
-        whole = self._sized(deal, None, asked_bps, now_ns)
+        whole = self._sized(lane, None, asked_bps, now_ns)
         return found.in_atoms if isinstance(whole, NoTicket) else whole.in_atoms
 
     def shadow_ticket(self, deal: Deal, now_ns: int) -> Ticket | None:
         """Size a cycle that is not sent as if money were no object, to follow what it would have paid."""
-        if not deal.depths:
-            deal.depths = self._depths(deal.cycle)
-        found = self._sized(deal, self._funds(deal.cycle), 0.0, now_ns)
+        found = self._sized(deal.lane, self._most(deal.lane), 0.0, now_ns)
         return None if isinstance(found, NoTicket) else found
 
-    def _sized(self, deal: Deal, funds: Funds | None, asked_bps: float, now_ns: int) -> Ticket | NoTicket:
+    def _sized(self, lane: Lane, most: list[int] | None, asked_bps: float, now_ns: int) -> Ticket | NoTicket:
         self.tickets += 1
-        return self._sizer.sized(
-            deal.cycle,
-            deal.depths.__getitem__,
-            budget=funds,
-            threshold_bps=asked_bps,
-            ticket_id=self.tickets,
-            now_ns=now_ns,
-        )
+        return self.sizer.along(lane.path, most, asked_bps, self.tickets, now_ns)
 
-    def _depths(self, cycle: Cycle) -> dict[int, Depth]:
-        """Give the side that every hop takes; nobody asks for the other."""
-        found = {}
-        for hop in cycle.hops:
-            levels = side_of(self._pipeline, hop.market, hop.side)
-            found[hop.market] = Depth(levels, levels)
-        return found
-
-    def _pays(self, cycle: Cycle, place: int) -> tuple[str, str]:
-        hop = cycle.hops[place]
-        market = self._instruments[hop.market]
-        return market.venue, market.quote if hop.side > 0 else market.base
-
-    def _funds(self, cycle: Cycle) -> Funds:
+    def _most(self, lane: Lane) -> list[int]:
         """Bound what every leg pays by what is free at its venue, and by what one order may be worth."""
-        funds: Funds = {}
-        for place, hop in enumerate(cycle.hops):
-            hand = self._hands[hop.market]
-            hand.market.touch()
-            free, key = free_atoms(hand, hop.side), self._pays(cycle, place)
-            funds[key] = max(0, min(free, funds.get(key, free), _order_atoms(hand, hop.side)))
-        return funds
+        most = []
+        for _, market, risk, traded, wallet, side, _ in lane.footings:
+            market.touch()
+            free, order = wallet.total_atoms - wallet.reserved_atoms, 0
+            if traded.rate_num > 0 and traded.bid_ticks > 0:
+                order = risk.order_value_atoms_max * traded.rate_den // traded.rate_num * ROOM_PPM // PPM
+                if side < 0:
+                    order = order * traded.lot_atoms // (traded.ask_ticks * traded.tick_lot_atoms)
+            most.append(max(0, free if free < order else order))
+        return _shared(lane, most) if lane.shares else most
 
     # What became of it
 
@@ -188,9 +184,13 @@ class Valuation:
         """Reckon with another fee from now on, and give its rule."""
         before = fee_rule(self._instruments[market], market, self.fees)
         rule = self.fees[market] = FeeRule(taker_ppm, before.in_quote)
-        self._sizer.set_fee(market, rule)
+        self._charge(market, rule)
         self.threshold.fee(market, taker_ppm)
         return rule
+
+    def _charge(self, market: int, rule: FeeRule) -> None:
+        self.sizer.set_fee(market, rule)
+        self._repricer.set_fee(market, rule)
 
     def _parts(self) -> tuple[Inventory | Threshold | Shadows | Capital, ...]:
         return self.inventory, self.threshold, self.shadows, self.capital
@@ -208,24 +208,18 @@ class Valuation:
             part.restore(told)
         for market, rule in fees:
             self.fees[market] = rule
-            self._sizer.set_fee(market, rule)
+            self._charge(market, rule)
 
 
-def free_atoms(hand: Agent, side: int) -> int:
-    """Give what is free of the asset that a hand's order would pay."""
-    wallet = hand.market.risk.quote if side > 0 else hand.market.risk.base
-    return wallet.total_atoms - wallet.reserved_atoms
+def _shared(lane: Lane, most: list[int]) -> list[int]:
+    """Bound the legs that pay from one wallet alike."""
+    wallets = [id(each.wallet) for each in lane.footings]
+    least: dict[int, int] = {}
+    for wallet, atoms in zip(wallets, most, strict=True):
+        least[wallet] = min(atoms, least.get(wallet, atoms))
+    return [least[wallet] for wallet in wallets]
 
 
-def _order_atoms(hand: Agent, side: int) -> int:
-    """Give the most that an order may pay within the hand's own limit, in atoms of what it pays."""
-    market, risk = hand.market.risk, hand.risk
-    if market.rate_num <= 0 or market.bid_ticks <= 0:
-        return 0
-    quote = risk.order_value_atoms_max * market.rate_den // market.rate_num * ROOM_PPM // PPM
-    return quote if side > 0 else quote * market.lot_atoms // (market.ask_ticks * market.tick_lot_atoms)
-
-
-def _thin(cycle: Cycle, none: NoTicket) -> Refused:
-    market = cycle.hops[none.leg].market if none.leg >= 0 else -1
+def _thin(lane: Lane, none: NoTicket) -> Refused:
+    market = lane.hops[none.leg].market if none.leg >= 0 else -1
     return Refused(Outcome.THIN, none.reason.name.lower(), none.figure, none.limit, market)

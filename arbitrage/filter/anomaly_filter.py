@@ -17,6 +17,7 @@ from arbitrage.filter.quotes import FAR, Quotes
 from arbitrage.filter.rejection import Rejection, RejectReason
 from arbitrage.filter.route import RouteJudge
 from arbitrage.filter.stillness import Stillness
+from arbitrage.legs import Legs
 from arbitrage.ticket import Cycle, Ticket
 from domain.instrument import Instrument
 from domain.units import PPM
@@ -236,6 +237,13 @@ class AnomalyFilter:
     def check(self, found: Cycle | Ticket, now_ns: int) -> Rejection | None:
         """Judge a cycle or a ticket on the quotes of now; `None` is all clear."""
         rejection = self._routes.judge(found, now_ns)
+        if rejection is not None:
+            self.counts[rejection.reason] += 1
+        return rejection
+
+    def check_cycle(self, legs: Legs, product: float, now_ns: int) -> Rejection | None:
+        """Judge a cycle by its legs and its product: what `check` says of it."""
+        rejection = self._routes.judge_cycle(legs, product, now_ns)
         if rejection is not None:
             self.counts[rejection.reason] += 1
         return rejection

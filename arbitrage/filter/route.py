@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 class _Course(msgspec.Struct, frozen=True):
     """What is known of a route whatever its quotes: worked out once.
 
-    `returns` are legs that go back where the leg before came from, on its venue; `pegged` are two coins of
-    one peg, and the market that passes the second.
+    `places` are of every leg its market, venue, compared asset, whether it buys, base, and a lot of that;
+    `returns` legs that go back where the leg before came from, on its venue; `pegged` two coins of one peg,
+    and the market that passes the second; `together` tells whether there is any of these to look at.
     """
 
+    legs: Legs
     route: Legs
+    places: tuple[tuple[int, int, int, bool, int, float], ...]
     returns: tuple[tuple[int, int, int, int], ...]
     pegged: tuple[tuple[int, int, int], ...]
     twice: int
+    together: bool
 
 
 class RouteJudge:
@@ -43,6 +47,8 @@ class RouteJudge:
         self._consensus_ns, self._persist_ns = ms(config.consensus_ms), seconds(config.persist_s)
         self._fee_ns = seconds(config.fee_settle_s)
         self._flicker_ns = config.flicker_reversals * ms(config.flicker_ms)
+        # A market that is no further off is within its limit, however much the others differ.
+        self._least_bps = min(config.deviation_enter_bps, config.other_bps)
         self._lot = [each.lot.value(1) for each in instruments]
         self.episodes = Episodes(config.routes, ms(config.gone_ms))
         self._peg = {asset: members for members in markets.consensus.pegs for asset in members}
@@ -50,11 +56,28 @@ class RouteJudge:
 
     def judge(self, found: Cycle | Ticket, now_ns: int) -> Rejection | None:
         """Give the first reason to refuse, `None` where there is none."""
-        legs, gain_bps = legs_of(found), _gain_bps(found)
+        if isinstance(found, Cycle):
+            return self.judge_cycle(legs_of(found), found.product, now_ns)
+        legs, gain_bps = found.route, found.profit_bps if found.in_atoms > 0 else float("inf")
         course = self._courses.get(legs) or self._planned(legs)
-        lived_ns = self._lived_ns(found, legs, course.route, gain_bps, now_ns)
-        detected_ns = found.detected_ns if isinstance(found, Ticket) else now_ns
-        rejection = self._legs(legs, detected_ns, now_ns) or self._together(legs, course)
+        lasting = gain_bps >= self.config.persist_gain_bps and self._worth(found) >= self.config.persist_worth
+        lived_ns = self._lived_ns(course, now_ns) if lasting else 0
+        return self._judged(course, gain_bps, lived_ns, found.detected_ns, now_ns)
+
+    def judge_cycle(self, legs: Legs, product: float, now_ns: int) -> Rejection | None:
+        """Judge a cycle by its legs and its product."""
+        gain_bps, lived_ns = (product - 1) * 10_000, 0
+        course = self._courses.get(legs) or self._planned(legs)
+        if gain_bps >= self.config.persist_gain_bps and self._large(course):
+            lived_ns = self._lived_ns(course, now_ns)
+        return self._judged(course, gain_bps, lived_ns, now_ns, now_ns)
+
+    def _judged(
+        self, course: _Course, gain_bps: float, lived_ns: int, detected_ns: int, now_ns: int
+    ) -> Rejection | None:
+        rejection = self._legs(course, detected_ns, now_ns)
+        if rejection is None and course.together:
+            rejection = self._together(course)
         if rejection is not None:
             return rejection
         if not gain_bps <= self.config.gain_bps:  # true of what is not a number, too
@@ -73,26 +96,41 @@ class RouteJudge:
 
     # The legs one by one
 
-    def _legs(self, legs: Legs, detected_ns: int, now_ns: int) -> Rejection | None:
+    def _legs(self, course: _Course, detected_ns: int, now_ns: int) -> Rejection | None:
         """Look at all that can be wrong with a leg at once, and find out what only where anything is."""
         markets = self._markets
-        quotes, still, drained_ns = markets.quotes, markets.still, markets.flicker.drained_ns
+        sound, held, venue_held = markets.sound, markets.quarantine.held, markets.venue_quarantine.held
+        heard_ns, moved_ns, changed_ns = (
+            markets.quotes.heard_ns, markets.still.venue_moved_ns, markets.fees.changed_ns,
+        )  # fmt: skip
+        drained_ns, flicker_ns = markets.flicker.drained_ns, now_ns + self._flicker_ns
+        consensus, least_bps = markets.consensus, self._least_bps
+        told_ns, age_ns = consensus.told_ns, self._age_ns
         fee_ns = min(detected_ns - 1, now_ns - self._fee_ns)
-        for market, _ in legs:
-            venue = markets.venue[market]
+        oldest_ns = youngest_ns = -1
+        for market, venue, asset, _, _, _ in course.places:
+            at_ns = heard_ns[market]
             if (
-                markets.sound[market] >= 0
-                or not 0 <= now_ns - quotes.heard_ns[market] <= self._age_ns
-                or markets.quarantine.held[market] > 0
-                or markets.venue_quarantine.held[venue] > 0
-                or now_ns - still.venue_moved_ns[venue] > still.quiet_ns
-                or markets.fees.changed_ns[market] > fee_ns
-                or drained_ns[2 * market] - now_ns > self._flicker_ns
-                or drained_ns[2 * market + 1] - now_ns > self._flicker_ns
+                sound[market] >= 0
+                or not 0 <= now_ns - at_ns <= age_ns
+                or held[market] > 0
+                or venue_held[venue] > 0
+                or now_ns - moved_ns[venue] > markets.still.quiet_ns
+                or changed_ns[market] > fee_ns
+                or drained_ns[2 * market] > flicker_ns
+                or drained_ns[2 * market + 1] > flicker_ns
             ) and (rejection := self._wrong(market, detected_ns, now_ns)) is not None:
                 return rejection
-            if (rejection := self._deviates(market, now_ns)) is not None:
-                return rejection
+            if now_ns - told_ns[asset] > self._consensus_ns:
+                consensus.update(asset, now_ns)
+            off_bps = consensus.deviation_bps(market)
+            if not off_bps <= least_bps and off_bps > (limit_bps := markets.deviation_limit_bps(market)):
+                return Rejection(RejectReason.DEVIATION, off_bps, limit_bps, market)
+            oldest_ns = at_ns if oldest_ns < 0 or at_ns < oldest_ns else oldest_ns
+            youngest_ns = at_ns if at_ns > youngest_ns else youngest_ns
+        if (spread_ns := youngest_ns - oldest_ns) > self._age_spread_ns:
+            oldest = next(market for market, _ in course.legs if heard_ns[market] == oldest_ns)
+            return Rejection(RejectReason.AGE_SPREAD, spread_ns, self._age_spread_ns, oldest)
         return None
 
     def _wrong(self, market: int, detected_ns: int, now_ns: int) -> Rejection | None:
@@ -126,28 +164,12 @@ class RouteJudge:
             return Rejection(reason, quiet_ns, still.quiet_ns, market)
         return Rejection(reason, 0.0, 0.0, market)
 
-    def _deviates(self, market: int, now_ns: int) -> Rejection | None:
-        consensus = self._markets.consensus
-        asset = consensus.priced[market]
-        if now_ns - consensus.told_ns[asset] > self._consensus_ns:
-            consensus.update(asset, now_ns)
-        off_bps = consensus.deviation_bps(market)
-        limit_bps = self._markets.deviation_limit_bps(market)
-        if off_bps <= limit_bps:
-            return None
-        return Rejection(RejectReason.DEVIATION, off_bps, limit_bps, market)
-
     # The legs together
 
-    def _together(self, legs: Legs, course: _Course) -> Rejection | None:
-        heard = self._markets.quotes.heard_ns
-        ages = [heard[market] for market, _ in legs]
-        if (spread_ns := max(ages) - min(ages)) > self._age_spread_ns:
-            oldest = legs[ages.index(min(ages))][0]
-            return Rejection(RejectReason.AGE_SPREAD, spread_ns, self._age_spread_ns, oldest)
+    def _together(self, course: _Course) -> Rejection | None:
         for market, side, after, back in course.returns:
             gain_bps = (self._rate(market, side) * self._rate(after, back) - 1) * 10_000
-            if gain_bps > 0 or len(legs) == 2:
+            if gain_bps > 0 or len(course.legs) == 2:
                 return Rejection(RejectReason.TWO_CYCLE, gain_bps, 0.0, after)
         if course.twice >= 0:
             return Rejection(RejectReason.TWO_CYCLE, 0.0, 0.0, course.twice)
@@ -164,7 +186,22 @@ class RouteJudge:
         pairs = zip(legs, legs[1:] + legs[:1], strict=True)
         returns = tuple((*leg, *after) for leg, after in pairs if self._returns(*leg, *after))
         twice = legs[0][0] if len({market for market, _ in legs}) < len(legs) else -1
-        course = self._courses[legs] = _Course(canonical(legs), returns, self._pegged(legs), twice)
+        consensus, venue = self._markets.consensus, self._markets.venue
+        places = tuple(
+            (
+                market,
+                venue[market],
+                consensus.priced[market],
+                side > 0,
+                consensus.base[market],
+                self._lot[market],
+            )
+            for market, side in legs
+        )
+        pegged = self._pegged(legs)
+        together = bool(returns or pegged) or twice >= 0
+        course = _Course(legs, canonical(legs), places, returns, pegged, twice, together)
+        self._courses[legs] = course
         return course
 
     def _returns(self, market: int, side: int, after: int, back: int) -> bool:
@@ -194,37 +231,28 @@ class RouteJudge:
                     found.append((met[members[0]], asset, market))
         return tuple(found)
 
-    def _lived_ns(self, found: Cycle | Ticket, legs: Legs, route: Legs, gain_bps: float, now_ns: int) -> int:
-        if (
-            not gain_bps >= self.config.persist_gain_bps
-            or self._worth(found, legs) < self.config.persist_worth
-        ):
-            return 0
-        moved, before = self._markets.quotes.moved_ns, self._markets.quotes.before_ns
-        # The move of now is what made us look: only moves before it could have ended the episode unseen.
-        moved_ns = max([before[market] if moved[market] == now_ns else moved[market] for market, _ in legs])
-        return self.episodes.seen(route, moved_ns, now_ns)
+    def _lived_ns(self, course: _Course, now_ns: int) -> int:
+        moved, before, moved_ns = self._markets.quotes.moved_ns, self._markets.quotes.before_ns, 0
+        for market, _, _, _, _, _ in course.places:
+            # The move of now is what made us look: only moves before it could have ended the episode unseen.
+            at_ns = moved[market]
+            at_ns = before[market] if at_ns == now_ns else at_ns
+            moved_ns = at_ns if at_ns > moved_ns else moved_ns
+        return self.episodes.seen(course.route, moved_ns, now_ns)
 
-    def _worth(self, found: Cycle | Ticket, legs: Legs) -> float:
-        """Value what the touch, or the ticket, moves; what cannot be valued is taken to be large."""
-        consensus = self._markets.consensus
-        if isinstance(found, Ticket):
-            market = found.legs[0].instrument
-            asset = consensus.quote[market] if found.legs[0].side > 0 else consensus.base[market]
-            worth = consensus.worth[asset]
-            return found.in_atoms / ATOMS_PER_UNIT * worth if worth > 0 else float("inf")
-        return min([self._touch(market, side) for market, side in legs])
+    def _worth(self, found: Ticket) -> float:
+        """Value what a ticket moves; what cannot be valued is taken to be large."""
+        consensus, market = self._markets.consensus, found.legs[0].instrument
+        asset = consensus.quote[market] if found.legs[0].side > 0 else consensus.base[market]
+        worth = consensus.worth[asset]
+        return found.in_atoms / ATOMS_PER_UNIT * worth if worth > 0 else float("inf")
 
-    def _touch(self, market: int, side: int) -> float:
-        quotes, worth = (
-            self._markets.quotes,
-            self._markets.consensus.worth[self._markets.consensus.base[market]],
-        )
-        lots = quotes.ask_lots[market] if side > 0 else quotes.bid_lots[market]
-        return lots * self._lot[market] * worth if worth > 0 else float("inf")
-
-
-def _gain_bps(found: Cycle | Ticket) -> float:
-    if isinstance(found, Cycle):
-        return (found.product - 1) * 10_000
-    return found.profit_bps if found.in_atoms > 0 else float("inf")
+    def _large(self, course: _Course) -> bool:
+        """Tell whether the touch of every leg moves so much that it must not last."""
+        quotes, worths, least = self._markets.quotes, self._markets.consensus.worth, self.config.persist_worth
+        ask_lots, bid_lots = quotes.ask_lots, quotes.bid_lots
+        for market, _, _, buys, base, lot in course.places:
+            worth, lots = worths[base], ask_lots[market] if buys else bid_lots[market]
+            if worth > 0 and not lots * lot * worth >= least:
+                return False
+        return True

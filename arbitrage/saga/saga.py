@@ -17,6 +17,7 @@ from domain.units import atoms_text
 
 Quotes = tuple[tuple[int, int], ...]
 
+_LEGS, _LEG, _IOC = int(SagaState.LEGS), int(Purpose.LEG), int(TimeInForce.IOC)
 _STUCK_BY = {
     Held.NO_QUOTE: StuckReason.NO_QUOTE,
     Held.BEYOND_BOUND: StuckReason.BEYOND_BOUND,
@@ -46,10 +47,13 @@ class Saga:
         """Send the first legs. What they can lose was bounded by the plan."""
         facts, out = self.facts, Actions()
         assert facts.state == SagaState.PLANNED and facts.plan.worst_atoms <= facts.plan.budget_atoms
-        facts.now_ns, facts.state = now_ns, int(SagaState.LEGS)
-        for place in facts.pending.pop(0):
-            leg = facts.plan.legs[place]
-            self._send(Drive(place, int(Purpose.LEG), leg.side, leg.cap_ticks, leg.size_lots, 0), out)
+        facts.now_ns, facts.state = now_ns, _LEGS
+        saga, legs, orders = facts.saga, facts.plan.legs, facts.orders
+        for number, place in enumerate(facts.pending.pop(0)):
+            leg = legs[place]
+            side, price, lots = leg.side, leg.cap_ticks, leg.size_lots
+            orders.append(LegOrder(place, _LEG, side, price, lots, now_ns))
+            out.append(SendLeg(saga, place, number, leg.instrument, side, _IOC, price, lots, _LEG))
         return out
 
     def step(self, event: SagaEvent) -> Actions:
@@ -227,8 +231,7 @@ class Saga:
             ledger.ready_ns = facts.now_ns + facts.plan.rules.retry_ns
         number, instrument = len(facts.orders), facts.plan.legs[place].instrument
         facts.orders.append(LegOrder(place, purpose, side, price, lots, facts.now_ns))
-        ioc = int(TimeInForce.IOC)
-        out.append(SendLeg(facts.saga, place, number, instrument, side, ioc, price, lots, purpose))
+        out.append(SendLeg(facts.saga, place, number, instrument, side, _IOC, price, lots, purpose))
 
     def _finish(self, out: Actions) -> None:
         facts = self.facts

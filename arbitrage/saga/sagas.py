@@ -71,23 +71,24 @@ class Sagas:
         return saga.begin(self._now_ns)
 
     def _refused(self, plan: SagaPlan) -> NoSaga | None:
-        asset = plan.ticket.asset
-        reserved = self.reserved_atoms(asset) + plan.worst_atoms
+        asset, living = plan.ticket.asset, self.living
+        reserved = plan.worst_atoms + (self.reserved_atoms(asset) if living else 0)
         budget = self.config.budget_atoms.get(asset, 0)
-        route = canonical(plan.ticket.route)
         if self._halted:
             return NoSaga(NoSagaReason.HALTED, 0, 0)
         if self._reduce_only:
             return NoSaga(NoSagaReason.REDUCE_ONLY, 0, 0)
         if plan.worst_atoms > plan.budget_atoms:
             return NoSaga(NoSagaReason.BUDGET, plan.worst_atoms, plan.budget_atoms)
-        if len(self.living) >= self.config.sagas_max:
-            return NoSaga(NoSagaReason.TOO_MANY, len(self.living), self.config.sagas_max)
+        if len(living) >= self.config.sagas_max:
+            return NoSaga(NoSagaReason.TOO_MANY, len(living), self.config.sagas_max)
         if reserved > budget:
             return NoSaga(NoSagaReason.BUDGET_SUM, reserved, budget)
-        for number, saga in self.living.items():
-            if canonical(saga.facts.plan.ticket.route) == route:
-                return NoSaga(NoSagaReason.ROUTE_BUSY, number, 0)
+        if living:
+            route = canonical(plan.ticket.route)
+            for number, saga in living.items():
+                if canonical(saga.facts.plan.ticket.route) == route:
+                    return NoSaga(NoSagaReason.ROUTE_BUSY, number, 0)
         return None
 
     def reserved_atoms(self, asset: str) -> int:

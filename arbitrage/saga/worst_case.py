@@ -51,19 +51,32 @@ def worst_atoms(ticket: Ticket, legs: Sequence[LegPlan], fills_max: int, fee_ste
     On top: what it costs to carry a loss, which arises between the legs, to the ticket's asset, and a fee's
     rounding.
     """
-    value = values(ticket)
     total = rounding = worst_ppm = 0
-    for place, leg in enumerate(legs):
-        between = value[place : place + 2]
-        forward, back = leg_costs(leg, between, leg.fee_ppm)
-        there_and_back = max(0, forward + back)
+    got, last = SCALE, len(legs) - 1
+    for place, (leg, sold) in enumerate(zip(legs, ticket.legs, strict=True)):
+        # `values` and `leg_costs` of the leg, spelt out for speed.
+        paid, fee_ppm, tick_lot, in_quote = got, leg.fee_ppm, leg.tick_lot_atoms, leg.fee_in_quote
+        got = SCALE if place == last else -(-paid * sold.pay_atoms // sold.get_atoms)
+        if leg.side > 0:
+            worth, quote_worth = got * leg.lot_atoms, paid * tick_lot
+            hedge, unwind = quote_worth * leg.hedge_ticks, quote_worth * leg.unwind_ticks
+            forward = hedge - worth - -(hedge if in_quote else worth) * fee_ppm // PPM
+            back = worth - unwind - -unwind * fee_ppm // PPM
+        else:
+            worth, quote_worth = paid * leg.lot_atoms, got * tick_lot
+            hedge, unwind = quote_worth * leg.hedge_ticks, quote_worth * leg.unwind_ticks
+            forward = worth - hedge - -hedge * fee_ppm // PPM
+            back = unwind - worth - -(unwind if in_quote else worth) * fee_ppm // PPM
+        there_and_back = forward + back if back > 0 else forward
+        there_and_back = there_and_back if there_and_back > 0 else 0
         total += there_and_back * leg.size_lots
-        worth = between[leg.side > 0] * leg.lot_atoms
-        worst_ppm = max(worst_ppm, -(-(there_and_back + max(0, -forward)) * PPM // worth))
-        rounding += max(between) * fills_max * fee_step_atoms
+        carried = there_and_back - forward if forward < 0 else there_and_back
+        ppm = -(-carried * PPM // worth)
+        worst_ppm = ppm if ppm > worst_ppm else worst_ppm
+        rounding += paid if paid > got else got
     for _ in legs:
         total += -(-total * worst_ppm // PPM)
-    return -(-(total + rounding) // SCALE)
+    return -(-(total + rounding * fills_max * fee_step_atoms) // SCALE)
 
 
 def home(lots: int, costs: Costs) -> int:

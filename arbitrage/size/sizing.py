@@ -15,7 +15,8 @@ from arbitrage.fee import NO_FEES_CHANGED, FeeRule, Fees, fee_rule
 from arbitrage.size import amount_kernels as a
 from arbitrage.size import sizing_kernels as k
 from arbitrage.size.exact import EXACT_AMOUNT_MAX, exact_size_cycle
-from arbitrage.ticket import Cycle, Leg, Ticket
+from arbitrage.size.sides import NO_SIDES, Sides
+from arbitrage.ticket import Cycle, Hop, Leg, Ticket
 from domain.instrument import Instrument
 from hw.kernel import entry
 
@@ -35,6 +36,15 @@ class Depth(NamedTuple):
 
     bids: Levels
     asks: Levels
+
+
+class Path(NamedTuple):
+    """Hold a cycle as the kernel is asked about it, for whoever sizes it again and again."""
+
+    hops: tuple[Hop, ...]
+    asset: str
+    asked: NDArray[np.int64]
+    words: Any
 
 
 class NoTicketReason(IntEnum):
@@ -73,8 +83,12 @@ class Sizer:
         swaps: Mapping[str, int] = ALL_THE_SAME,
         *,
         exact: bool = False,
+        sides: Sides = NO_SIDES,
     ) -> None:
-        """Take the markets and what they charge; `exact` is slow, and without bounds on amounts."""
+        """Take the markets and what they charge; `exact` is slow, and without bounds on amounts.
+
+        `sides` is where `along` reads the books.
+        """
         assert all(0 <= ppm <= SWAP_PPM_MAX for ppm in (swap_ppm, *swaps.values())), "a swap cost"
         self._instruments = tuple(instruments)
         self._type: type = object if exact else np.int64
@@ -106,7 +120,7 @@ class Sizer:
         # A view sets a word in a quarter of the time.
         self._words: Any = self._asked if exact else self._asked.data
         self._size = exact_size_cycle() if exact else entry(k.size_cycle)
-        self._threshold = (0.0, 0)
+        self._sides, self._threshold = sides, (0.0, 0)
         self._make_room(LEVELS_ROOM)
 
     def set_fee(self, market: int, rule: FeeRule) -> None:
@@ -153,13 +167,51 @@ class Sizer:
             self._books[leg][:length] = levels
             words[at], words[at + 1], words[at + 2], words[at + 3] = market, int(side > 0), length, -1
             at += k.ASKED_WIDTH
-        if threshold_bps != self._threshold[0]:
-            self._threshold = (threshold_bps, _threshold_ppm(threshold_bps))
         if budget is not None:
             self._bound(cycle, budget, sequential)
+        first = self._instruments[hops[0].market]
+        asset = first.quote if hops[0].side > 0 else first.base
+        return self._made(self._asked, hops, asset, threshold_bps, ticket_id, now_ns)
+
+    def path(self, hops: tuple[Hop, ...]) -> Path:
+        """Lay a cycle out for `along`."""
+        asked = np.full(LEGS_MAX * k.ASKED_WIDTH, -1, np.int64)
+        for leg, hop in enumerate(hops):
+            asked[leg * k.ASKED_WIDTH + k.MARKET] = hop.market
+            asked[leg * k.ASKED_WIDTH + k.BUYS] = int(hop.side > 0)
+        first = self._instruments[hops[0].market]
+        return Path(hops, first.quote if hops[0].side > 0 else first.base, asked, asked.data)
+
+    def along(
+        self, path: Path, most: Sequence[int] | None, threshold_bps: float, ticket_id: int, now_ns: int
+    ) -> Ticket | NoTicket:
+        """Give what `sized` would on the books of now, read in place; a leg pays at most its `most`."""
+        words, at, bound = path.words, k.BALANCE_MAX, self._bounds[0]
+        if most is None:
+            most = (-1,) * len(path.hops)
+        for atoms in most:
+            words[at] = atoms if atoms < bound else bound
+            at += k.ASKED_WIDTH
+        return self._made(path.asked, path.hops, path.asset, threshold_bps, ticket_id, now_ns)
+
+    def _made(
+        self,
+        asked: NDArray[np.int64],
+        hops: tuple[Hop, ...],
+        asset: str,
+        threshold_bps: float,
+        ticket_id: int,
+        now_ns: int,
+    ) -> Ticket | NoTicket:
+        count = len(hops)
+        if threshold_bps != self._threshold[0]:
+            self._threshold = (threshold_bps, _threshold_ppm(threshold_bps))
+        block, places = self._sides
         self._size(
+            block,
+            places,
             self._rows,
-            self._asked,
+            asked,
             self._depths,
             self._legs,
             self._levels,
@@ -178,8 +230,6 @@ class Sizer:
         for hop in hops:
             legs.append(Leg(hop.market, hop.side, told[at], told[at + 1], told[at + 2], told[at + 3]))
             at += k.PLAN_WIDTH
-        first, buys = self._instruments[legs[0].instrument], legs[0].side > 0
-        asset = first.quote if buys else first.base
         return Ticket(ticket_id, now_ns, asset, tuple(legs), *told[k.IN : k.TOLD_HEAD])
 
     def _bound(self, cycle: Cycle, budget: Budget, sequential: bool) -> None:

@@ -43,12 +43,15 @@ from arbitrage.size.amount_kernels import (
     needed,
     scaled,
 )
+from arbitrage.size.sides import COUNT as SIDE_COUNT
+from arbitrage.size.sides import DOUBT, DOUBT_TOO, START, TAKEN_MAX, TOUCH, TOUCH_LOTS
 from hw.kernel import kernel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Words of `asked` for each leg: the balance is -1 where nothing bounds it.
+# Words of `asked` for each leg: the count is -1 where the levels are to be read from the block, the balance
+# where nothing bounds it.
 MARKET, BUYS, COUNT, BALANCE_MAX = 0, 1, 2, 3
 ASKED_WIDTH = 4
 # Words of `told`: how it ended, what it earns beyond the threshold, the sums, then the best plan leg by leg.
@@ -246,7 +249,31 @@ def too_small(legs: Ints, plan: Ints, told: Ints, leg: int) -> None:
 
 
 @kernel
+def read(block: Ints, places: Ints, market: int, way: int, books: Ints, leg: int) -> int:
+    """Read the best levels that an order of a side would take, and give how many there are.
+
+    A ticker may have told of a newer touch than the book has: what the book has before the touch is gone,
+    and the touch itself is of the size that was told last.
+    """
+    if block[places[market, way, DOUBT]] != 0 or block[places[market, way, DOUBT_TOO]] != 0:
+        return 0
+    ticks, lots = block[places[market, way, TOUCH]], block[places[market, way, TOUCH_LOTS]]
+    at, side, found = block[places[market, way, START]], 2 * way - 1, 0
+    end = at + 2 * min(block[places[market, way, SIDE_COUNT]], TAKEN_MAX)
+    if ticks > 0 and lots > 0 and (at == end or block[at] != ticks or block[at + 1] != lots):
+        while at < end and (block[at] - ticks) * side <= 0:
+            at += 2
+        books[leg, 0, 0], books[leg, 0, 1], found = ticks, lots, 1
+    while at < end:
+        books[leg, found, 0], books[leg, found, 1] = block[at], block[at + 1]
+        at, found = at + 2, found + 1
+    return found
+
+
+@kernel
 def ready(
+    block: Ints,
+    places: Ints,
     rows: Ints,
     asked: Ints,
     books: Ints,
@@ -263,6 +290,8 @@ def ready(
         for column in range(ROW_WIDTH):
             legs[leg, column] = rows[asked[at + MARKET], asked[at + BUYS], column]
         legs[leg, LEVELS] = asked[at + COUNT]
+        if asked[at + COUNT] < 0:
+            legs[leg, LEVELS] = read(block, places, asked[at + MARKET], asked[at + BUYS], books, leg)
         told[WHICH], told[FIGURE], told[LIMIT] = leg, 0, legs[leg, SIZE_MIN]
         for before in range(leg):
             if asked[before * ASKED_WIDTH + MARKET] == asked[at + MARKET]:
@@ -292,10 +321,12 @@ def ready(
 
 
 @kernel(
-    "void(int64[:, :, ::1], int64[::1], int64[:, :, ::1], int64[:, ::1], int64[:, :, ::1], float64[:, ::1],"
-    " int64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64)"
+    "void(int64[::1], int64[:, :, ::1], int64[:, :, ::1], int64[::1], int64[:, :, ::1], int64[:, ::1],"
+    " int64[:, :, ::1], float64[:, ::1], int64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64)"
 )
 def size_cycle(
+    block: Ints,
+    places: Ints,
     rows: Ints,
     asked: Ints,
     books: Ints,
@@ -314,7 +345,7 @@ def size_cycle(
 
     When all that is proposed was tried, it goes on by single lots for as long as that earns more.
     """
-    if not ready(rows, asked, books, legs, levels, told, count, amount_max, unit_max):
+    if not ready(block, places, rows, asked, books, legs, levels, told, count, amount_max, unit_max):
         return
     first = walked(legs, levels, flow, count, threshold_ppm)
     told[WHICH] = -1

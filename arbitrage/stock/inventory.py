@@ -58,6 +58,8 @@ class Inventory:
         for venue, asset in places:
             self._venues[asset] = (*self._venues.get(asset, ()), venue)
         self._flights: dict[int, Flight] = {}
+        # How often anything moved: prices that were read off before are known to stand while it does.
+        self.changes = 0
         self._prices: dict[str, dict[str, float]] = {}
         self._moves: dict[Legs, tuple[tuple[str, str, int], ...]] = {}
 
@@ -65,7 +67,7 @@ class Inventory:
         """Take what a venue says that it holds for us; what belongs to no market of ours is left out."""
         if self._held.get((venue, asset), atoms) != atoms:
             self._held[venue, asset] = atoms
-            self._prices.pop(asset, None)
+            self._moved(asset)
 
     def held_atoms(self, venue: str, asset: str) -> int:
         """Give what a venue holds of an asset."""
@@ -76,13 +78,13 @@ class Inventory:
         self.land(transfer_id)
         if flight.leaving_atoms > 0 or flight.arriving_atoms > 0:
             self._flights[transfer_id] = flight
-            self._prices.pop(flight.asset, None)
+            self._moved(flight.asset)
 
     def land(self, transfer_id: int) -> None:
         """Count a transfer no more: balances show all of it, or it is given up."""
         flight = self._flights.pop(transfer_id, None)
         if flight is not None:
-            self._prices.pop(flight.asset, None)
+            self._moved(flight.asset)
 
     def lying_atoms(self, venue: str, asset: str) -> int:
         """Give what of an asset lies at a venue and is not about to leave it."""
@@ -92,6 +94,10 @@ class Inventory:
             if (flight.from_venue, flight.asset) == (venue, asset)
         ]
         return self.held_atoms(venue, asset) - sum(leaving)
+
+    def _moved(self, asset: str) -> None:
+        self.changes += 1
+        self._prices.pop(asset, None)
 
     def flying_atoms(self, asset: str, venue: str | None = None) -> int:
         """Give what of an asset is on its way, to one venue or to any."""
@@ -187,3 +193,4 @@ class Inventory:
         self._held = {(venue, asset): atoms for venue, asset, atoms in held}
         self._flights = dict(flights)
         self._prices = {}
+        self.changes += 1

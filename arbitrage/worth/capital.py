@@ -20,6 +20,9 @@ WORTH_UNIT = 10**15  # worths are whole in this, so that no rounding can exceed 
 Key = tuple[str, str] | Legs
 
 
+_ALL = ("", "")
+
+
 class CapitalConfig(BaseModel):
     """State how bold to be, and the shares of the budget that nothing may exceed.
 
@@ -72,10 +75,20 @@ class Stake(msgspec.Struct, frozen=True, array_like=True):
     assets: tuple[str, ...]
 
 
-class _Course(msgspec.Struct, frozen=True):
-    route: Legs
-    venue_keys: tuple[Key, ...]
-    asset_keys: tuple[Key, ...]
+class _Course:
+    """A route with its caps, and what its shadows say of it while no new one came.
+
+    `told` is the count of shadows, then what goes into Kelly's share beside what a ticket expects.
+    """
+
+    __slots__ = ("assets", "capped_atoms", "caps", "keys", "route", "told", "venues")
+
+    def __init__(self, route: Legs, venues: tuple[str, ...], assets: tuple[str, ...]) -> None:
+        self.route, self.venues, self.assets = route, venues, assets
+        self.keys = _keys(route, venues, assets)
+        self.capped_atoms = -1
+        self.caps: list[tuple[int, Limit, Key]] = []
+        self.told: tuple[int, float, float, int, float, float] = (-1, 0.0, 0.0, 1, 1.0, 0.0)
 
 
 class Capital:
@@ -100,14 +113,27 @@ class Capital:
         What a route has too few shadows to tell, all routes together tell, and the config where those too
         are few: mean, variance and fill probability lean on that.
         """
-        config, known = self.config, self._outcomes.of(canonical(legs))
+        return self._deserved(self._course(legs), expected_bps)
+
+    def _deserved(self, course: _Course, expected_bps: float) -> float:
+        config = self.config
+        if course.told[0] != self._outcomes.added:
+            course.told = self._told(course.route)
+        _, met_bps, keep, weight, variance, filled = course.told
+        mean = (met_bps + keep * expected_bps) / weight
+        kelly = mean * 10_000 / variance  # both in bps: mean / variance in fractions
+        frac, most = config.kelly_frac * kelly * filled, config.route_frac_max
+        return 0.0 if not frac > 0.0 else frac if frac < most else most
+
+    def _told(self, route: Legs) -> tuple[int, float, float, int, float, float]:
+        """Lean what a route's shadows say on what all routes' do."""
+        config, known = self.config, self._outcomes.of(route)
         keep_frac, prior_filled = self._prior()
         lean = config.prior_samples
-        mean = (known.met * known.shadow_mean_bps + lean * keep_frac * expected_bps) / (known.met + lean)
         variance = (known.met * known.shadow_variance + lean * config.prior_bps**2) / (known.met + lean)
         filled = (known.count * known.filled_frac + lean * prior_filled) / (known.count + lean)
-        kelly = mean * 10_000 / variance  # both in bps: mean / variance in fractions
-        return min(max(config.kelly_frac * kelly * filled, 0.0), config.route_frac_max)
+        met_bps = known.met * known.shadow_mean_bps
+        return self._outcomes.added, met_bps, lean * keep_frac, known.met + lean, variance, filled
 
     def _prior(self) -> tuple[float, float]:
         """Give how much of its promise a route keeps, and how often one fills, by all routes together."""
@@ -121,36 +147,50 @@ class Capital:
         filled = (pooled.count * pooled.filled_frac + lean * config.prior_filled_frac) / (pooled.count + lean)
         return keep_frac, filled
 
-    def fit(self, ticket: Ticket, worth: float, depth_atoms: int | None = None) -> Fit:
+    def fit(
+        self, ticket: Ticket, worth: float, depth_atoms: int | None = None, legs: Legs | None = None
+    ) -> Fit:
         """Say how much of a ticket may be put in now; `worth` is of its asset.
 
-        `depth_atoms` is what the books alone would bear; without it that is what the ticket puts in.
+        `depth_atoms` is what the books alone would bear; without it that is what the ticket puts in. `legs`
+        are the ticket's, for whoever has them at hand.
         """
-        scaled = _scaled(worth)
+        scaled, budget = _scaled(worth), self.budget_atoms
         if scaled <= 0:
             return Fit(0, Limit.UNVALUED)
         if len(self._stakes) >= self.config.tickets:
             return Fit(0, Limit.TICKETS)
-        course = self._course(ticket)
+        legs = ticket.route if legs is None else legs
+        course = self._courses.get(legs) or self._course(legs)
         room, limit = self._room(course)
-        deserved = self.size_frac(course.route, ticket.profit_bps)
-        kelly = int(self.budget_atoms * deserved) - self._bound.get(course.route, 0)
+        kelly = int(budget * self._deserved(course, ticket.profit_bps)) - self._bound.get(course.route, 0)
         if kelly < room:
             room, limit = kelly, Limit.KELLY
-        atoms = max(room, 0) * WORTH_UNIT // scaled
-        borne = ticket.in_atoms if depth_atoms is None else depth_atoms
-        depth = int(borne * self.config.depth_frac_max)
+        atoms = room * WORTH_UNIT // scaled if room > 0 else 0
+        depth = int((ticket.in_atoms if depth_atoms is None else depth_atoms) * self.config.depth_frac_max)
         return Fit(atoms, limit) if atoms < depth else Fit(depth, Limit.DEPTH)
 
-    def commit(self, ticket: Ticket, worth: float) -> bool:
+    def prepare(self, legs: Legs) -> None:
+        """Work out now what of a route's share stands until a shadow is settled or the budget changes."""
+        course = self._course(legs)
+        if course.told[0] != self._outcomes.added:
+            course.told = self._told(course.route)
+        if course.capped_atoms != self.budget_atoms:
+            self._cap(course, self.budget_atoms)
+
+    def commit(self, ticket: Ticket, worth: float, legs: Legs | None = None) -> bool:
         """Bind what a ticket puts in, before its first leg; false where there is no room for it."""
         if ticket.ticket_id in self._stakes or len(self._stakes) >= self.config.tickets:
             return False
-        course = self._course(ticket)
-        stake = _stake(ticket.ticket_id, ticket, worth, course)
-        if not 0 < stake.value_atoms <= self._room(course)[0]:
+        legs = ticket.route if legs is None else legs
+        course = self._courses.get(legs) or self._course(legs)
+        value = -(-ticket.in_atoms * _scaled(worth) // WORTH_UNIT)
+        if not 0 < value <= self._room(course)[0]:
             return False
-        self._bind(stake, 1)
+        self._stakes[ticket.ticket_id] = Stake(
+            ticket.ticket_id, value, course.route, course.venues, course.assets
+        )
+        self._count(course.keys, value)
         return True
 
     def release(self, ticket_id: int) -> bool:
@@ -173,7 +213,7 @@ class Capital:
             fit = fits[place] = self.fit(ticket, worth)
             if fit.in_atoms_max > 0:
                 part = msgspec.structs.replace(ticket, in_atoms=fit.in_atoms_max)
-                trial.append(_stake(-1 - place, part, worth, self._course(part)))
+                trial.append(_stake(-1 - place, part, worth, self._course(part.route)))
                 self._bind(trial[-1], 1)
         for stake in trial:
             self._bind(stake, -1)
@@ -181,7 +221,7 @@ class Capital:
 
     def bound_atoms(self) -> int:
         """Give the value of all tickets under way."""
-        return self._bound.get(("", ""), 0)
+        return self._bound.get(_ALL, 0)
 
     def stakes(self) -> tuple[Stake, ...]:
         """List what is under way."""
@@ -200,23 +240,26 @@ class Capital:
 
     def _room(self, course: _Course) -> tuple[int, Limit]:
         """Give the least room that the caps leave, and which it is; what Kelly says is another matter."""
-        config, budget, bound = self.config, self.budget_atoms, self._bound
-        room, limit = budget - self.bound_atoms(), Limit.BUDGET
-        for frac, kind, keys in (
-            (config.route_frac_max, Limit.ROUTE, (course.route,)),
-            (config.venue_frac_max, Limit.VENUE, course.venue_keys),
-            (config.asset_frac_max, Limit.ASSET, course.asset_keys),
-        ):
-            cap = int(budget * frac)
-            for key in keys:
-                left = cap - bound.get(key, 0)
-                if left < room:
-                    room, limit = left, kind
+        budget, bound = self.budget_atoms, self._bound
+        if course.capped_atoms != budget:
+            self._cap(course, budget)
+        room, limit = budget - bound.get(_ALL, 0), Limit.BUDGET
+        for cap, kind, key in course.caps:
+            left = cap - bound.get(key, 0)
+            if left < room:
+                room, limit = left, kind
         return room, limit
 
-    def _course(self, ticket: Ticket) -> _Course:
+    def _cap(self, course: _Course, budget: int) -> None:
+        config = self.config
+        course.capped_atoms = budget
+        course.caps = [(int(budget * config.route_frac_max), Limit.ROUTE, course.route)]
+        venue_cap, asset_cap = int(budget * config.venue_frac_max), int(budget * config.asset_frac_max)
+        course.caps += [(venue_cap, Limit.VENUE, ("venue", venue)) for venue in course.venues]
+        course.caps += [(asset_cap, Limit.ASSET, ("asset", asset)) for asset in course.assets]
+
+    def _course(self, legs: Legs) -> _Course:
         """Name a route, its venues, and its assets beside the one that it begins and ends with."""
-        legs = ticket.route
         known = self._courses.get(legs)
         if known is not None:
             return known
@@ -224,12 +267,9 @@ class Capital:
             self._courses.clear()
         markets = [self._instruments[market] for market, _ in legs]
         assets = dict.fromkeys(asset for market in markets for asset in (market.base, market.quote))
-        assets.pop(ticket.asset, None)
-        course = self._courses[legs] = _Course(
-            canonical(legs),
-            tuple([("venue", venue) for venue in dict.fromkeys(market.venue for market in markets)]),
-            tuple([("asset", asset) for asset in assets]),
-        )
+        assets.pop(markets[0].quote if legs[0][1] > 0 else markets[0].base, None)
+        venues = tuple(dict.fromkeys(market.venue for market in markets))
+        course = self._courses[legs] = _Course(canonical(legs), venues, tuple(assets))
         return course
 
     def _bind(self, stake: Stake, sign: int) -> None:
@@ -237,13 +277,16 @@ class Capital:
             self._stakes[stake.ticket_id] = stake
         else:
             del self._stakes[stake.ticket_id]
-        keys: list[Key] = [("", ""), stake.route]
-        keys += [("venue", venue) for venue in stake.venues]
-        keys += [("asset", asset) for asset in stake.assets]
+        self._count(_keys(stake.route, stake.venues, stake.assets), sign * stake.value_atoms)
+
+    def _count(self, keys: Sequence[Key], value: int) -> None:
+        bound = self._bound
         for key in keys:
-            self._bound[key] = self._bound.get(key, 0) + sign * stake.value_atoms
-            if self._bound[key] == 0:
-                del self._bound[key]
+            left = bound.get(key, 0) + value
+            if left == 0:
+                bound.pop(key, None)
+            else:
+                bound[key] = left
 
     def _rank(self, ticket: Ticket, place: int) -> tuple[float, int]:
         return -self.size_frac(ticket.route, ticket.profit_bps) * ticket.profit_bps, place
@@ -255,5 +298,14 @@ def _scaled(worth: float) -> int:
 
 def _stake(ticket_id: int, ticket: Ticket, worth: float, course: _Course) -> Stake:
     value = -(-ticket.in_atoms * _scaled(worth) // WORTH_UNIT)
-    venues, assets = ([str(name) for _, name in keys] for keys in (course.venue_keys, course.asset_keys))
-    return Stake(ticket_id, value, course.route, tuple(venues), tuple(assets))
+    return Stake(ticket_id, value, course.route, course.venues, course.assets)
+
+
+def _keys(route: Legs, venues: tuple[str, ...], assets: tuple[str, ...]) -> list[Key]:
+    """Name everything that a stake is bound by."""
+    return [
+        _ALL,
+        route,
+        *[("venue", venue) for venue in venues],
+        *[("asset", asset) for asset in assets],
+    ]

@@ -33,6 +33,8 @@ class Lifetimes:
         self._samples, self._kept_frac, self._routes_max = samples, 1 - 1 / memory, routes_max
         self._prior_ns = samples * half_life_ns / log(2)
         self._ended, self._lived_ns = 0.0, 0.0
+        # How many were taken: what was read off before is known to stand while it does.
+        self.added = 0
         self._routes: dict[Legs, Lost] = {}
 
     @property
@@ -48,6 +50,7 @@ class Lifetimes:
     def add(self, route: Legs, waited_ns: int, lost_frac: float) -> None:
         """Take what was gone of an opportunity so long after it was found."""
         rate = self.rate
+        self.added += 1
         if waited_ns > 0:
             passed = rate * waited_ns
             lived_ns = (

@@ -44,10 +44,13 @@ class Outcomes:
     def __init__(self, routes_max: int, window: int, memory: int) -> None:
         self.routes_max, self.window, self.memory = routes_max, window, memory
         self.pooled = Outcome()
+        # How many were taken: what was read off before is known to stand while it does.
+        self.added = 0
         self._routes: dict[Legs, tuple[Outcome, Window]] = {}
 
     def add(self, route: Legs, expected_bps: float, shadow_bps: float, *, met: bool, filled: bool) -> None:
         """Take one settled shadow of a route, named by `canonical`."""
+        self.added += 1
         known = self._routes.pop(route, (Outcome(), Window(self.window)))
         outcome, window = known
         outcome.add(expected_bps, shadow_bps, met, filled, self.memory)
@@ -79,6 +82,7 @@ class Outcomes:
 
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave."""
+        self.added += 1
         kind = tuple[Outcome, list[tuple[Legs, Outcome, list[float]]]]
         self.pooled, kept = msgspec.msgpack.decode(state, type=kind)
         self._routes = {route: (outcome, Window(self.window, values)) for route, outcome, values in kept}

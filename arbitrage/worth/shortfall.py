@@ -20,10 +20,13 @@ class Shortfalls:
 
     def __init__(self, keys_max: int, size: int) -> None:
         self.keys_max, self.size = keys_max, size
+        # How many were taken: what was read off before is known to stand while it does.
+        self.added = 0
         self._windows: dict[Key, Window] = {}
 
     def add(self, route: Legs, venues: tuple[int, ...], now_ns: int, shortfall_bps: float) -> None:
         """Take a shortfall into all five."""
+        self.added += 1
         for key in _keys(route, venues, now_ns):
             window = self._windows.pop(key, None) or Window(self.size)
             window.add(shortfall_bps)

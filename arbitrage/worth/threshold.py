@@ -13,9 +13,11 @@ from arbitrage.legs import COURSES_MAX, Legs, canonical
 from arbitrage.stock.inventory import Inventory
 from arbitrage.worth.lifetime import Lifetimes
 from arbitrage.worth.shadow import ShadowRow
-from arbitrage.worth.shortfall import Shortfalls
+from arbitrage.worth.shortfall import HOUR_NS, Shortfalls
 from domain.instrument import Instrument
 from domain.units import PPM
+
+_FAR_BPS = float("inf")
 
 
 class ThresholdConfig(BaseModel):
@@ -65,13 +67,29 @@ class Parts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def total_bps(self) -> float:
         """Give what a cycle's profit after fees must reach."""
-        asked_bps = self.modelled_bps + self.miss_bps + self.learned_bps + self.inventory_bps
-        return max(asked_bps, self.floor_bps)
+        modelled_bps = self.latency_bps + self.staleness_bps
+        asked_bps = modelled_bps + self.miss_bps + self.learned_bps + self.inventory_bps
+        return asked_bps if asked_bps > self.floor_bps else self.floor_bps
 
     @property
     def modelled_bps(self) -> float:
         """Give what latency and staleness ask: what is learnt is what shadow fills fell short beyond it."""
         return self.latency_bps + self.staleness_bps
+
+
+class _Course:
+    """A route as it was asked about: its names, and what changes only when something is learnt or moved.
+
+    `learned` is for one hour of the day, `odds` for one latency; both with the count of what they rest on.
+    """
+
+    __slots__ = ("inventory", "learned", "markets", "odds", "route", "venues")
+
+    def __init__(self, route: Legs, venues: tuple[int, ...], markets: tuple[tuple[int, str], ...]) -> None:
+        self.route, self.venues, self.markets = route, venues, markets
+        self.learned = (-1, -1, 0.0)
+        self.odds = (-1, -1, 0.0)
+        self.inventory = (-1, 0.0)
 
 
 class Threshold:
@@ -101,30 +119,58 @@ class Threshold:
         )
         self._variance_unknown, self._variance_min = config.volatility_bps**2, config.volatility_bps_min**2
         self._unknown_ns = round(config.latency_ms * 1_000_000)
-        self._courses: dict[Legs, tuple[Legs, tuple[int, ...]]] = {}
+        self._courses: dict[Legs, _Course] = {}
 
     def bps(self, legs: Legs, now_ns: int, latency_ns: Mapping[str, int]) -> Parts:
         """Give what is asked of a route now; a venue without a measured latency has the config's."""
         late, old, fee_ppm, slowest_ns = 0.0, 0.0, 0, 0
-        known, heard_ns, least = self._quotes.variance, self._quotes.heard_ns, self._variance_min
-        for market, _ in legs:
+        total_bps, cheapest_bps = 0.0, _FAR_BPS
+        quotes, config, fees_ppm = self._quotes, self.config, self._fee_ppm
+        known, heard_ns, bids, asks = quotes.variance, quotes.heard_ns, quotes.bid_ticks, quotes.ask_ticks
+        least, unknown = self._variance_min, self._variance_unknown
+        course = self._courses.get(legs) or self._planned(legs)
+        for market, venue in course.markets:
             variance = known[market]
-            variance = self._variance_unknown if variance <= 0 else variance if variance > least else least
-            wait_ns = latency_ns.get(self._venue[market], self._unknown_ns)
-            slowest_ns = max(slowest_ns, wait_ns)
+            variance = unknown if variance <= 0 else variance if variance > least else least
+            wait_ns = latency_ns.get(venue, self._unknown_ns)
+            slowest_ns = wait_ns if wait_ns > slowest_ns else slowest_ns
             late += variance * wait_ns
             old += variance * (now_ns - heard_ns[market])
-            fee_ppm += self._fee_ppm[market]
-        config = self.config
+            taker_ppm, bid, ask = fees_ppm[market], bids[market], asks[market]
+            fee_ppm += taker_ppm
+            # What taking it back costs: the spread, and the fee twice.
+            spread_bps = (ask - bid) / (ask + bid) * 20_000 if bid > 0 else 0.0
+            leg_bps = spread_bps + 2 * taker_ppm * 10_000 / PPM
+            total_bps += leg_bps
+            cheapest_bps = leg_bps if leg_bps < cheapest_bps else cheapest_bps
+        # What was prepared stands while nothing that it rests on was learnt or moved.
+        added, hour, learned_bps = course.learned
+        if added != self._shortfalls.added or hour != now_ns // HOUR_NS:
+            learned_bps = self._learned_bps(course, now_ns)
+        added, wait_ns, odds = course.odds
+        if added != self.lifetimes.added or wait_ns != slowest_ns:
+            odds = self._odds(course, slowest_ns)
+        added, inventory_bps = course.inventory
+        if added != self._inventory.changes:
+            inventory_bps = self._inventory_bps(course, legs)
+        miss_bps = odds * (total_bps - cheapest_bps)
         return Parts(
-            fee_bps=fee_ppm * 10_000 / PPM,
-            latency_bps=config.latency_factor * sqrt(late / NS_PER_S),
-            staleness_bps=config.staleness_factor * sqrt(max(old, 0.0) / NS_PER_S),
-            learned_bps=self._learned_bps(legs, now_ns),
-            inventory_bps=config.inventory_factor * self._inventory.route_bps(legs),
-            floor_bps=config.floor_bps,
-            miss_bps=self._miss_bps(legs, slowest_ns),
+            fee_ppm * 10_000 / PPM,
+            config.latency_factor * sqrt(late / NS_PER_S),
+            config.staleness_factor * sqrt((old if old > 0.0 else 0.0) / NS_PER_S),
+            learned_bps,
+            config.inventory_factor * inventory_bps,
+            config.floor_bps,
+            miss_bps if miss_bps < config.learned_bps_max else config.learned_bps_max,
         )
+
+    def prepare(self, legs: Legs, now_ns: int, latency_ns: Mapping[str, int]) -> None:
+        """Work out now what of a route's threshold stands until something is learnt or moved."""
+        course = self._courses.get(legs) or self._planned(legs)
+        waits_ns = [latency_ns.get(venue, self._unknown_ns) for _, venue in course.markets]
+        self._odds(course, max(waits_ns))
+        self._learned_bps(course, now_ns)
+        self._inventory_bps(course, legs)
 
     def learn(self, row: ShadowRow) -> None:
         """Take a settled shadow: what of it was gone, and what the whole part paid less than expected.
@@ -141,8 +187,8 @@ class Threshold:
 
     def lasted(self, legs: Legs, waited_ns: int, left_frac: float) -> None:
         """Take how much of an opportunity was not lost, of what any leg still had when its order came."""
-        route, _ = self._courses.get(legs) or self._planned(legs)
-        self.lifetimes.add(route, waited_ns, 1 - left_frac)
+        course = self._courses.get(legs) or self._planned(legs)
+        self.lifetimes.add(course.route, waited_ns, 1 - left_frac)
 
     def left_frac(self, legs: Legs, expected_bps: float, paid_bps: float) -> float:
         """Give how much of an opportunity was left for it to have paid so little, the rest being taken back.
@@ -160,8 +206,8 @@ class Threshold:
         """Take how much less than expected whole cycles paid, beyond what latency and staleness asked for."""
         bound = self.config.learned_bps_max
         shortfall_bps = min(max(expected_bps - shadow_bps - modelled_bps, -bound), bound)
-        route, venues = self._courses.get(legs) or self._planned(legs)
-        self._shortfalls.add(route, venues, now_ns, shortfall_bps)
+        course = self._courses.get(legs) or self._planned(legs)
+        self._shortfalls.add(course.route, course.venues, now_ns, shortfall_bps)
 
     def fee(self, market: int, taker_ppm: int) -> None:
         """Take what a market charges now."""
@@ -177,17 +223,29 @@ class Threshold:
         self._fee_ppm, learnt, lives = kept
         self._shortfalls.restore(learnt)
         self.lifetimes.restore(lives)
+        self._courses.clear()
 
-    def _learned_bps(self, legs: Legs, now_ns: int) -> float:
-        config = self.config
-        route, venues = self._courses.get(legs) or self._planned(legs)
-        known = self._shortfalls.quantile(route, venues, now_ns, config.quantile_frac, config.samples)
-        return config.prior_bps if known is None else known
+    def _learned_bps(self, course: _Course, now_ns: int) -> float:
+        config, added, hour = self.config, self._shortfalls.added, now_ns // HOUR_NS
+        if course.learned[0] != added or course.learned[1] != hour:
+            known = self._shortfalls.quantile(
+                course.route, course.venues, now_ns, config.quantile_frac, config.samples
+            )
+            course.learned = (added, hour, config.prior_bps if known is None else known)
+        return course.learned[2]
 
-    def _miss_bps(self, legs: Legs, wait_ns: int) -> float:
-        """Give what must be gained for those that are left on some legs."""
-        route, _ = self._courses.get(legs) or self._planned(legs)
-        return min(self.lifetimes.odds(route, wait_ns) * self._back_bps(legs), self.config.learned_bps_max)
+    def _odds(self, course: _Course, wait_ns: int) -> float:
+        """Give what is gone to what is left of a route."""
+        added = self.lifetimes.added
+        if course.odds[0] != added or course.odds[1] != wait_ns:
+            course.odds = (added, wait_ns, self.lifetimes.odds(course.route, wait_ns))
+        return course.odds[2]
+
+    def _inventory_bps(self, course: _Course, legs: Legs) -> float:
+        changes = self._inventory.changes
+        if course.inventory[0] != changes:
+            course.inventory = (changes, self._inventory.route_bps(legs))
+        return course.inventory[1]
 
     def _back_bps(self, legs: Legs) -> float:
         """Give what taking back all legs but the cheapest costs: of each the spread, and the fee twice."""
@@ -199,10 +257,11 @@ class Threshold:
             total, cheapest = total + leg_bps, min(cheapest, leg_bps)
         return total - cheapest
 
-    def _planned(self, legs: Legs) -> tuple[Legs, tuple[int, ...]]:
+    def _planned(self, legs: Legs) -> _Course:
         """Name a route and its venues; what was named before is thrown away where it is too much."""
         if len(self._courses) >= COURSES_MAX:
             self._courses.clear()
         venues = tuple(sorted({self._venue_index[market] for market, _ in legs}))
-        course = self._courses[legs] = (canonical(legs), venues)
+        markets = tuple((market, self._venue[market]) for market, _ in legs)
+        course = self._courses[legs] = _Course(canonical(legs), venues, markets)
         return course
