@@ -215,8 +215,11 @@ class Arbitrageur:
         plan = self.decision.plan(deal, self.desk.now_ns)
         if isinstance(plan, Refused):
             return plan
-        # Every leg was believed when it was sized, so its touch is what `seen` gives.
-        touches = tuple([(one.traded.bid_ticks, one.traded.ask_ticks) for one in deal.lane.footings])
+        if deal.parts is not None:
+            # Every leg was believed when it was sized, so its touch is what `seen` gives.
+            touches = tuple([(one.traded.bid_ticks, one.traded.ask_ticks) for one in deal.lane.footings])
+        else:
+            touches = tuple([self.sight.seen(leg.instrument) for leg in plan.ticket.legs])
         self._early = None
         none = self.execution.begin(plan, touches, out)
         if none is not None:

@@ -69,6 +69,10 @@ class Decision:
         """Plan a ticket's legs, or say why they must not be sent."""
         lane, ticket = deal.lane, deal.ticket
         assert ticket is not None
+        if deal.parts is None:
+            # Nothing of it was sized here, so nobody has looked at its markets yet.
+            for on in lane.footings:
+                on.market.touch()
         found = unready(ticket.legs, lane.footings, self._desk.gate, now_ns)
         if found is not None:
             return Refused(Outcome.UNREADY, *found)

@@ -31,20 +31,19 @@ class Footing(NamedTuple):
 class Lane:
     """Hold one cycle as it is turned, sized and sent; nothing in it changes while its node lives.
 
-    `shares` tells that two legs pay from one wallet. `edges` is the cycle as the graph gives it.
+    `shares` tells that two legs pay from one wallet.
     """
 
-    __slots__ = ("edges", "footings", "hops", "legs", "path", "region", "route", "shares", "venues")
+    __slots__ = ("footings", "hops", "legs", "path", "region", "route", "shares", "venues")
 
     def __init__(
         self,
-        edges: tuple[Hop, ...],
         hops: tuple[Hop, ...],
         footings: tuple[Footing, ...],
         path: Path,
         region: str,
     ) -> None:
-        self.edges, self.hops, self.footings, self.path, self.region = edges, hops, footings, path, region
+        self.hops, self.footings, self.path, self.region = hops, footings, path, region
         self.legs: Legs = tuple([(hop.market, hop.side) for hop in hops])
         self.route = canonical(self.legs)
         self.venues = tuple([each.venue for each in footings])
@@ -73,13 +72,16 @@ class Lanes:
         lane = self._known.get(cycle.hops)
         return self._laid(cycle.hops) if lane is None else lane
 
+    def straight(self, hops: tuple[Hop, ...]) -> Lane:
+        """Give a lane that begins where it is told to; it is not kept."""
+        footings = tuple([self._footing(hop) for hop in hops])
+        region = self._region(tuple([each.venue for each in footings]))
+        return Lane(hops, footings, self._sizer.path(hops), region)
+
     def _laid(self, edges: tuple[Hop, ...]) -> Lane:
         if len(self._known) >= COURSES_MAX:
             self._known.clear()
-        hops = self._turned(edges)
-        footings = tuple([self._footing(hop) for hop in hops])
-        region = self._region(tuple([each.venue for each in footings]))
-        lane = self._known[edges] = Lane(edges, hops, footings, self._sizer.path(hops), region)
+        lane = self._known[edges] = self.straight(self._turned(edges))
         return lane
 
     def _turned(self, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:

@@ -52,10 +52,10 @@ class Deal:
 
     __slots__ = ("asked_bps", "lane", "parts", "product", "ticket")
 
-    def __init__(self, lane: Lane, product: float) -> None:
+    def __init__(self, lane: Lane, product: float, ticket: Ticket | None = None) -> None:
         self.lane, self.product, self.asked_bps = lane, product, 0.0
         self.parts: Parts | None = None
-        self.ticket: Ticket | None = None
+        self.ticket = ticket
 
 
 class Found(msgspec.Struct):

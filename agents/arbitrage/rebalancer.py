@@ -11,12 +11,11 @@ from agents.arbitrage.depths import depth_of
 from agents.arbitrage.opportunity import Deal, Refused
 from agents.orders import Actions
 from arbitrage.filter.rejection import RejectReason
-from arbitrage.legs import legs_of
 from arbitrage.saga.events import SagaEnded, SagaState
 from arbitrage.size.sizing import Depth
 from arbitrage.stock.moves import Move, Moves, MoveState
 from arbitrage.stock.swap import borne_atoms, changes, swapped
-from arbitrage.ticket import Cycle, Hop, Ticket
+from arbitrage.ticket import Hop, Ticket
 from domain.instrument import Instrument
 from domain.moves import TRADE, MoveCounts, MoveReport
 from domain.units import atoms, atoms_text
@@ -208,9 +207,9 @@ class Rebalancer:
         capital, budget = group.valuation.capital, group.desk.gate.budget_atoms
         capital.budget_atoms = min(group.config.capital_atoms, budget)
         hops = tuple(Hop(leg.instrument, leg.side) for leg in ticket.legs)
-        cycle = Cycle(hops, (ticket.in_atoms + ticket.profit_atoms) / ticket.in_atoms)
+        product = (ticket.in_atoms + ticket.profit_atoms) / ticket.in_atoms
         move.ticket_id = ticket.ticket_id
-        refused = self._begin(Deal(cycle, legs_of(ticket), ticket=ticket), out)
+        refused = self._begin(Deal(group.decision.lanes.straight(hops), product, ticket), out)
         if refused is None:
             self.moves.begun(move, now_ns)
             return None
