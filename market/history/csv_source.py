@@ -50,7 +50,7 @@ class CsvSource:
                 raise BadInput("there are no rows", 1)
 
     def _blocks(self, stream: Counted) -> Iterator[tuple[int, int, bytes]]:
-        skip = self.header
+        skip, blank = self.header, None
         for first, count, whole in lines_blocks(stream):
             line, lines, block = first, count, whole
             if skip:
@@ -58,6 +58,14 @@ class CsvSource:
                 line, lines, block, skip = 2, lines - 1, block[cut:] if cut else b"", False
             if self._newline_at_end and block and not block.endswith(b"\n"):
                 raise BadInput("the last line is cut", line)
+            body = block.rstrip(b"\r\n")
+            if body and blank is not None:
+                raise BadInput("the line is blank, and more come after it", blank)
+            ends = block.count(b"\n", len(body))
+            if block and ends > (1 if body else 0):
+                lines = lines - ends + 1 if body else 0
+                blank = line + lines if blank is None else blank
+                block = block[: block.find(b"\n", len(body)) + 1] if body else b""
             if block:
                 yield line, lines, block
 

@@ -108,7 +108,8 @@ def _generic(form: str, job: FileJob, progress: Progress | None) -> tuple[FieldM
 
 
 def _by_suffix(job: FileJob) -> str:
-    suffix = job.path.suffix.removeprefix(".").lower()
+    name = job.path.with_suffix("") if job.path.suffix.lower() == ".gz" else job.path
+    suffix = name.suffix.removeprefix(".").lower()
     if suffix in (*GENERIC, "fix"):
         return suffix
     if suffix == "ndjson":

@@ -1,18 +1,20 @@
-"""Files to import as streams of bytes: plain, or the one file inside a zip."""
+"""Files to import as streams of bytes: plain, gzipped, or the one file inside a zip."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from domain.errors import ExitCode, SwarmError
 
 Progress = Callable[[int], None]
+_GZIP = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 22
 
 
@@ -50,7 +52,7 @@ class Counted:
         """Read on."""
         try:
             data = self._stream.read(size)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise BadInput(f"the zip is cut or damaged: {error}") from None
         if self._progress is not None:
             self._progress(self._under.tell())
@@ -61,9 +63,13 @@ class Counted:
 def opened(path: Path, progress: Progress | None = None) -> Iterator[Counted]:
     """Open a file to import."""
     with path.open("rb") as under:
-        if under.read(2) != b"PK":
+        magic = under.read(2)
+        if magic != b"PK":
             under.seek(0)
-            yield Counted(under, under, progress)
+            stream: IO[bytes] = under
+            if magic == _GZIP:
+                stream = cast(IO[bytes], gzip.GzipFile(fileobj=under))
+            yield Counted(stream, under, progress)
             return
         under.seek(0)
         try:
