@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import msgspec
@@ -16,14 +15,19 @@ from learning.registry.registry import Registry
 from learning.registry.standing import Standings, after
 from tests.learning.registry.versions import champions, exported, manifest, registry
 
-_WRITER = """
-import sys
-from pathlib import Path
-from tests.learning.registry.versions import champions, exported, manifest, registry
-made = registry(Path(sys.argv[1]), candidates_max=100)
-for seed in range(int(sys.argv[2]), int(sys.argv[2]) + 8):
-    made.put(exported(seed), manifest())
-"""
+
+def writer(folder: Path, first: int) -> int:
+    """Put eight versions from a process of its own, and give its number."""
+    child = os.fork()
+    if child == 0:
+        made, code = registry(folder, candidates_max=100), 1
+        try:
+            for seed in range(first, first + 8):
+                made.put(exported(seed), manifest())
+            code = 0
+        finally:
+            os._exit(code)
+    return child
 
 
 def refused(made: Registry) -> str:
@@ -97,11 +101,8 @@ def test_a_long_history_is_sealed_and_goes_on_from_where_it_stood(tmp_path: Path
 
 
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
-    writers = [
-        subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path), str(100 * number)])
-        for number in range(3)
-    ]
-    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    writers = [writer(tmp_path, 100 * number) for number in range(3)]
+    assert [os.waitpid(child, 0)[1] for child in writers] == [0, 0, 0]
     made = registry(tmp_path)
     assert len(made.states()) == 24
     assert [entry.number for entry in made.history()] == list(range(1, 25))
