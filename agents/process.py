@@ -18,7 +18,7 @@ from agents.arbitrage.scribe import Scribe
 from agents.config import RegionConfig, load_region
 from agents.coordinator_line import CoordinatorLine
 from agents.history import recording
-from agents.model_watch import ModelWatch
+from agents.model_watch import ModelWatch, models_folder
 from agents.node import Node
 from agents.record import recover
 from agents.shell import NodeShell
@@ -117,7 +117,9 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
             shell.beside.append(Scribe(node, state, log).run)
             shell.beside.append(Planning(node, shell.deliver, clock.now_ns).run)
         if any(agent.strategy == "learned" for agent in config.agents):
-            watch = ModelWatch(models_folder(state), node.minds, shell.deliver, clock.now_ns, log)
+            watch = ModelWatch(
+                models_folder(state, config.region), node.minds, shell.deliver, clock.now_ns, log
+            )
             shell.beside.append(watch.run)
         await connect(shell, instruments, history_root(state), live_word, stack)
         link = LinkClient(config.coordinator.address, keys, server_key)
@@ -176,11 +178,6 @@ async def listed(config: RegionConfig, live_word: str | None) -> tuple[Instrumen
             venue, venue.symbols, clock, first_index=len(found), live_word=live_word
         )
     return tuple(found)
-
-
-def models_folder(state: Path) -> Path:
-    """Give the folder of the registry of models."""
-    return state / "models"
 
 
 def history_root(state: Path) -> Path:

@@ -33,6 +33,7 @@ PARTS = (
     "agents.arbitrage.cli",
     "coordinator.move_cli",
     "sim.cli",
+    "deploy.learner",
     "deploy.kernels",
 )
 

@@ -29,6 +29,7 @@ class Plan:
     regions: tuple[RegionConfig, ...]
     exchanges: tuple[str, ...]
     credentials: dict[str, str]
+    learn: bool = False
 
     @property
     def coordinator(self) -> str:
@@ -53,6 +54,8 @@ class Plan:
             "coordinator": ["coordinator", "--listen", self.coordinator],
             **{region.node: self._node(region) for region in self.regions},
         }
+        if self.learn:
+            described["learner"] = ["learner", "--regions", *(region.region for region in self.regions)]
         environment = {**os.environ, **self.credentials}
         return {
             name: Child(
@@ -72,7 +75,7 @@ class Plan:
         return arguments
 
 
-def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None) -> Plan:
+def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None, learn: bool = False) -> Plan:
     """Read every config once, before anything starts."""
     files = region_files(only)
     regions = tuple(load_region(path) for path in files)
@@ -81,7 +84,7 @@ def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None) -> P
     names = tuple(exchange.name for exchange in exchanges)
     _check_venues(regions, exchanges)
     credentials = venue_credentials(state / "keys", _secret_names(regions, exchanges))
-    return Plan(state, seed, port_base, regions, names, credentials)
+    return Plan(state, seed, port_base, regions, names, credentials, learn)
 
 
 def region_files(only: list[str] | None) -> list[Path]:

@@ -43,7 +43,13 @@ def supervise(arguments: argparse.Namespace) -> int:
         put_aside(state)
     with owned(state):
         check_disk(state)
-        planned = plan(state, seed=arguments.seed, port_base=arguments.port_base, only=arguments.regions)
+        planned = plan(
+            state,
+            seed=arguments.seed,
+            port_base=arguments.port_base,
+            only=arguments.regions,
+            learn=arguments.learn,
+        )
         check_ports(planned.ports())
         supervisor = Supervisor(planned, clock, arguments.seconds)
         summary = asyncio.run(supervisor.run())
@@ -117,6 +123,8 @@ class Supervisor:
             for node in nodes:
                 waiting.create_task(self._start_one(tasks, node))
             waiting.create_task(asyncio.to_thread(self._know_venues))
+        if self.plan.learn:
+            await self._start_one(tasks, self.children["learner"])
         self._write_run_file()
 
     def _know_venues(self) -> None:

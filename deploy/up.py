@@ -32,6 +32,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--fresh", action="store_true", help="begin with an empty state: the old one is kept aside"
     )
+    command.add_argument(
+        "--learn", action="store_true", help="learn from the regions' rows, and let versions serve that pass"
+    )
     command.set_defaults(run=run)
 
 

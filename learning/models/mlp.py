@@ -58,6 +58,10 @@ class Mlp:
         first[self.head[0]] *= np.float32(0.1)  # so that it begins near the prior, without opinions
         return first
 
+    def layers(self) -> Tensors:
+        """Give the layers without the norm: what regions share, untrained too."""
+        return dict(self._layers)
+
     def adopt(self, tensors: Tensors) -> None:
         """Go on from these layers; what is not given, such as the region's norm or head, stays its own."""
         found = layers.checked(tensors, self.sizes, self.kind, partly=True)
