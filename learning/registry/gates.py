@@ -12,11 +12,10 @@ from domain.errors import ExitCode, SwarmError
 from learning.models.model import Exported
 from learning.registry.blob import SCHEMA, refused
 from learning.registry.manifest import Gate
-from learning.registry.standing import CANARY, CANDIDATE, CHAMPION
+from learning.registry.standing import CANARY, CANDIDATE, CHAMPION, LIVE
 
-# What it takes to serve at all, and what a canary has to show beside others before it serves all.
+# What it takes to serve at all; a canary has to show LIVE beside it before it serves all.
 OFFLINE = ("finite", "schema", "norm", "log_loss", "baselines", "calibration", "sharpe", "gain")
-LIVE = "live"
 
 Figures = Mapping[str, float]
 

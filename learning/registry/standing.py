@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from learning.registry.history import Entry
 
 CANDIDATE, CANARY, CHAMPION, RETIRED = "candidate", "canary", "champion", "retired"
+# The gate that only a canary can pass: what it was told of a version before counts for nothing.
+LIVE = "live"
 STATES = (CHAMPION, CANARY, CANDIDATE, RETIRED)
 
 
@@ -77,6 +79,10 @@ def _judge(standings: Standings, entry: Entry) -> Standings:
 
 
 def _promote(standings: Standings, entry: Entry) -> Standings:
+    if entry.to == CANARY and standings.models[entry.model].state == CANDIDATE:
+        offline = tuple(gate for gate in entry.gates if gate.name != LIVE)
+        entry = msgspec.structs.replace(entry, gates=offline)
+        standings = _with(standings, models={**standings.models, entry.model: _bare(standings, entry)})
     judged = _judge(standings, entry)
     if entry.to == CANARY:
         moved = _moved(judged, entry, {standings.canary: RETIRED, entry.model: CANARY})
@@ -86,6 +92,10 @@ def _promote(standings: Standings, entry: Entry) -> Standings:
     if entry.model == standings.canary:
         moved = _with(moved, canary="", canary_ppm=0)
     return _with(moved, champions=champions)
+
+
+def _bare(standings: Standings, entry: Entry) -> Standing:
+    return msgspec.structs.replace(standings.models[entry.model], gates=())
 
 
 def _rollback(standings: Standings, entry: Entry) -> Standings:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from learning.models.model import Exported
-from learning.registry.gates import LIVE, OFFLINE, GatesConfig, live_gate, offline_gates, told
+from learning.registry.gates import OFFLINE, GatesConfig, live_gate, offline_gates, told
 from learning.registry.manifest import Gate, Manifest, decode_manifest, encode_manifest
+from learning.registry.standing import LIVE
 from tests.learning.registry.versions import exported
 
 GOOD = {"log_loss": 0.95, "calibration_error": 0.03, "skill_frac": 0.9, "gain_bps": 0.4}

@@ -118,6 +118,19 @@ def test_gates_against_a_champion_that_is_gone_do_not_count(tmp_path: Path) -> N
     assert made.pointer().canary == late
 
 
+def test_what_was_said_of_a_version_before_it_was_a_canary_is_not_live(tmp_path: Path) -> None:
+    made = registry(tmp_path)
+    champions(made, 1)
+    early = made.put(exported(2), manifest((*PASSED, *ALIVE)))
+    made.judge(early, ALIVE)
+    made.promote(early, "canary", ALIVE)
+    assert "gate live was never tried" in refusal(made, early, "champion")
+    made.promote(early, "canary", share_ppm=900_000)
+    made.judge(early, ALIVE)
+    made.promote(early, "champion")
+    assert made.pointer().champion == early
+
+
 def test_a_share_that_cannot_be_is_refused(tmp_path: Path) -> None:
     made = registry(tmp_path)
     model = made.put(exported(), manifest())

@@ -11,9 +11,10 @@ from hw.clock import VirtualClock
 from learning.models.model import Exported
 from learning.registry.config import RegistryConfig
 from learning.registry.files import Reached, nothing
-from learning.registry.gates import LIVE, OFFLINE
+from learning.registry.gates import OFFLINE
 from learning.registry.manifest import Gate, Manifest
 from learning.registry.registry import Registry
+from learning.registry.standing import LIVE
 
 PASSED = tuple(Gate(name, True, 1.0, 2.0) for name in OFFLINE)
 ALIVE = (Gate(LIVE, True, 0.1, 0.0),)
