@@ -18,7 +18,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     models = commands.add_parser(
         "models",
         help="list, compare, promote, roll back and export versions of models",
-        description="The registry in STATE/models. A version is named by the first letters of its hash, or"
+        description="The registry in STATE/models, or for a region in STATE/models/REGION. A version is named by the first letters of its hash, or"
         " champion, canary or previous.",
     )
     verbs = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -48,6 +48,7 @@ def _verb(
     verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     default = Path(os.environ.get("SWARM_STATE", ".swarm"))
     verb.add_argument("--state", type=Path, default=default, metavar="DIR", help=f"default {default}")
+    verb.add_argument("--region", metavar="REGION", help="whose models, where several regions learn here")
     verb.add_argument("--json", action="store_true", help="one JSON object")
     verb.set_defaults(run=run)
     return verb
@@ -114,12 +115,26 @@ def _registry(arguments: argparse.Namespace) -> Registry:
     from domain.errors import ConfigError
     from learning.registry.registry import Registry
 
-    folder = arguments.state / "models"
-    if not (folder / "pointer.json").exists():
+    root = arguments.state / "models"
+    folder = root if arguments.region is None else root / arguments.region
+    if _served(folder):
+        return Registry(folder)
+    regions = sorted(path.name for path in root.glob("*") if _served(path))
+    if arguments.region is None and len(regions) == 1:
+        return Registry(root / regions[0])
+    if regions:
         raise ConfigError(
-            "there are no models yet", where=str(folder), mend="train some, or name another --state"
+            "say whose models" if arguments.region is None else f"{arguments.region} has no models",
+            where=str(root),
+            mend=f"add --region, one of {', '.join(regions)}",
         )
-    return Registry(folder)
+    raise ConfigError(
+        "there are no models yet", where=str(folder), mend="train some, or name another --state"
+    )
+
+
+def _served(folder: Path) -> bool:
+    return (folder / "pointer.json").exists()
 
 
 def _named(registry: Registry, name: str) -> str:

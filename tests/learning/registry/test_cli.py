@@ -162,3 +162,15 @@ def test_the_window_of_rows_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     made.put(exported(), msgspec.structs.replace(manifest(PASSED), window=window, parent="f00d"))
     text = shown(tmp_path, "show", made.put(exported(), manifest()), capsys=capsys)
     assert "500, 1970-01-01 00:00:00 to 1970-01-01 00:01:00" in text and "f00d" in text
+
+
+def test_where_several_regions_learn_it_is_asked_whose_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = champions(registry(tmp_path / "models" / "tokyo"), 1)
+    assert said(tmp_path, "ls", capsys=capsys)["champion"] == first[0], "one region needs no name"
+    second = champions(registry(tmp_path / "models" / "nyc"), 2)
+    code, line = refused(tmp_path, "ls", capsys=capsys)
+    assert code == ExitCode.CONFIG and "say whose models" in line and "one of nyc, tokyo" in line
+    assert said(tmp_path, "ls", "--region", "nyc", capsys=capsys)["champion"] == second[0]
+    assert "osaka has no models" in refused(tmp_path, "ls", "--region", "osaka", capsys=capsys)[1]
