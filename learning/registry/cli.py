@@ -18,8 +18,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     models = commands.add_parser(
         "models",
         help="list, compare, promote, roll back and export versions of models",
-        description="The registry in STATE/models, or for a region in STATE/models/REGION. A version is named by the first letters of its hash, or"
-        " champion, canary or previous.",
+        description="The registry in STATE/models, or for a region in STATE/models/REGION."
+        " A version is named by the first letters of its hash, or champion, canary or previous.",
     )
     verbs = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _verb(verbs, "ls", "list the versions, those that serve first", run_ls)
