@@ -24,13 +24,26 @@ class DescentConfig(BaseModel):
     epochs: int = Field(20, ge=1, le=10_000)
     batch: int = Field(256, ge=1, le=1_000_000)
     rate: float = Field(3e-3, gt=0, le=1)
-    decay: float = Field(1e-4, ge=0, le=1)
+    decay: float = Field(1.0, ge=0, le=10)
+    """What is taken off the parameters in a step, in units of the rate."""
+    follow: float = Field(0.05, gt=0, le=1)
+    """How far, in a step, the running mean of the parameters follows them; the mean is what is kept."""
     patience: int = Field(4, ge=1, le=1000)
     """Epochs without a better loss on the held-back tail before it stops."""
     held_frac: float = Field(0.1, ge=0, le=0.5)
     """Share of the newest rows that only tell when to stop."""
     proximal: float = Field(0.0, ge=0, le=1e3)
     """FedProx: half of this times the squared distance from where learning started is added to the loss."""
+
+
+def fitted_rows(rows: int, held_frac: float) -> int:
+    """Count the rows that are learnt from; too few are not worth holding back.
+
+    >>> fitted_rows(1000, 0.1), fitted_rows(100, 0.1)
+    (900, 100)
+    """
+    held = int(rows * held_frac)
+    return rows - (held if held >= HELD_LEAST else 0)
 
 
 class Descent:
@@ -55,8 +68,7 @@ class Descent:
         """Learn from the older rows; the newest tell when to stop and which parameters were best."""
         import torch
 
-        held = int(len(x) * self.config.held_frac)
-        fitted = len(x) - (held if held >= HELD_LEAST else 0)
+        fitted = fitted_rows(len(x), self.config.held_frac)
         parts = (x, y.astype(np.int64), weight.astype(np.float32))
         rows = tuple(torch.from_numpy(part).to(self._device) for part in parts)
         threads = torch.get_num_threads()
@@ -74,18 +86,21 @@ class Descent:
         adam = Adam(flat, self.config, self._bound())
         held = slice(fitted, None) if fitted < len(rows[0]) else slice(0, fitted)
         loss = begin_loss = best_loss = self._told(flat, rows, held)
-        best, waited, epoch = flat.detach().clone(), 0, 0
+        best, waited, epoch, best_epoch = flat.detach().clone(), 0, 0, 0
+        mean = flat.detach().clone()
         while epoch < self.config.epochs and waited < self.config.patience:
             epoch += 1
             order = torch.from_numpy(self._draws.permutation(fitted)).to(self._device)
             for begin in range(0, fitted, self.config.batch):
                 chosen = order[begin : begin + self.config.batch]
                 adam.step(self._loss(flat, *(part[chosen] for part in rows)))
-            loss, waited = self._told(flat, rows, held), waited + 1
+                mean.lerp_(flat.detach(), self.config.follow)
+            loss, waited = self._told(mean, rows, held), waited + 1
             if loss < best_loss:
-                best, best_loss, waited = flat.detach().clone(), loss, 0
+                best, best_loss, waited, best_epoch = mean.clone(), loss, 0, epoch
         self.best = {name: part.cpu().numpy().copy() for name, part in self._parts(best).items()}
-        return {"loss": best_loss, "begin_loss": begin_loss, "end_loss": loss, "epochs": float(epoch)}
+        told = {"loss": best_loss, "begin_loss": begin_loss, "end_loss": loss}
+        return told | {"epochs": float(epoch), "best_epoch": float(best_epoch)}
 
     def _bound(self) -> Tensor:
         import torch

@@ -9,13 +9,16 @@ from pydantic import Field
 
 from domain.draws import stream_seed
 from learning.models import check, layers
-from learning.models.descent import Descent, DescentConfig
-from learning.models.model import F4, I1, Exported, Settings, Tensors
+from learning.models.descent import Descent, DescentConfig, fitted_rows
+from learning.models.logistic import newton
+from learning.models.model import F4, F8, I1, Exported, Settings, Tensors
+from learning.models.thread import one_thread
 from learning.rows.row import FEATURE_COUNT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+LINE_RIDGE = 1e-3
 NORM = ("norm.mean", "norm.scale")
 
 
@@ -25,6 +28,8 @@ class MlpConfig(DescentConfig):
     inputs: int = Field(FEATURE_COUNT, ge=1, le=4096)
     hidden: Annotated[str, Field(pattern=r"^[1-9]\d{0,3}(,[1-9]\d{0,3}){0,7}$")] = "32,32"
     """Sizes of the hidden layers, by commas."""
+    linear_start: int = Field(1, ge=0, le=1)
+    """Whether it begins as the logistic model of its first rows, and so only learns what bends."""
     personal_head: int = Field(0, ge=0, le=1)
     """Whether the last layer is the region's own: the proximal term leaves it free."""
 
@@ -42,6 +47,7 @@ class Mlp:
         self._seed = seed
         self._layers = self._first()
         self._norm: Tensors | None = None
+        self._adopted = False
 
     @property
     def head(self) -> tuple[str, str]:
@@ -65,6 +71,7 @@ class Mlp:
     def adopt(self, tensors: Tensors) -> None:
         """Go on from these layers; what is not given, such as the region's norm or head, stays its own."""
         found = layers.checked(tensors, self.sizes, self.kind, partly=True)
+        self._adopted = self._adopted or len(found) > 0
         norm = {name: found.pop(name) for name in NORM if name in found}
         self._layers |= found
         if len(norm) == len(NORM):
@@ -76,12 +83,27 @@ class Mlp:
         x, y, weights = check.examples(x, y, weight, self.columns, self.kind, one_class=again)
         if self._norm is None:
             self._norm = layers.norm_of(x, weights)
+        inner = layers.normed(self._norm, x)
+        begun = not again and not self._adopted and self._lined(inner, y, weights, self.config.held_frac)
         free = frozenset(self.head if self.config.personal_head == 1 else ())
         seed = stream_seed(self._seed, self.kind, "order", len(x))
         descent = Descent(self.config, self._layers, forward, seed, free=free)
-        figures = descent.run(layers.normed(self._norm, x), y, weights)
+        figures = descent.run(inner, y, weights)
         self._layers = descent.best
+        if begun and figures["best_epoch"] == 0.0:  # no curve helped: then the line of all rows is the best
+            self._lined(inner, y, weights, 0.0)
         return figures | {"rows": float(len(x))}
+
+    def _lined(self, inner: F4, y: I1, weights: F8, held_frac: float) -> bool:
+        """Begin where the best line ends, if the layers are wide enough to carry it."""
+        if self.config.linear_start == 0 or min(self.sizes[1:-1]) < 2 * layers.OUT:
+            return False
+        rows = fitted_rows(len(inner), held_frac)
+        start = np.zeros((layers.OUT, self.columns + 1))
+        with one_thread():
+            line, _, _ = newton(inner[:rows].astype(np.float64), y[:rows], weights[:rows], LINE_RIDGE, start)
+        self._layers = lined(self._layers, line.astype(np.float32))
+        return True
 
     def predict(self, x: F4) -> F4:
         """Give the probabilities of the classes, without torch."""
@@ -104,6 +126,21 @@ class Mlp:
         model = cls(exported.config)
         model.adopt(layers.checked(exported.tensors, model.sizes, cls.kind))
         return model
+
+
+def lined(start: Tensors, line: F4) -> Tensors:
+    """Carry a line through the first units of each layer: as it is and negated, since ReLU stops one."""
+    made = {name: tensor.copy() for name, tensor in start.items()}
+    carried, last = 2 * len(line), len(start) // 2 - 1
+    weights = line - line.mean(axis=0)
+    made["l0.weight"][:carried] = np.concatenate([weights[:, :-1], -weights[:, :-1]])
+    for i in range(1, last):
+        made[f"l{i}.weight"][:carried] = np.eye(carried, made[f"l{i}.weight"].shape[1])
+    ones = np.eye(len(line), dtype=np.float32)
+    made[f"l{last}.weight"][:] = 0.0
+    made[f"l{last}.weight"][:, :carried] = np.concatenate([ones, -ones], axis=1)
+    made[f"l{last}.bias"][:] = weights[:, -1]
+    return made
 
 
 def forward(parts: dict[str, Tensor], x: Tensor) -> Tensor:

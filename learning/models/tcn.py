@@ -25,6 +25,7 @@ class TcnConfig(DescentConfig):
     inputs: int = Field(FEATURE_COUNT, ge=1, le=256)
     reach: int = Field(16, ge=3, le=256)
     """Rows that a prediction looks back on, its own among them."""
+    follow: float = Field(0.3, gt=0, le=1)
     channels: int = Field(16, ge=1, le=256)
     device: Literal["cpu", "cuda"] = "cpu"
     """Where it learns; it predicts anywhere."""

@@ -30,10 +30,10 @@ SPACES: dict[str, dict[str, tuple[float, float, str] | list[str]]] = {
     "mlp": {
         "hidden": ["16", "32", "16,16", "32,32", "64,32"],
         "rate": (3e-4, 3e-2, "log"),
-        "decay": (1e-6, 1e-1, "log"),
+        "decay": (1e-3, 10.0, "log"),
         "batch": (64, 1024, "log whole"),
     },
-    "tcn": {"channels": (4, 32, "log whole"), "rate": (3e-4, 3e-2, "log"), "decay": (1e-6, 1e-1, "log")},
+    "tcn": {"channels": (4, 32, "log whole"), "rate": (3e-4, 3e-2, "log"), "decay": (1e-3, 10.0, "log")},
 }
 
 

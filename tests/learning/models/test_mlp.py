@@ -68,6 +68,30 @@ def test_learning_again_goes_on_and_keeps_the_norm() -> None:
     assert figures["loss"] <= figures["begin_loss"]
 
 
+def test_it_begins_as_the_line_and_stays_it_where_nothing_bends() -> None:
+    from learning.models.logistic import Logistic
+
+    rows, new = rows_with_signal(500, strength=0.5), rows_with_signal(500, seed=1)
+    line, model = Logistic(), Mlp({"rate": 1.0, "epochs": 2, "follow": 1.0}, seed=1)
+    line.learn(rows.x, rows.y)
+    assert model.learn(rows.x, rows.y)["best_epoch"] == 0
+    assert np.abs(model.predict(new.x) - line.predict(new.x)).max() < 1e-5
+
+
+def test_layers_too_narrow_for_a_line_and_those_told_not_to_begin_anywhere() -> None:
+    rows = rows_with_signal(500)
+    for config in ({"hidden": "5"}, {"linear_start": 0}):
+        figures = Mlp({**config, "epochs": 1}, seed=1).learn(rows.x, rows.y)
+        assert figures["begin_loss"] > 1.0
+
+
+def test_the_running_mean_is_kept_rather_than_the_last_step() -> None:
+    rows = rows_with_signal(1500, strength=0.3)
+    given = {"rate": 0.02, "epochs": 4, "linear_start": 0, "decay": 0.0, "patience": 9}
+    losses = [Mlp({**given, "follow": follow}, seed=1).learn(rows.x, rows.y)["loss"] for follow in (1.0, 0.1)]
+    assert losses[1] < losses[0]
+
+
 def distance(model: Mlp, names: tuple[str, ...], start: dict[str, np.ndarray]) -> float:
     tensors = model.export().tensors
     return float(sum(np.square(tensors[name] - start[name]).sum() for name in names))
@@ -82,7 +106,7 @@ def test_the_proximal_term_holds_what_is_shared_and_leaves_a_personal_head_free(
         "bound": {"proximal": 5.0},
         "own": {"proximal": 5.0, "personal_head": 1},
     }.items():
-        model = Mlp({"epochs": 5, **config}, seed=2)
+        model = Mlp({"epochs": 5, "follow": 1.0, "decay": 0.0, **config}, seed=2)
         model.adopt(start)
         model.learn(rows.x, rows.y)
         moved[name] = (distance(model, shared, start), distance(model, head, start))
