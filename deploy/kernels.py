@@ -17,6 +17,10 @@ from deploy.child import end_with_parent
 from domain.errors import SwarmError
 
 PACKAGES = ("hw", "market", "risk", "arbitrage", "learning", "agents", "sim")
+# Nobody who trades calls these: who learns compiles them when they are first called.
+LATER = frozenset(
+    {"hw.inference.fixed_kernels", "learning.rows.gather_kernels", "learning.rows.labels_kernels"}
+)
 WORKERS_MAX = 4
 
 Needs = dict[str, frozenset[str]]
@@ -45,14 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def kernel_modules() -> Iterator[str]:
-    """Name every module of kernels in the tree."""
+    """Name every module of kernels that a trading process may call."""
     for package in PACKAGES:
         try:
             root = importlib.import_module(package)
         except ModuleNotFoundError:
             continue
         for found in pkgutil.walk_packages(root.__path__, prefix=f"{package}."):
-            if found.name.endswith("_kernels"):
+            if found.name.endswith("_kernels") and found.name not in LATER:
                 yield found.name
 
 

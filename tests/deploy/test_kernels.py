@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.kernels import compile_beside, next_one
+from deploy.kernels import LATER, PACKAGES, compile_beside, kernel_modules, next_one
 from domain.errors import SwarmError
 
 _ROOT = Path(__file__).parents[2]
@@ -42,6 +42,15 @@ def test_a_kernel_waits_for_its_callees_and_for_those_that_share_them() -> None:
     assert next_one(_STATED, ["other", "top"], ["leaf", "apart"]) == ""
     assert next_one(_STATED, ["top"], []) == "top"
     assert next_one(_STATED, [], ["top"]) == ""
+
+
+def test_kernels_of_those_who_trade_are_all_found_and_those_left_for_later_are_there() -> None:
+    every = {
+        ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+        for package in PACKAGES
+        for path in (_ROOT / package).rglob("*_kernels.py")
+    }
+    assert every > LATER and set(kernel_modules()) == every - LATER
 
 
 def _written(name: str) -> None:
