@@ -223,11 +223,17 @@ class Execution:
 
     def _act(self, actions: Sequence[SagaAction], out: Actions) -> None:
         """Do what sagas want; a refusal of ours is told at once, and what follows from it done too."""
+        hands = self._hands
         for _ in range(ROUNDS_MAX):
             refused: list[SagaEvent] = []
             for action in actions:
                 if type(action) is SendLeg:
-                    self._send(action, refused, out)
+                    if action.purpose == _LEG:
+                        hand = hands[action.instrument]
+                        hand.market.touch()
+                        self._submit(hand, action, refused, out)
+                    else:
+                        self._send(action, refused, out)
                 elif type(action) is CancelLeg:
                     self._cancel(action, refused, out)
                 elif type(action) is SagaAlarm:
@@ -242,9 +248,7 @@ class Execution:
     def _send(self, leg: SendLeg, refused: list[SagaEvent], out: Actions) -> None:
         hand = self._hands[leg.instrument]
         hand.market.touch()
-        if leg.purpose == _LEG:
-            self._submit(hand, leg, refused, out)
-        elif crosses_own(hand.market.risk, leg.side, leg.price_ticks):
+        if crosses_own(hand.market.risk, leg.side, leg.price_ticks):
             self._make_room(hand, leg, out)
             self.waiting.append(leg)
         else:

@@ -50,9 +50,11 @@ class CycleSearch:
 
         Each begins with its lowest edge, and passes none of the markets that it is to go `without`.
         """
+        # Views set and read a word in a fraction of the time.
+        flags = self._without.data
         for market in without:
-            self._without[market] = 1
-        self._products[:] = 0.0
+            flags[market] = 1
+        self._products.fill(0.0)
         columns = self._columns
         steps = self._call(
             columns.ints,
@@ -68,10 +70,11 @@ class CycleSearch:
             max(float(columns.reals[PRODUCT_MIN]), product_min),
         )
         for market in without:
-            self._without[market] = 0
-        found = []
-        for place in np.flatnonzero(self._products[:-1]).tolist():
-            count = int(self._cycles[place, k.COUNT])
-            edges = self._cycles[place, k.FIRST : k.FIRST + count].tolist()
-            found.append((-float(self._products[place]), count, edges))
+            flags[market] = 0
+        found, products = [], self._products.tolist()
+        for place in range(len(products) - 1):
+            if products[place] != 0.0:
+                count = int(self._cycles[place, k.COUNT])
+                edges = self._cycles[place, k.FIRST : k.FIRST + count].tolist()
+                found.append((-products[place], count, edges))
         return [Cycle(hops_of(edges), -minus) for minus, _, edges in sorted(found)], steps >= 0

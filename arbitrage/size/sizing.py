@@ -119,6 +119,7 @@ class Sizer:
         self._asked = np.zeros(LEGS_MAX * k.ASKED_WIDTH, self._type)
         # A view sets a word in a quarter of the time.
         self._words: Any = self._asked if exact else self._asked.data
+        self._answer: Any = self._told if exact else self._told.data
         self._size = exact_size_cycle() if exact else entry(k.size_cycle)
         self._sides, self._threshold = sides, (0.0, 0)
         self._make_room(LEVELS_ROOM)
@@ -223,7 +224,7 @@ class Sizer:
             self._threshold[1],
             *self._bounds,
         )
-        told = self._told[: k.TOLD_HEAD + count * k.PLAN_WIDTH].tolist()
+        told = self._answer[: k.TOLD_HEAD + count * k.PLAN_WIDTH].tolist()
         if told[k.REASON] != a.MADE:
             return NoTicket(NoTicketReason(told[k.REASON]), told[k.FIGURE], told[k.LIMIT], told[k.WHICH])
         at, legs = k.TOLD_HEAD, []

@@ -81,12 +81,13 @@ class _Course:
     `told` is the count of shadows, then what goes into Kelly's share beside what a ticket expects.
     """
 
-    __slots__ = ("assets", "capped_atoms", "caps", "keys", "route", "told", "venues")
+    __slots__ = ("assets", "capped_atoms", "caps", "keys", "room", "route", "told", "venues")
 
     def __init__(self, route: Legs, venues: tuple[str, ...], assets: tuple[str, ...]) -> None:
         self.route, self.venues, self.assets = route, venues, assets
         self.keys = _keys(route, venues, assets)
         self.capped_atoms = -1
+        self.room = (-1, 0, Limit.BUDGET)
         self.caps: list[tuple[int, Limit, Key]] = []
         self.told: tuple[int, float, float, int, float, float] = (-1, 0.0, 0.0, 1, 1.0, 0.0)
 
@@ -105,6 +106,8 @@ class Capital:
         self._instruments, self._outcomes = instruments, outcomes
         self._stakes: dict[int, Stake] = {}
         self._bound: dict[Key, int] = {}
+        # How often anything was bound or freed: a room stands while it does.
+        self._bindings = 0
         self._courses: dict[Legs, _Course] = {}
 
     def size_frac(self, legs: Legs, expected_bps: float) -> float:
@@ -175,8 +178,7 @@ class Capital:
         course = self._course(legs)
         if course.told[0] != self._outcomes.added:
             course.told = self._told(course.route)
-        if course.capped_atoms != self.budget_atoms:
-            self._cap(course, self.budget_atoms)
+        self._room(course)
 
     def commit(self, ticket: Ticket, worth: float, legs: Legs | None = None) -> bool:
         """Bind what a ticket puts in, before its first leg; false where there is no room for it."""
@@ -235,6 +237,7 @@ class Capital:
         """Take back what `state` gave."""
         self.budget_atoms, stakes = msgspec.msgpack.decode(state, type=tuple[int, list[Stake]])
         self._stakes, self._bound = {}, {}
+        self._bindings += 1
         for stake in stakes:
             self._bind(stake, 1)
 
@@ -243,11 +246,14 @@ class Capital:
         budget, bound = self.budget_atoms, self._bound
         if course.capped_atoms != budget:
             self._cap(course, budget)
+        elif course.room[0] == self._bindings:
+            return course.room[1], course.room[2]
         room, limit = budget - bound.get(_ALL, 0), Limit.BUDGET
         for cap, kind, key in course.caps:
             left = cap - bound.get(key, 0)
             if left < room:
                 room, limit = left, kind
+        course.room = (self._bindings, room, limit)
         return room, limit
 
     def _cap(self, course: _Course, budget: int) -> None:
@@ -281,6 +287,7 @@ class Capital:
 
     def _count(self, keys: Sequence[Key], value: int) -> None:
         bound = self._bound
+        self._bindings += 1
         for key in keys:
             left = bound.get(key, 0) + value
             if left == 0:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbitrage.saga.plan import LegPlan, SagaPlan
-from arbitrage.saga.worst_case import SCALE, ahead, alone, home, leg_costs, values
+from arbitrage.saga.worst_case import SCALE, ahead, alone, home, leg_costs, values, worst_atoms
 from domain.order import Side
+from domain.units import PPM
 from tests.arbitrage.saga_world import ROUTES, Route, case, charge
 
 
@@ -50,6 +51,24 @@ def test_no_subset_that_fills_and_is_taken_back_loses_more(route: Route, in_quot
         worst = max(worst, traded(plan, trades))
     assert worst <= plan.worst_atoms
     assert plan.worst_atoms < worst * 11 / 10 + 10**10, "a bound that is true and near"
+
+
+@pytest.mark.parametrize("in_quote", [False, True])
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_bound_spelt_out_is_the_sum_of_its_parts(route: Route, in_quote: bool) -> None:
+    plan, total, rounding, worst_ppm = case(route, in_quote=in_quote).plan(), 0, 0, 0
+    worth = values(plan.ticket)
+    for place, leg in enumerate(plan.legs):
+        between = worth[place : place + 2]
+        forward, back = leg_costs(leg, between, leg.fee_ppm)
+        there_and_back = max(0, forward + back)
+        total += there_and_back * leg.size_lots
+        base = between[leg.side > 0] * leg.lot_atoms
+        worst_ppm = max(worst_ppm, -(-(there_and_back + max(0, -forward)) * PPM // base))
+        rounding += max(between) * 7 * 100
+    for _ in plan.legs:
+        total += -(-total * worst_ppm // PPM)
+    assert worst_atoms(plan.ticket, plan.legs, 7, 100) == -(-(total + rounding) // SCALE)
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -183,6 +185,27 @@ def test_what_is_allocated_together_fits_together(wanted: list[tuple[int, int, f
         if fit.in_atoms_max > 0:
             assert made.commit(msgspec.structs.replace(each, in_atoms=fit.in_atoms_max), worth)
     assert_within(made)
+
+
+def test_what_was_prepared_is_what_would_be_worked_out_anew() -> None:
+    draw, made = random.Random(7), capital(**BOLD)
+    for number in range(400):
+        route, kind = draw.randrange(len(ROUTES)), draw.randrange(6)
+        if kind == 0:
+            paid(made, route, draw.uniform(-30, 30), filled=draw.random() < 0.7)
+        elif kind == 1:
+            made.budget_atoms = draw.choice((0, 200_000, 1_000_000))
+        elif kind == 2:
+            made.prepare(ROUTES[route])
+        elif kind == 3 and made.stakes():
+            assert made.release(draw.choice(made.stakes()).ticket_id)
+        found = ticket(*ROUTES[route], in_atoms=draw.randrange(1, 400_000), ticket_id=number)
+        anew = Capital(made.config, INSTRUMENTS, made._outcomes)
+        anew.restore(made.state())
+        assert made.fit(found, 1.0, None, ROUTES[route]) == anew.fit(found, 1.0)
+        if kind == 4:
+            assert made.commit(found, 1.0, ROUTES[route]) == anew.commit(found, 1.0)
+            assert made.state() == anew.state()
 
 
 def assert_within(made: Capital) -> None:

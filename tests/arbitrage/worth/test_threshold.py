@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from math import sqrt
 
 import pytest
@@ -245,3 +246,23 @@ def test_volatility_is_of_the_mid_by_its_own_time() -> None:
     assert quotes.variance[0] == pytest.approx(4.0, rel=0.01)
     quotes.sample(0, mid2, now_ns)  # no time went by
     assert quotes.variance[0] == pytest.approx(4.0, rel=0.01)
+
+
+def test_what_was_prepared_is_what_would_be_worked_out_anew() -> None:
+    draw, desk, now_ns, routes = random.Random(6), Desk(samples=2), START, (SPATIAL, ((2, 1), (3, -1)))
+    for _ in range(400):
+        now_ns += draw.choice((0, SECOND, HOUR_NS // 3))
+        route, kind = draw.choice(routes), draw.randrange(5)
+        latency_ns = {"a": draw.choice((1, 5)) * MS, "b": 3 * MS}
+        if kind == 0:
+            desk.threshold.learned(route, 10.0, draw.uniform(-20, 20), now_ns)
+        elif kind == 1:
+            desk.threshold.lasted(route, 5 * MS, draw.random())
+        elif kind == 2:
+            desk.inventory.hold("a", draw.choice(("BTC", "USDT", "ETH")), draw.randrange(10**12))
+        elif kind == 3:
+            desk.threshold.prepare(route, now_ns, latency_ns)
+        anew = Desk(samples=2)
+        anew.inventory.restore(desk.inventory.state())
+        anew.threshold.restore(desk.threshold.state())
+        assert desk.threshold.bps(route, now_ns, latency_ns) == anew.threshold.bps(route, now_ns, latency_ns)
