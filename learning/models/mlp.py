@@ -28,8 +28,9 @@ class MlpConfig(DescentConfig):
     inputs: int = Field(FEATURE_COUNT, ge=1, le=4096)
     hidden: Annotated[str, Field(pattern=r"^[1-9]\d{0,3}(,[1-9]\d{0,3}){0,7}$")] = "32,32"
     """Sizes of the hidden layers, by commas."""
-    linear_start: int = Field(1, ge=0, le=1)
-    """Whether it begins as the logistic model of its first rows, and so only learns what bends."""
+    linear_start: int = Field(1, ge=0, le=2)
+    """1: what begins by itself begins as the logistic model of its first rows, and so only learns what bends;
+    2: so does what begins with given layers, as regions do that train together for the first time."""
     personal_head: int = Field(0, ge=0, le=1)
     """Whether the last layer is the region's own: the proximal term leaves it free."""
 
@@ -84,7 +85,7 @@ class Mlp:
         if self._norm is None:
             self._norm = layers.norm_of(x, weights)
         inner = layers.normed(self._norm, x)
-        begun = not again and not self._adopted and self._lined(inner, y, weights, self.config.held_frac)
+        begun = not again and self._lined(inner, y, weights, self.config.held_frac)
         free = frozenset(self.head if self.config.personal_head == 1 else ())
         seed = stream_seed(self._seed, self.kind, "order", len(x))
         descent = Descent(self.config, self._layers, forward, seed, free=free)
@@ -96,7 +97,8 @@ class Mlp:
 
     def _lined(self, inner: F4, y: I1, weights: F8, held_frac: float) -> bool:
         """Begin where the best line ends, if the layers are wide enough to carry it."""
-        if self.config.linear_start == 0 or min(self.sizes[1:-1]) < 2 * layers.OUT:
+        wanted = self.config.linear_start == 2 or (self.config.linear_start == 1 and not self._adopted)
+        if not wanted or min(self.sizes[1:-1]) < 2 * layers.OUT:
             return False
         rows = fitted_rows(len(inner), held_frac)
         start = np.zeros((layers.OUT, self.columns + 1))

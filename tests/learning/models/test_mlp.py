@@ -78,6 +78,28 @@ def test_it_begins_as_the_line_and_stays_it_where_nothing_bends() -> None:
     assert np.abs(model.predict(new.x) - line.predict(new.x)).max() < 1e-5
 
 
+def test_regions_that_begin_with_the_same_layers_begin_as_lines_whose_mean_is_a_line() -> None:
+    given, lines = learnt(epochs=1).export().tensors, []
+    shared = {name: tensor for name, tensor in given.items() if name[0] == "l"}
+    for seed in (1, 2):
+        rows, model = rows_with_signal(600, seed=seed), Mlp({"rate": 1.0, "epochs": 1, "linear_start": 2})
+        model.adopt(shared)
+        assert model.learn(rows.x, rows.y)["best_epoch"] == 0
+        lines.append(model.export().tensors)
+    assert lines[0]["l0.weight"][6:].tobytes() == lines[1]["l0.weight"][6:].tobytes()
+    norm = {"norm.mean": np.zeros(16, np.float32), "norm.scale": np.ones(16, np.float32)}
+    x = rows_with_signal(100, seed=5).x / np.float32(100)
+
+    def logits(layers_of: dict[str, np.ndarray]) -> np.ndarray:
+        return layers.logits_of(layers_of | norm, x)
+
+    mean = {name: (lines[0][name] + lines[1][name]) / 2 for name in shared}
+    assert np.abs(logits(mean) - (logits(lines[0]) + logits(lines[1])) / 2).max() < 1e-5
+    straight = logits(mean)[:, 2] - logits(mean)[:, 0]
+    found, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(100)]), straight, rcond=None)
+    assert np.abs(np.column_stack([x, np.ones(100)]) @ found - straight).max() < 1e-4
+
+
 def test_layers_too_narrow_for_a_line_and_those_told_not_to_begin_anywhere() -> None:
     rows = rows_with_signal(500)
     for config in ({"hidden": "5"}, {"linear_start": 0}):
