@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from deploy.cli import main
-from learning.cli import KINDS, settings_of
+from learning.cli import KINDS, _progress, settings_of
 from learning.models import MODELS
 from learning.registry.registry import Registry
 from learning.rows.store import Store
@@ -70,10 +71,16 @@ def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
     registry = Registry(tmp_path / "models")
     (first,) = registry.states()
     passed = {gate.name: gate.passed for gate in registry.show(first).gates}
-    assert passed["norm"] and passed["finite"] and passed["sharpe"]
+    assert all(passed.values()) and lines[-2].endswith("passed every gate: `swarm models promote`")
+    assert main(["models", "promote", first, "--to", "champion", "--state", str(tmp_path)]) == 0
+    capsys.readouterr()
     code, out, _ = told(capsys, *words, "--base", first, "--seed", "1", "--json")
     second = json.loads(out)["model"]
     assert second != first and registry.show(second).parent == first
+    limits = {gate.name: gate.limit for gate in registry.show(second).gates}
+    assert limits["log_loss"] is not None and limits["gain"] is not None
+    code, out, _ = told(capsys, "report", "champion", *words[1:5], "--json")
+    assert code == 0 and json.loads(out)["model"] == first
     assert {path.stem for path in (tmp_path / "models" / "reports").glob("*")} == {first, second}
 
 
@@ -120,6 +127,26 @@ def test_an_empty_store_is_refused_by_name(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "rows").mkdir()
     code, _, err = told(capsys, "train", "--state", tmp_path)
     assert code == 24 and "0 labelled rows" in err and err.count("\n") == 1
+
+
+def test_a_number_that_is_none_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["learn", "train", "--search", "many"])
+    assert caught.value.code == 2
+    assert "must be 1 to 10000, not 'many'" in capsys.readouterr().err
+
+
+def test_a_terminal_shows_how_far_it_is_and_nothing_else_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with _progress() as progress:
+        progress("mlp", 1, 4)
+    assert capsys.readouterr().err == ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.stderr, "isatty", lambda: True)
+        patch.setenv("FORCE_COLOR", "1")
+        with _progress() as progress:
+            progress("mlp", 1, 4)
+            progress("mlp", 4, 4)
+    assert "mlp" in capsys.readouterr().err
 
 
 def test_numbers_are_read_as_numbers() -> None:

@@ -28,6 +28,14 @@ def test_the_same_rows_and_seed_give_the_same_bytes() -> None:
     assert other.exported.tensors["l0.weight"].tobytes() != one.exported.tensors["l0.weight"].tobytes()
 
 
+def test_training_leaves_the_number_of_threads_as_it_was() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    train(rows_with_signal(200), None, TrainConfig(model={"epochs": 1}), seed=0)
+    assert torch.get_num_threads() == before
+
+
 def test_shared_layers_alone_are_gone_on_from_with_the_regions_own_norm() -> None:
     rows = rows_with_signal(800)
     first = train(rows, None, TrainConfig(model={"epochs": 5}), seed=1).exported
