@@ -30,6 +30,7 @@ PARTS = (
     "learning.cli",
     "learning.registry.cli",
     "arbitrage.cli",
+    "federation.cli",
     "agents.arbitrage.cli",
     "coordinator.move_cli",
     "sim.cli",

@@ -18,6 +18,7 @@ class Roster:
         self._grid = grid
         self._known: dict[int, str] = {}
         self._asked: dict[int, str] = {}
+        self._strangers: set[int] = set()
 
     def __call__(self) -> dict[int, str]:
         """Give the region of every node that is up and known."""
@@ -30,11 +31,11 @@ class Roster:
         return {node.node_id: self._known[node.node_id] for node in up if node.node_id in self._known}
 
     def _ask(self, nodes: list[int]) -> None:
-        strangers = [node for node in nodes if node not in self._asked]
+        unasked = [node for node in nodes if node not in self._asked and node not in self._strangers]
         content = RecordDict({CONFIG: ConfigRecord()})
-        messages = [self._grid.create_message(content, WHO, node, QUERY, ASK_S) for node in strangers]
+        messages = [self._grid.create_message(content, WHO, node, QUERY, ASK_S) for node in unasked]
         if messages:
-            self._asked.update(zip(strangers, self._grid.push_messages(messages), strict=True))
+            self._asked.update(zip(unasked, self._grid.push_messages(messages), strict=True))
 
     def _hear(self) -> None:
         if not self._asked:
@@ -45,3 +46,5 @@ class Roster:
             region = "" if reply.has_error() else str(reply.content.config_records[CONFIG].get("region", ""))
             if REGION.fullmatch(region):
                 self._known[node] = region
+            elif not reply.has_error():
+                self._strangers.add(node)

@@ -47,6 +47,7 @@ class FederationSupervisor:
         self.children = [Child(each, deployment.config, self._answers) for each in deployment.processes()]
         self.stop = threading.Event()
         self.runs, self._asked_ns, self._known_restarts = 0, 0, -1
+        self._seen = False
         self._told: RunFile | None = None
         self._tls: ssl.SSLContext | None = None
 
@@ -97,7 +98,10 @@ class FederationSupervisor:
 
     def _keep_run(self, now_ns: int) -> None:
         """Ask for a run where no ServerApp holds the store; what it made so far is on disk."""
-        if server_app(self.deployment.root) is not None or now_ns - self._asked_ns < RUN_STARTS_S * 1e9:
+        if server_app(self.deployment.root) is not None:
+            self._seen = True
+            return
+        if not self._seen and now_ns - self._asked_ns < RUN_STARTS_S * 1e9:
             return
         if self._asked_ns and self._finished():
             return
@@ -105,7 +109,7 @@ class FederationSupervisor:
             for run in control.active_runs():
                 control.stop_run(run)
             control.start_run(self.deployment.app)
-        self._asked_ns, self.runs = now_ns, self.runs + 1
+        self._asked_ns, self._seen, self.runs = now_ns, False, self.runs + 1
 
     def _finished(self) -> bool:
         """Tell whether the loop has made all the versions that it was to make."""

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.federation.building import REGIONS, shell
+import pytest
+
+from domain.errors import ConfigError, SwarmError
+from federation.run.config import CONFIG_FILE, FIRST_FILE
+from federation.run.flower import ClientApp, Context, Message, RecordDict
+from federation.run.grid import LocalGrid
+from federation.run.messages import refusal_content, reply_content, tensors_of
+from federation.run.roster import Roster
+from federation.run.server import app as server_app
+from federation.run.server import open_shell
+from tests.federation.building import REGIONS, federation, regions, shell
+
+PATIENT = {"deadline_min_s": 60.0}
 
 
 def test_three_regions_make_versions_that_get_better(tmp_path: Path) -> None:
-    made, grid = shell(tmp_path, versions_max=4, loop={"deadline_min_s": 60.0})
+    made, grid = shell(tmp_path, versions_max=4, loop=PATIENT)
     made.run()
     grid.close()
     line = [made.store.version(number) for number in made.store.numbers()]
@@ -17,3 +30,109 @@ def test_three_regions_make_versions_that_get_better(tmp_path: Path) -> None:
     assert len(losses) == 5 and losses == sorted(losses, reverse=True)
     assert [member.region for member in line[-1].members] == sorted(REGIONS)
     assert line[-1].names == ("bias", "weight")
+
+
+def test_flowers_server_app_runs_the_loop_and_takes_it_up_again(tmp_path: Path) -> None:
+    from federation.run.client import app
+
+    grid = LocalGrid(app, regions(tmp_path))
+    for wanted in (2, 3):
+        folder = federation(tmp_path, versions_max=wanted, loop=PATIENT)
+        context = Context(1, 1, {}, RecordDict(), {"federation": str(folder)})
+        server_app(grid, context)
+        assert len(list((folder / "versions").glob("*.version"))) == wanted + 1
+    grid.close()
+
+
+def test_a_dead_region_is_gone_and_comes_back(tmp_path: Path) -> None:
+    made, grid = shell(tmp_path, loop=PATIENT)
+    grid.take_down("nyc")
+    while made.loop.current.number < 2:
+        made.turn()
+    assert {member.region for member in made.loop.current.members} == {"frankfurt", "tokyo"}
+    grid.bring_up("nyc")
+    while not any(member.region == "nyc" for member in made.loop.current.members):
+        made.turn()
+    grid.take_down("nyc")
+    made.turn()
+    assert set(made.loop.up) == {"frankfurt", "tokyo"}
+    grid.close()
+
+
+def lying(message: Message, context: Context) -> Message:
+    """Answer in another region's name."""
+    config = message.content["config"]
+    content = reply_content(tensors_of(message.content), "tokyo", str(config["base"]), 0, 10, {})
+    return Message(content, reply_to=message)
+
+
+def broken(message: Message, context: Context) -> Message:
+    """Make a mistake outside our own client."""
+    raise KeyError("a row")
+
+
+@pytest.mark.parametrize(("work", "word"), [(lying, "says that it is tokyo"), (broken, "KeyError")])
+def test_a_region_that_lies_or_breaks_is_reported(tmp_path: Path, work: Any, word: str) -> None:
+    app = ClientApp()
+    app.train()(work)
+    grid = LocalGrid(app, {"nyc": {}})
+    made = open_shell(federation(tmp_path), grid)
+    while not made.reports:
+        made.turn()
+    assert word in made.reports[0].reason and "a row" not in made.reports[0].reason
+    grid.close()
+
+
+class Unnamed(LocalGrid):
+    """Name no nodes, as a simulation does."""
+
+    def get_nodes(self) -> list[Any]:
+        """Describe nodes by their numbers only."""
+        found = super().get_nodes()
+        for node in found:
+            node.name = ""
+        return found
+
+
+def test_nodes_that_nobody_registered_are_asked_who_they_are(tmp_path: Path) -> None:
+    from federation.run.client import app
+
+    grid = Unnamed(app, regions(tmp_path))
+    roster = Roster(grid)
+    while len(roster()) < 3:
+        pass
+    assert sorted(roster().values()) == sorted(REGIONS)
+    grid.close()
+
+
+def test_a_strangers_name_is_not_taken(tmp_path: Path) -> None:
+    app = ClientApp()
+
+    @app.query("who")
+    def who(message: Message, context: Context) -> Message:
+        return Message(refusal_content("../x", ""), reply_to=message)
+
+    grid = Unnamed(app, {"nyc": {}})
+    roster = Roster(grid)
+    while not roster._strangers:
+        assert roster() == {}
+    assert roster() == {}
+    grid.close()
+
+
+def test_a_federation_without_tensors_or_with_a_wrong_config_is_refused(tmp_path: Path) -> None:
+    grid = LocalGrid(ClientApp(), {})
+    folder = federation(tmp_path)
+    (folder / FIRST_FILE).unlink()
+    with pytest.raises(ConfigError, match="nothing to begin with"):
+        open_shell(folder, grid)
+    (folder / CONFIG_FILE).write_text('{"loop": {"buffer": -1}}')
+    with pytest.raises(ConfigError, match="buffer"):
+        open_shell(folder, grid)
+    other = federation(tmp_path / "other", holdout="tests.federation.trainers:nobody")
+    with pytest.raises(ConfigError, match="there is no holdout"):
+        open_shell(other, grid)
+    torn = federation(tmp_path / "torn")
+    (torn / FIRST_FILE).write_bytes(b"torn")
+    with pytest.raises(SwarmError, match="is damaged"):
+        open_shell(torn, grid)
