@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from deploy.child import end_with_parent
 from domain.errors import SwarmError
 
-PACKAGES = ("hw", "market", "risk", "arbitrage", "learning", "federation", "agents", "sim")
+PACKAGES = ("hw", "market", "risk", "arbitrage", "learning", "agents", "sim")
 # Nobody who trades calls these: who learns compiles them when they are first called.
 LATER = frozenset(
     {"hw.inference.fixed_kernels", "learning.rows.gather_kernels", "learning.rows.labels_kernels"}
