@@ -24,7 +24,7 @@ class DescentConfig(BaseModel):
     epochs: int = Field(20, ge=1, le=10_000)
     batch: int = Field(256, ge=1, le=1_000_000)
     rate: float = Field(3e-3, gt=0, le=1)
-    decay: float = Field(1.0, ge=0, le=10)
+    decay: float = Field(0.3, ge=0, le=10)
     """What is taken off the parameters in a step, in units of the rate."""
     follow: float = Field(0.05, gt=0, le=1)
     """How far, in a step, the running mean of the parameters follows them; the mean is what is kept."""

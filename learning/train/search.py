@@ -14,7 +14,7 @@ from learning.train.config import TrainConfig
 from learning.train.score import figures
 from learning.train.trainer import fitted, predicted
 from learning.train.trial import Progress, silent
-from learning.train.validation import walk_forward
+from learning.train.validation import stretches
 
 # What is tried for each kind: (least, most, how) or the choices.
 SPACES: dict[str, dict[str, tuple[float, float, str] | list[str]]] = {
@@ -59,7 +59,7 @@ def search(rows: Rows, config: TrainConfig, trials: int, seed: int, progress: Pr
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
     )
     study.enqueue_trial({}, skip_if_exists=False)
-    folds = list(walk_forward(rows, config.folds))
+    folds = stretches(rows, config.folds)
 
     def objective(trial: Any) -> float:
         progress("search", trial.number, trials)

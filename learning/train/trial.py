@@ -13,7 +13,7 @@ from learning.train.config import TrainConfig
 from learning.train.score import figures, gains_of, periods_of
 from learning.train.sharpe import deflated_of, sharpe
 from learning.train.trainer import fitted, predicted
-from learning.train.validation import Fold, combinatorial, paths_of, walk_forward
+from learning.train.validation import Fold, combinatorial, paths_of, stretches
 
 Progress = Callable[[str, int, int], None]
 
@@ -40,7 +40,7 @@ class Trial(msgspec.Struct, frozen=True, eq=False):
 def tried(rows: Rows, config: TrainConfig, seed: int, progress: Progress = silent) -> Trial:
     """Walk one model forward."""
     folds, told, held = [], [], []
-    every = list(walk_forward(rows, config.folds))
+    every = stretches(rows, config.folds)
     for done, fold in enumerate(every):
         progress(config.kind, done, len(every))
         probabilities = _tested(rows, fold, config, seed)

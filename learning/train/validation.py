@@ -40,6 +40,16 @@ def walk_forward(rows: Rows, folds: int) -> Iterator[Fold]:
             yield Fold(fit, np.arange(first, last))
 
 
+def stretches(rows: Rows, folds: int) -> list[Fold]:
+    """Give the folds of the walk forward that can be fitted, or say that there are none."""
+    found = [fold for fold in walk_forward(rows, folds) if len(np.unique(rows.y[fold.fit])) > 1]
+    if not found:
+        what = f"of {len(rows)} rows no stretch has two classes known before it"
+        mend = "gather more rows, or ask for fewer folds"
+        raise SwarmError(what, where="walk forward", mend=mend, code=ExitCode.BAD_DATA)
+    return found
+
+
 def _known_before(rows: Rows, first: int) -> Places:
     begin_ns = rows.table["at_ns"][first]
     return np.flatnonzero(rows.table["label_ns"][:first] < begin_ns)

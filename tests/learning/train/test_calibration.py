@@ -7,7 +7,7 @@ from learning.models.model import F4, I1
 from learning.train.calibration import brier, cooled, log_loss, reliability, temperature
 
 
-def told_and_came(count: int = 30_000, sharper: float = 1.0) -> tuple[F4, I1]:
+def told_and_came(count: int = 12_000, sharper: float = 1.0) -> tuple[F4, I1]:
     """Draw classes from probabilities, then tell those probabilities made sharper."""
     draws = np.random.default_rng(0)
     true = draws.dirichlet([1.0, 1.0, 1.0], count)
@@ -29,7 +29,7 @@ def test_true_probabilities_are_reliable_and_sharpened_ones_are_not() -> None:
     assert reliability(told, came).error < 0.01
     sure = reliability(*told_and_came(sharper=3.0))
     assert sure.error > 0.05
-    assert sure.counts.sum() == 3 * 30_000
+    assert sure.counts.sum() == 3 * 12_000
     assert sure.stated[-1] > sure.found[-1]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from domain.errors import SwarmError
 from learning.rows.row import Rows
-from learning.train.validation import Fold, combinatorial, held_out, paths_of, purged, walk_forward
+from learning.train.validation import Fold, combinatorial, held_out, paths_of, purged, stretches, walk_forward
 from tests.learning.builders import HORIZON_NS, STEP_NS, rows_with_signal
 
 HORIZON = HORIZON_NS // STEP_NS
@@ -52,10 +52,10 @@ def test_rows_of_equal_length_are_purged_as_skfolio_does() -> None:
     ours = list(combinatorial(rows, 6, 2, embargo * STEP_NS))
     theirs = list(oracle.split(np.empty((300, 1))))
     assert len(ours) == len(theirs) == 15
-    for fold, (fit, stretches) in zip(ours, theirs, strict=True):
+    for fold, (fit, tested) in zip(ours, theirs, strict=True):
         assert np.array_equal(fold.fit, fit)
-        assert np.array_equal(fold.held, np.concatenate(stretches))
-        assert fold.ends == (len(stretches[0]),)
+        assert np.array_equal(fold.held, np.concatenate(tested))
+        assert fold.ends == (len(tested[0]),)
 
 
 def test_each_path_goes_once_through_every_stretch() -> None:
@@ -83,3 +83,12 @@ def test_outcomes_that_last_longer_than_the_rows_are_refused() -> None:
     with pytest.raises(SwarmError, match="none is left to fit on"):
         list(combinatorial(rows, 6, 2, 0))
     assert list(walk_forward(rows, 4)) == []
+    with pytest.raises(SwarmError, match="no stretch has two classes"):
+        stretches(rows, 4)
+
+
+def test_a_stretch_before_which_only_one_class_is_known_is_left_out() -> None:
+    rows = rows_with_signal(120)
+    rows.table["label"][:30] = 1
+    assert [fold.held[0] for fold in walk_forward(rows, 5)] == [20, 40, 60, 80, 100]
+    assert [fold.held[0] for fold in stretches(rows, 5)] == [60, 80, 100]
