@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -14,6 +15,8 @@ from domain.errors import ExitCode, SwarmError
 
 STEPS_MAX = 200_000
 LEGS_MAX = 8
+# Cycles come again and again: so many are named once.
+NAMED_MAX = 4_096
 
 
 class Route(msgspec.Struct, frozen=True, array_like=True):
@@ -103,4 +106,9 @@ class RouteSearch:
 
 def hops_of(edges: Sequence[int]) -> tuple[Hop, ...]:
     """Name edges as hops."""
-    return tuple(Hop(edge >> 1, 1 if edge & 1 else -1) for edge in edges)
+    return _hops(tuple(edges))
+
+
+@lru_cache(maxsize=NAMED_MAX)
+def _hops(edges: tuple[int, ...]) -> tuple[Hop, ...]:
+    return tuple([Hop(edge >> 1, 1 if edge & 1 else -1) for edge in edges])

@@ -25,15 +25,24 @@ class LegFills:
         self._samples, self._kept_frac = samples, 1 - 1 / memory
         self._pooled = Filled()
         self._legs: dict[tuple[int, int], Filled] = {}
+        # What was told since the last leg was added.
+        self._told: dict[tuple[int, int], int] = {}
 
     def add(self, market: int, side: int, filled_frac: float) -> None:
         """Take what a leg's book had left."""
+        self._told.clear()
         for known in (self._pooled, self._legs.setdefault((market, side), Filled())):
             known.count = known.count * self._kept_frac + 1
             known.filled = known.filled * self._kept_frac + filled_frac
 
     def fill_ppm(self, market: int, side: int) -> int:
         """Give how much of such a leg fills; all of it while nothing is known of any."""
+        told = self._told.get((market, side))
+        if told is None:
+            told = self._told[market, side] = self._filled_ppm(market, side)
+        return told
+
+    def _filled_ppm(self, market: int, side: int) -> int:
         pooled = self._pooled
         if pooled.count <= 0:
             return PPM
@@ -50,3 +59,4 @@ class LegFills:
         kept = msgspec.msgpack.decode(state, type=tuple[Filled, list[tuple[tuple[int, int], Filled]]])
         self._pooled, legs = kept
         self._legs = dict(legs)
+        self._told.clear()
