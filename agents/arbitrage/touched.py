@@ -11,8 +11,7 @@ def touched(rows: Rows) -> tuple[int, ...]:
     """Give every market whose touch or book the rows tell of, once, in the order of mention."""
     count = len(rows)
     if count == 1:
-        kind, index = rows[0, : INSTRUMENT + 1].tolist()
-        return (index,) if kind != TRADE_ROW else ()
+        return (rows.item(INSTRUMENT),) if rows.item(KIND) != TRADE_ROW else ()
     found: dict[int, None] = {}
     at = 0
     while at < count:
