@@ -16,11 +16,6 @@ from learning.registry.registry import Registry
 PAUSE_S = 0.25
 
 
-def models_folder(state: Path, region: str) -> Path:
-    """Give the folder of a region's registry: its own norm makes its models its own."""
-    return state / "models" / region
-
-
 class ModelWatch:
     """Follow the registry's pointer; what cannot be read is told once, and the node keeps what it has."""
 

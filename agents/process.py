@@ -18,7 +18,7 @@ from agents.arbitrage.scribe import Scribe
 from agents.config import RegionConfig, load_region
 from agents.coordinator_line import CoordinatorLine
 from agents.history import recording
-from agents.model_watch import ModelWatch, models_folder
+from agents.model_watch import ModelWatch
 from agents.node import Node
 from agents.record import recover
 from agents.shell import NodeShell
@@ -33,6 +33,7 @@ from domain.report import NodeReport
 from hw.clock import SystemClock, perf_ns
 from hw.device import pin, probe, put_first, share_lock
 from hw.kernel import compile_kernels
+from learning.places import models_root
 from market.schedule import Schedule
 from market.schedule_cost import measure
 from market.venues.quota import Quotas
@@ -118,7 +119,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
             shell.beside.append(Planning(node, shell.deliver, clock.now_ns).run)
         if any(agent.strategy == "learned" for agent in config.agents):
             watch = ModelWatch(
-                models_folder(state, config.region), node.minds, shell.deliver, clock.now_ns, log
+                models_root(state) / config.region, node.minds, shell.deliver, clock.now_ns, log
             )
             shell.beside.append(watch.run)
         await connect(shell, instruments, history_root(state), live_word, stack)

@@ -18,11 +18,6 @@ from learning.rows.store import Store
 POSITION = "gathered.msgpack"
 
 
-def store_folder(state: Path, region: str) -> Path:
-    """Give the folder of a region's rows."""
-    return state / "learning" / region
-
-
 class _Position(msgspec.Struct):
     """How far a journal has been read, in the genesis of that place, and what still waits."""
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.model_watch import models_folder
-from agents.rows import JournalRows, store_folder
+from agents.rows import JournalRows
 from learning.models import begin, load
 from learning.models.model import Exported, Tensors
+from learning.places import models_root, rows_root
 from learning.registry.gates import live_gate
 from learning.registry.manifest import Manifest, Window
 from learning.registry.registry import Registry
@@ -54,8 +54,8 @@ class RegionModels:
         log: Callable[[str], None],
     ) -> None:
         self.region, self.train, self.canary = region, train, canary
-        self.store = Store(store_folder(state, region))
-        self.registry = Registry(models_folder(state, region), now_ns=now_ns)
+        self.store = Store(rows_root(state) / region)
+        self.registry = Registry(models_root(state) / region, now_ns=now_ns)
         self.rows = JournalRows(state / "journal" / f"node-{node}", self.store)
         self._now_ns, self._log = now_ns, log
         self._ratios: list[float] = []

@@ -45,7 +45,6 @@ def _train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--search", type=_whole(1, SEARCHES_MAX), default=0, metavar="N", help="try so many settings first"
     )
     verb.add_argument("--base", default="", metavar="MODEL", help="go on from this version, by its hash")
-    verb.add_argument("--region", default="local", metavar="NAME", help="kept as where it comes from (local)")
     verb.add_argument("--mlflow", default="", metavar="URI", help="log there too")
 
 
@@ -58,7 +57,7 @@ def _report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _shared(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--out", type=Path, metavar="DIR", help="the registry (STATE/models)")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="another registry than STATE/models/REGION")
     verb.add_argument("--seed", type=_whole(0, (1 << 31) - 1), default=0, metavar="N", help="default 0")
     verb.add_argument("--cost-bps", type=float, default=2.0, metavar="BPS", help="of taking a side (2)")
     verb.add_argument("--folds", type=_whole(1, 100), default=4, metavar="N", help="of the walk forward (4)")
@@ -71,7 +70,8 @@ def _verb(
     verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     default = Path(os.environ.get("SWARM_STATE", ".swarm"))
     verb.add_argument("--state", type=Path, default=default, metavar="DIR", help=f"default {default}")
-    verb.add_argument("--store", type=Path, metavar="DIR", help="the region's rows (STATE/rows)")
+    verb.add_argument("--store", type=Path, metavar="DIR", help="other rows than STATE/learning/REGION")
+    verb.add_argument("--region", metavar="REGION", help="whose rows, where several regions learn here")
     verb.add_argument("--json", action="store_true", help="one JSON object")
     verb.set_defaults(run=run)
     return verb
@@ -95,11 +95,11 @@ def run_train(arguments: argparse.Namespace) -> int:
     config = _config(arguments, arguments.model, settings_of(arguments.set)).model_copy(
         update={"tracking_uri": arguments.mlflow}
     )
-    order = Order(
-        config, arguments.region, arguments.seed, arguments.search, arguments.purged, arguments.base
-    )
+    out = _out(arguments)
+    source = arguments.region or out.name
+    order = Order(config, source, arguments.seed, arguments.search, arguments.purged, arguments.base)
     with _progress() as progress:
-        made = make(_rows(arguments), order, Registry(_out(arguments)), SystemClock().now_ns(), progress)
+        made = make(_rows(arguments), order, Registry(out), SystemClock().now_ns(), progress)
     held = {gate.name: gate.passed for gate in made.gates}
     answer = {
         "model": made.version,
@@ -229,21 +229,29 @@ def _config(arguments: argparse.Namespace, kind: str, settings: dict[str, Any]) 
 
 def _rows(arguments: argparse.Namespace, symbols: list[str] | None = None) -> Rows:
     from domain.errors import ConfigError
+    from learning.places import region_folder, rows_root
     from learning.rows.store import Store
 
-    folder = arguments.state / "rows" if arguments.store is None else arguments.store
-    if not folder.is_dir():
-        raise ConfigError(
-            "there are no rows yet",
-            where=str(folder),
-            mend="let a learner gather some, or name another --store",
-        )
+    folder = arguments.store
+    if folder is None:
+        folder = region_folder(rows_root(arguments.state), arguments.region, "rows")
+    elif not folder.is_dir():
+        raise ConfigError("there are no rows yet", where=str(folder), mend="name another --store")
     return Store(folder).rows(symbols=symbols)
 
 
 def _out(arguments: argparse.Namespace) -> Path:
-    folder: Path = arguments.state / "models" if arguments.out is None else arguments.out
-    return folder
+    """Give the registry: the one named, or the region's, which is where its rows are."""
+    from learning.places import models_root, region_folder, rows_root
+
+    if arguments.out is not None:
+        out: Path = arguments.out
+        return out
+    root = models_root(arguments.state)
+    if arguments.store is not None and arguments.region is None:
+        return region_folder(root, None, "models")
+    region = arguments.region or region_folder(rows_root(arguments.state), None, "rows").name
+    return root / region
 
 
 def _plain(name: str, value: Any) -> str:

@@ -18,7 +18,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     models = commands.add_parser(
         "models",
         help="list, compare, promote, roll back and export versions of models",
-        description="The registry in STATE/models, or for a region in STATE/models/REGION."
+        description="A region's registry is STATE/models/REGION."
         " A version is named by the first letters of its hash, or champion, canary or previous.",
     )
     verbs = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -112,29 +112,10 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 def _registry(arguments: argparse.Namespace) -> Registry:
-    from domain.errors import ConfigError
+    from learning.places import models_root, region_folder
     from learning.registry.registry import Registry
 
-    root = arguments.state / "models"
-    folder = root if arguments.region is None else root / arguments.region
-    if _served(folder):
-        return Registry(folder)
-    regions = sorted(path.name for path in root.glob("*") if _served(path))
-    if arguments.region is None and len(regions) == 1:
-        return Registry(root / regions[0])
-    if regions:
-        raise ConfigError(
-            "say whose models" if arguments.region is None else f"{arguments.region} has no models",
-            where=str(root),
-            mend=f"add --region, one of {', '.join(regions)}",
-        )
-    raise ConfigError(
-        "there are no models yet", where=str(folder), mend="train some, or name another --state"
-    )
-
-
-def _served(folder: Path) -> bool:
-    return (folder / "pointer.json").exists()
+    return Registry(region_folder(models_root(arguments.state), arguments.region, "models"))
 
 
 def _named(registry: Registry, name: str) -> str:

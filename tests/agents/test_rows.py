@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from agents.record import NodeGenesis, Recorder, encode_genesis, recover
-from agents.rows import POSITION, JournalRows, store_folder
+from agents.rows import POSITION, JournalRows
 from bus.journal import Journal
 from domain.actions import Observed
 from domain.errors import ExitCode, SwarmError
+from learning.places import rows_root
 from learning.rows.gather import GatherConfig
 from learning.rows.labels import LabelConfig
 from learning.rows.store import Store
@@ -46,7 +47,7 @@ def journalled(tmp_path: Path) -> Journalled:
 
 
 def reader(tmp_path: Path) -> JournalRows:
-    return JournalRows(tmp_path / "journal", Store(store_folder(tmp_path, "test")), CONFIG)
+    return JournalRows(tmp_path / "journal", Store(rows_root(tmp_path) / "test"), CONFIG)
 
 
 def read_all(rows: JournalRows, at_once: int = 100_000) -> int:
@@ -94,7 +95,7 @@ def test_a_reader_killed_before_it_kept_its_place_stores_nothing_twice(
     stored = first.store.rows().table.tobytes()
     (first.store.folder / POSITION).write_bytes(kept)
     read_all(reader(tmp_path))
-    assert Store(store_folder(tmp_path, "test")).rows().table.tobytes() == stored
+    assert Store(rows_root(tmp_path) / "test").rows().table.tobytes() == stored
 
 
 def test_a_changed_config_keeps_what_waits_and_other_markets_begin_anew(
@@ -114,7 +115,7 @@ def test_a_changed_config_keeps_what_waits_and_other_markets_begin_anew(
 
 
 def test_a_place_that_cannot_be_read_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    folder = store_folder(tmp_path, "test")
+    folder = rows_root(tmp_path) / "test"
     folder.mkdir(parents=True)
     (folder / POSITION).write_bytes(b"\xc1")
     with pytest.raises(SwarmError, match="cannot be read") as refused:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.rows import store_folder
 from deploy.learner import Learner
+from learning.places import rows_root
 from learning.rows.gather import Gatherer
 from learning.rows.store import Store
 from tests.deploy.running import until
@@ -38,7 +38,7 @@ def test_regions_with_rows_make_versions_that_are_held_against_gates_and_a_resta
     tmp_path: Path,
 ) -> None:
     for seed, region in enumerate(REGIONS):
-        Store(store_folder(tmp_path, region)).append(rows_with_signal(1_500, seed, curved=True, strength=2.5))
+        Store(rows_root(tmp_path) / region).append(rows_with_signal(1_500, seed, curved=True, strength=2.5))
     made = learner(tmp_path, 1_500)
     until("both regions' versions", lambda: _turned(made), 60)
     version, states = made.version, {name: each.registry.states() for name, each in made.regions.items()}

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.rows import store_folder
 from deploy.region_models import CanaryConfig, RegionModels
 from learning.models.mlp import Mlp
 from learning.models.model import Tensors
+from learning.places import rows_root
 from learning.registry.sequential import SequentialConfig
 from learning.rows.row import Rows
 from learning.rows.store import Store
@@ -26,7 +26,7 @@ class Region:
 
     def __init__(self, state: Path) -> None:
         self.said: list[str] = []
-        self.store = Store(store_folder(state, "tokyo"))
+        self.store = Store(rows_root(state) / "tokyo")
         self.rows = rows_with_signal(1_500, 1, curved=True, strength=2.5)
         self.store.append(self.rows)
         self.models = RegionModels(

@@ -19,7 +19,7 @@ from tests.learning.builders import rows_with_signal
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
-    Store(folder / "rows").append(rows_with_signal(700))
+    Store(folder / "learning" / "tokyo").append(rows_with_signal(700))
     return folder
 
 
@@ -43,7 +43,7 @@ def test_training_keeps_a_candidate_with_gates_page_and_baselines(
     answer = json.loads(out)
     assert list(answer["walk_forward"]) == ["mlp", "prior", "persistence", "logistic"]
     assert answer["settings"]["epochs"] == 4 and answer["run"] != ""
-    registry = Registry(state / "models")
+    registry = Registry(state / "models" / "tokyo")
     manifest = registry.show(answer["model"])
     assert (manifest.kind, manifest.source, manifest.window.rows) == ("mlp", "tokyo", answer["rows"])
     assert manifest.config["train.cost_bps"] == 2.0 and len(manifest.features) == 16
@@ -58,7 +58,15 @@ def test_training_keeps_a_candidate_with_gates_page_and_baselines(
 def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
     state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("train", "--store", state / "rows", "--out", tmp_path / "models", "--model", "ridge")
+    words = (
+        "train",
+        "--store",
+        state / "learning" / "tokyo",
+        "--out",
+        tmp_path / "models" / "tokyo",
+        "--model",
+        "ridge",
+    )
     code, out, _ = told(capsys, *words)
     assert code == 0
     lines = out.splitlines()
@@ -68,7 +76,7 @@ def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
         "persistence",
         "logistic",
     ]
-    registry = Registry(tmp_path / "models")
+    registry = Registry(tmp_path / "models" / "tokyo")
     (first,) = registry.states()
     passed = {gate.name: gate.passed for gate in registry.show(first).gates}
     assert all(passed.values()) and lines[-2].endswith("passed every gate: `swarm models promote`")
@@ -81,7 +89,7 @@ def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
     assert limits["log_loss"] is not None and limits["gain"] is not None
     code, out, _ = told(capsys, "report", "champion", *words[1:5], "--json")
     assert code == 0 and json.loads(out)["model"] == first
-    assert {path.stem for path in (tmp_path / "models" / "reports").glob("*")} == {first, second}
+    assert {path.stem for path in (tmp_path / "models" / "tokyo" / "reports").glob("*")} == {first, second}
 
 
 def test_settings_are_searched_first_when_asked(
@@ -124,7 +132,7 @@ def test_trouble_is_one_line(
 
 
 def test_an_empty_store_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "rows").mkdir()
+    (tmp_path / "learning" / "tokyo").mkdir(parents=True)
     code, _, err = told(capsys, "train", "--state", tmp_path)
     assert code == 24 and "0 labelled rows" in err and err.count("\n") == 1
 

@@ -19,7 +19,7 @@ from tests.learning.registry.versions import ALIVE, PASSED, champions, exported,
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Leave a champion, the one before it, a canary and a candidate that failed a gate."""
-    made = registry(tmp_path / "models")
+    made = registry(tmp_path / "models" / "tokyo")
     champions(made, 1, 2)
     made.promote(made.put(exported(3), manifest(log_loss=0.987)), "canary")
     made.put(exported(4), manifest(gates=[Gate("norm", False, 12.0, 4.0, "size of l0.weight")]))
@@ -54,8 +54,8 @@ def test_versions_are_listed_those_that_serve_first(state: Path, capsys: pytest.
 def test_a_damaged_version_is_listed_with_its_trouble(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = Registry(state / "models").pointer().canary
-    (state / f"models/manifests/{model}.json").write_text("{")
+    model = Registry(state / "models" / "tokyo").pointer().canary
+    (state / f"models/tokyo/manifests/{model}.json").write_text("{")
     assert "corrupt" in said(state, "ls", capsys=capsys)["models"][1]["trouble"]
     assert "corrupt" in shown(state, "ls", capsys=capsys)
     code, line = refused(state, "show", "canary", capsys=capsys)
@@ -87,7 +87,7 @@ def test_versions_of_other_shapes_can_be_compared(state: Path, capsys: pytest.Ca
     other = exported(5)
     other.tensors["l0.weight"] = np.zeros((3, 4), np.float32)
     other.tensors["l1.bias"] = np.zeros(3, np.float32)
-    made = registry(state / "models")
+    made = registry(state / "models" / "tokyo")
     model = made.put(other, manifest())
     assert said(state, "diff", model, "canary", capsys=capsys)["tensors"]["l1.bias"] is None
     assert "another shape" in shown(state, "diff", model, "canary", capsys=capsys)
@@ -96,7 +96,7 @@ def test_versions_of_other_shapes_can_be_compared(state: Path, capsys: pytest.Ca
 def test_promotion_goes_through_the_gates_and_a_rollback_is_one_step(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = Registry(state / "models")
+    made = Registry(state / "models" / "tokyo")
     before = made.pointer()
     code, line = refused(state, "promote", "canary", "--to", "champion", capsys=capsys)
     assert code == ExitCode.NOT_PROMOTED and "gate live was never tried" in line
@@ -124,7 +124,7 @@ def test_a_version_is_exported_with_its_manifest_and_nothing_is_overwritten(
     file = tmp_path / "out.model"
     answer = said(state, "export", "champion", str(file), "--format", form, capsys=capsys)
     assert answer["written"] == [str(file), f"{file}.json"]
-    made = Registry(state / "models")
+    made = Registry(state / "models" / "tokyo")
     model = made.pointer().champion
     assert decode_manifest((tmp_path / "out.model.json").read_bytes(), "").model == model
     if form == "safetensors":
@@ -144,7 +144,7 @@ def test_a_version_is_exported_with_its_manifest_and_nothing_is_overwritten(
 def test_names_that_are_none_or_many_are_refused(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "'zz' is no version" in refused(state, "show", "zz", capsys=capsys)[1]
     assert "'' could be 4 versions" in refused(state, "show", "", capsys=capsys)[1]
-    Registry(state / "models").retire(Registry(state / "models").pointer().canary, "x")
+    Registry(state / "models" / "tokyo").retire(Registry(state / "models" / "tokyo").pointer().canary, "x")
     code, line = refused(state, "show", "canary", capsys=capsys)
     assert code == ExitCode.USAGE and "'canary' is no version" in line
 
@@ -157,7 +157,7 @@ def test_a_state_without_models_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_window_of_rows_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import msgspec
 
-    made = registry(tmp_path / "models")
+    made = registry(tmp_path / "models" / "tokyo")
     window = Window(0, 60_000_000_000, 500)
     made.put(exported(), msgspec.structs.replace(manifest(PASSED), window=window, parent="f00d"))
     text = shown(tmp_path, "show", made.put(exported(), manifest()), capsys=capsys)
