@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fed_world import first_layers, write_regions
+from benchmarks.fed_world import REGIONS, first_layers, write_federation, write_regions
 from benchmarks.result import Result
 from federation.loop.version import Version
 from federation.run.store import read_versions
@@ -24,33 +24,85 @@ from federation.run.tensors import write_tensors
 from hw.clock import SystemClock
 
 CASE = "fed_kill"
-BAR = {"continues_s_max": ("<=", 60.0), "lost_or_doubled": ("<=", 0.0)}
+BAR = {"continues_s_max": ("<=", 60.0), "missed": ("<=", 0.0)}
 ROWS, MANY = 2000, 10_000
 START_S, VERSION_S = 120.0, 120.0
 TARGETS = ("serverapp", "superlink", "tokyo")
 
 
 def run(quick: bool) -> Result:
-    """Start a deployment, kill, and time how long it takes until the next version."""
-    with tempfile.TemporaryDirectory() as root, deployed(Path(root)) as state:
-        rounds = [seconds_to_next(state) for _ in range(1 if quick else 3)]
-        after = {target: kill(state, target) for target in TARGETS[: 1 if quick else None]}
-        seconds_to_next(state)
-        line = read_versions(state / "federation", MANY)
-    wrong = faults(line)
-    worst = max(after.values())
+    """Kill, and time how long it takes until the next version; a quick one kills one process of one."""
+    with tempfile.TemporaryDirectory() as root:
+        after, round_s, line = small(Path(root)) if quick else deployment(Path(root))
+    wrong, worst = faults(line), max(after.values())
+    # Flower's own loop keeps nothing: it begins at its first round again.
+    again_s = worst + line[-1].number * round_s
     return Result(
         case=CASE,
         metrics={
             "continues_s_max": worst,
-            "lost_or_doubled": float(wrong),
-            "round_s": min(rounds),
+            "missed": float(wrong),
+            "round_s": round_s,
             **{f"{target}_s": seconds for target, seconds in after.items()},
         },
         bar="continues <= 60 s, no version lost or doubled",
         met=worst <= 60.0 and wrong == 0,
-        note=f"{len(line)} versions; SuperLink and a SuperNode for each of three regions, TLS and node keys",
+        peer="Flower FedAvg.start, which has no resume: the same start, and every round again (reckoned)",
+        peer_metrics={"continues_s_max": again_s},
+        ratio=again_s / worst,
+        note=f"{len(line)} versions; "
+        + ("one process" if quick else "SuperLink, three SuperNodes, TLS, keys"),
     )
+
+
+def deployment(root: Path) -> tuple[dict[str, float], float, list[Version]]:
+    """Kill each process of a whole deployment."""
+    with deployed(root) as state:
+        round_s = min(seconds_to_next(state) for _ in range(3))
+        after = {target: kill(state, target) for target in TARGETS}
+        seconds_to_next(state)
+        return after, round_s, read_versions(state / "federation", MANY)
+
+
+def small(root: Path) -> tuple[dict[str, float], float, list[Version]]:
+    """Kill the process of a federation that is one process."""
+    write_federation(root, {}, holdout="", loop={"deadline_min_s": 60.0})
+    for name in REGIONS:
+        (root / name).mkdir()
+        (root / name / "pace.json").write_text('{"seconds": 0.2}')
+    code = f"from benchmarks.fed_kill import serve; serve({str(root)!r})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    first, after = subprocess.Popen([sys.executable, "-c", code], env=environment), {}
+    try:
+        until(lambda: newest(root) >= 0, VERSION_S)
+        seconds_to_next(root)
+        round_s = seconds_to_next(root)
+    finally:
+        first.kill()
+        first.wait()
+    again = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        after["serverapp"] = seconds_to_next(root)
+    finally:
+        again.kill()
+        again.wait()
+    return after, round_s, read_versions(root / "federation", MANY)
+
+
+def serve(root: str) -> None:
+    """Be that process."""
+    from benchmarks.fed_world import grid_of
+    from federation.run.server import open_shell
+
+    configs = {
+        name: {
+            "store": f"{root}/{name}/pace.json",
+            "state": f"{root}/{name}",
+            "trainer": "benchmarks.fed_world:wait_and_step",
+        }
+        for name in REGIONS
+    }
+    open_shell(Path(root) / "federation", grid_of(configs)).run()
 
 
 def faults(line: list[Version]) -> int:

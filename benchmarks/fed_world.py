@@ -79,7 +79,11 @@ def train_mlp(store: Path, tensors: Tensors, config: Config, seed: int) -> Train
     """Train the perceptron for a few epochs on a region's rows."""
     with np.load(store) as held:
         x, y = held["x"], held["y"]
-    settings: dict[str, str | int | float] = {"epochs": int(config.get("epochs", 2)), "held_frac": 0.0}
+    settings: dict[str, str | int | float] = {
+        "epochs": int(config.get("epochs", 2)),
+        "held_frac": 0.0,
+        "linear_start": int(config.get("linear_start", 0)),
+    }
     model = begin("mlp", settings, seed, tensors)
     model.learn(x, y)
     return Trained(model.export().tensors, len(y))
