@@ -50,8 +50,7 @@ def run(quick: bool) -> Result:
         peer="Flower FedAvg.start, which has no resume: the same start, and every round again (reckoned)",
         peer_metrics={"continues_s_max": again_s},
         ratio=again_s / worst,
-        note=f"{len(line)} versions; "
-        + ("one process" if quick else "SuperLink, three SuperNodes, TLS, keys"),
+        note=f"{len(line)} versions; " + ("one process" if quick else "SuperLink, three nodes, TLS, keys"),
     )
 
 

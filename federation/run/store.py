@@ -137,3 +137,12 @@ def read_versions(folder: Path, last: int) -> list[Version]:
     numbers = sorted(folder.glob("versions/*.version"))[-last:]
     found = [_read(path, decode_version) for path in numbers]
     return [each for each in found if each is not None]
+
+
+def champion_in(folder: Path) -> Version | None:
+    """Read the best version so far, for whoever puts it to use: its shared tensors join a region's own."""
+    newest = read_versions(folder, 1)
+    if not newest:
+        return None
+    path = folder / "versions" / f"{newest[0].champion:08d}.version"
+    return _read(path, decode_version)

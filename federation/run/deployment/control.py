@@ -56,7 +56,8 @@ class Control:
 
     def start_run(self, app: Path) -> int:
         """Run the app and give the run's number."""
-        fab = build_fab_from_disk(app)
+        with settled():
+            fab = build_fab_from_disk(app)
         request = StartRunRequest(fab=fab_to_proto(Fab(hashlib.sha256(fab).hexdigest(), fab, {})))
         try:
             return int(self._client.StartRun(request).run_id)

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import SwarmError
 from federation.loop.version import Version, first_version
-from federation.run.store import VersionStore, read_versions
+from federation.run.store import VersionStore, champion_in, read_versions
 from federation.update import Update
 from tests.federation.loop.world import NAMES, World, learnt, model
 
@@ -101,4 +101,6 @@ def test_old_versions_go_but_not_the_champion(tmp_path: Path) -> None:
     for each in line(5)[1:]:
         champion.store(msgspec.structs.replace(each, champion=0))
     assert champion.numbers() == [0, 3, 4]
+    found = champion_in(tmp_path / "other")
+    assert found is not None and found.number == 0 and champion_in(tmp_path / "nowhere") is None
     assert [each.number for each in champion.newest(2)] == [0, 3, 4]
