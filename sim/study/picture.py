@@ -124,5 +124,6 @@ def _text(
     weight = ' font-weight="bold"' if bold else ""
     shown = f"{words} (dashed)" if dash else words
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{weight}>{escape(shown)}</text>'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{weight} '
+        f'stroke="white" stroke-width="4" paint-order="stroke">{escape(shown)}</text>'
     )
