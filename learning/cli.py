@@ -70,7 +70,7 @@ def _verb(
     verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     default = Path(os.environ.get("SWARM_STATE", ".swarm"))
     verb.add_argument("--state", type=Path, default=default, metavar="DIR", help=f"default {default}")
-    verb.add_argument("--store", type=Path, metavar="DIR", help="other rows than STATE/learning/REGION")
+    verb.add_argument("--store", type=Path, metavar="DIR", help="other rows than STATE/rows/REGION")
     verb.add_argument("--region", metavar="REGION", help="whose rows, where several regions learn here")
     verb.add_argument("--json", action="store_true", help="one JSON object")
     verb.set_defaults(run=run)

@@ -9,7 +9,7 @@ from domain.errors import ConfigError
 
 def rows_root(state: Path) -> Path:
     """Give the folder of all regions' rows."""
-    return state / "learning"
+    return state / "rows"
 
 
 def models_root(state: Path) -> Path:

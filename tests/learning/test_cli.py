@@ -19,7 +19,7 @@ from tests.learning.builders import rows_with_signal
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
-    Store(folder / "learning" / "tokyo").append(rows_with_signal(700))
+    Store(folder / "rows" / "tokyo").append(rows_with_signal(700))
     return folder
 
 
@@ -61,7 +61,7 @@ def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
     words = (
         "train",
         "--store",
-        state / "learning" / "tokyo",
+        state / "rows" / "tokyo",
         "--out",
         tmp_path / "models" / "tokyo",
         "--model",
@@ -132,7 +132,7 @@ def test_trouble_is_one_line(
 
 
 def test_an_empty_store_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "learning" / "tokyo").mkdir(parents=True)
+    (tmp_path / "rows" / "tokyo").mkdir(parents=True)
     code, _, err = told(capsys, "train", "--state", tmp_path)
     assert code == 24 and "0 labelled rows" in err and err.count("\n") == 1
 
