@@ -17,9 +17,17 @@ from deploy.child import end_with_parent
 from domain.errors import SwarmError
 
 PACKAGES = ("hw", "market", "risk", "arbitrage", "learning", "agents", "sim")
-# Nobody who trades calls these: who learns compiles them when they are first called.
+# Who needs one of these compiles it as it begins: who learns, reads history, has deferred indicators or
+# Kraken's venue.
 LATER = frozenset(
-    {"hw.inference.fixed_kernels", "learning.rows.gather_kernels", "learning.rows.labels_kernels"}
+    {
+        "hw.inference.fixed_kernels",
+        "learning.rows.gather_kernels",
+        "learning.rows.labels_kernels",
+        "market.history.record_kernels",
+        "market.indicator_job_kernels",
+        "market.venues.kraken.frame_kernels",
+    }
 )
 WORKERS_MAX = 4
 

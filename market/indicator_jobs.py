@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.kernel import entry
 from market import indicator_layout as layout
-from market.indicator_kernels import run_job
 
 
 class Jobs:
@@ -27,6 +28,7 @@ class Jobs:
         self._queue, self._symbols = int(program[layout.QUEUE_AT]), symbols
         self._running: dict[tuple[int, int], Future[None]] = {}
         self._pool: ThreadPoolExecutor | None = None
+        self._run = _runner() if _defers(program) else None
 
     def dispatch(self) -> None:
         """Hand posted batches to the thread."""
@@ -40,7 +42,7 @@ class Jobs:
             marks[at + layout.QUEUED] = 0
             if marks[at + layout.JOB] == layout.POSTED:
                 marks[at + layout.JOB] = layout.TAKEN
-                self._running[n, clock] = self._thread().submit(run_job, *self._arrays, n, clock)
+                self._running[n, clock] = self._submit(n, clock)
         marks[self._queue] = 0
 
     def settle(self, events: int) -> None:
@@ -61,7 +63,8 @@ class Jobs:
             if (n, clock) in self._running:
                 self._join(n, clock)
             elif marks[at + layout.JOB] == layout.POSTED:
-                run_job(*self._arrays, n, clock)
+                assert self._run is not None
+                self._run(*self._arrays, n, clock)
                 marks[at + layout.JOB] = layout.DONE
 
     def close(self) -> None:
@@ -71,6 +74,10 @@ class Jobs:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+
+    def _submit(self, n: int, clock: int) -> Future[None]:
+        assert self._run is not None, "a batch was posted, and nothing is deferred"
+        return self._thread().submit(self._run, *self._arrays, n, clock)
 
     def _join(self, n: int, clock: int) -> None:
         self._running.pop((n, clock)).result()
@@ -83,3 +90,17 @@ class Jobs:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "indicators")
         return self._pool
+
+
+def _defers(program: NDArray[np.int64]) -> bool:
+    """Tell whether any clock has deferred operations."""
+    first, words = int(program[layout.CLOCKS_AT]), layout.CLOCK_WORDS
+    rows = (first + clock * words for clock in range(int(program[layout.CLOCKS])))
+    return any(program[row + layout.END_DEFERRED] > program[row + layout.END_FEW] for row in rows)
+
+
+def _runner() -> Callable[..., None]:
+    """Load the kernel, and compile it before anything trades."""
+    from market.indicator_job_kernels import run_job
+
+    return entry(run_job)

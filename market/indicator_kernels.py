@@ -260,7 +260,7 @@ def _publish(program: Ints, row: int, values: Floats, n: int) -> None:
             values[n, program[op + COLUMN] + part] = values[n, program[op + STAGED] + part]
 
 
-@kernel("void(int64[::1], int64[::1], float64[::1], float64[:, ::1], int64, int64)", nogil=True)
+@kernel
 def run_job(program: Ints, marks: Ints, s: Floats, values: Floats, n: int, clock: int) -> None:
     """Work out a posted batch of deferred operations; only these touch their state and staged columns."""
     row = program[CLOCKS_AT] + clock * CLOCK_WORDS

@@ -35,7 +35,6 @@ FEATURES = (
 )
 VOLATILITY, SPREAD = FEATURES.index("volatility_bps"), FEATURES.index("spread_bps")
 NO_LEVELS = np.empty(0, np.int64)
-_see_tick, _see_trade, _write = entry(k.see_tick), entry(k.see_trade), entry(k.write_vector)
 
 
 class FeaturesConfig(BaseModel):
@@ -64,17 +63,20 @@ class Features:
     (True, True)
     """
 
-    __slots__ = ("_gap_ns", "_ints", "_reals", "_warm_ns", "config")
+    __slots__ = ("_gap_ns", "_ints", "_reals", "_see_tick", "_see_trade", "_warm_ns", "_write", "config")
 
     def __init__(self, config: FeaturesConfig | None = None) -> None:
         self.config = config if config is not None else FeaturesConfig()
         self._gap_ns, self._warm_ns = int(self.config.gap_s * 1e9), int(self.config.warm_s * 1e9)
+        # Not at import: that would compile them in whoever only wants their names.
+        self._see_tick, self._see_trade = entry(k.see_tick), entry(k.see_trade)
+        self._write = entry(k.write_vector)
         self._ints, self._reals = np.zeros(k.INT_WORDS, np.int64), np.zeros(k.REAL_WORDS)
 
     def step(self, tick: Tick, book: BookView) -> None:
         """Take a tick and the book beside it; a stale book has no levels, and then the touch alone counts."""
         bids, asks = book.bids.view(np.int64), book.asks.view(np.int64)
-        _see_tick(
+        self._see_tick(
             self._ints,
             self._reals,
             self._gap_ns,
@@ -93,7 +95,7 @@ class Features:
 
     def traded(self, now_ns: int, size_lots: int, aggressor: int) -> None:
         """Take a trade's size and its taker's side."""
-        _see_trade(self._ints, self._reals, now_ns, size_lots, +aggressor)
+        self._see_trade(self._ints, self._reals, now_ns, size_lots, +aggressor)
 
     def see(
         self,
@@ -106,7 +108,7 @@ class Features:
         asks: NDArray[np.int64],
     ) -> None:
         """Take a touch, and levels as flat (ticks, lots), best first."""
-        _see_tick(
+        self._see_tick(
             self._ints,
             self._reals,
             self._gap_ns,
@@ -121,7 +123,7 @@ class Features:
 
     def vector(self, now_ns: int, out: NDArray[np.float32]) -> bool:
         """Write the sixteen features as of a time; False, and nothing written, while they are not warm."""
-        return bool(_write(self._ints, self._reals, self._gap_ns, self._warm_ns, now_ns, out))
+        return bool(self._write(self._ints, self._reals, self._gap_ns, self._warm_ns, now_ns, out))
 
     def state(self) -> bytes:
         """Give everything that a restart needs."""

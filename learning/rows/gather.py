@@ -29,7 +29,6 @@ from learning.rows.pending import Path, Waiting, earned_bps, table_of
 from learning.rows.row import Rows
 
 TRADES_KNOWN_MAX = 1_024
-_find_touches = entry(gather_kernels.find_touches)
 
 
 class GatherConfig(BaseModel):
@@ -79,6 +78,7 @@ class Gatherer:
         # Trades are told again after a link broke, and in every account snapshot for a while.
         self._known: dict[int, dict[int, None]] = {index: {} for index in self.instruments}
         self._done: list[Rows] = []
+        self._find = entry(gather_kernels.find_touches)
         self._touches = np.empty((256, 3), np.int64)
 
     def take(self, fact: Any) -> None:
@@ -205,7 +205,7 @@ class Gatherer:
         assert rows.shape[1] == ROW_WIDTH
         if len(self._touches) < len(rows):
             self._touches = np.empty((2 * len(rows), 3), np.int64)
-        for instrument, at_ns, mid2_ticks in self._touches[: _find_touches(rows, self._touches)].tolist():
+        for instrument, at_ns, mid2_ticks in self._touches[: self._find(rows, self._touches)].tolist():
             self.mid(instrument, at_ns, mid2_ticks)
 
     def _lost(self, markets: list[int]) -> None:

@@ -381,7 +381,7 @@ def cancel(state: State, order_id: int) -> int:
     return cancel_at(state, state[EVENTS], order_id)
 
 
-@kernel("int64(int64[::1], int64[:, ::1], int64)")
+@kernel  # compiled when first called: a venue takes one command at a time
 def run_ops(state: State, ops: NDArray[np.int64], first: int) -> int:
     """Do ops from `first` until all are done, the event area or the book is full; give the first not done."""
     row = state[EVENTS]

@@ -188,8 +188,8 @@ def test_every_entry_point_is_compiled_for_one_signature_only() -> None:
     engine.cancel(2)
     engine.depth(3)
     assert [len(rows) for rows in engine.run(np.array([(k.CANCEL_OP, 1, 0, 0, 0, 0, 0, 0)], np.int64))] == [1]
-    entries: list[Any] = [k.layout, k.place, k.cancel, k.run_ops, k.regrow, k.depth_of]
-    assert [len(entry.signatures) for entry in entries] == [1] * 6
+    entries: list[Any] = [k.layout, k.place, k.cancel, k.regrow, k.depth_of]
+    assert [len(entry.signatures) for entry in entries] == [1] * 5
     count = len(entries[1].signatures)
     entries[1].compile("int64(int64[::1], int64, int64, int64, int64, int64, int64, int64, int64)")
     assert len(entries[1].signatures) == count
