@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from agents.baseline import baseline
 from domain.control_events import ModelSet
-from domain.errors import SwarmError
+from domain.errors import ExitCode, SwarmError
 from hw.inference.engine import Engine, engine_of
+from hw.inference.network import network_of
 from hw.inference.ood import Bounds
 from learning.registry.blob import read_blob
 from learning.registry.split import serves
+from learning.rows.row import CLASS_COUNT, FEATURE_COUNT
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -28,7 +31,6 @@ Floats = NDArray[np.float32]
 MODEL, LAST_GOOD, BASELINE, FLAT = range(4)
 MODES = ("model", "last good", "baseline", "flat")
 CHAMPION, CANARY = "champion", "canary"
-CLASSES = 3
 # So many answers in a row by somebody else are told.
 LASTING = 10
 
@@ -40,9 +42,17 @@ class Mind:
 
     def __init__(self, told: ModelSet) -> None:
         exported = read_blob(told.blob)
-        self.told = told
-        self.engine: Engine = engine_of(told.engine, exported.tensors)
-        tensors = exported.tensors
+        self.told, tensors = told, exported.tensors
+        shape = network_of(tensors).shape
+        # Kernels take the width of what they read and write on trust.
+        if (shape[0], shape[-1]) != (FEATURE_COUNT, CLASS_COUNT):
+            raise SwarmError(
+                f"it takes {shape[0]} inputs to {shape[-1]} classes, not {FEATURE_COUNT} to {CLASS_COUNT}",
+                where="model",
+                mend="promote one of single rows",
+                code=ExitCode.BAD_DATA,
+            )
+        self.engine: Engine = engine_of(told.engine, tensors)
         self.bounds = Bounds(tensors["norm.mean"], tensors["norm.scale"], exported.config)
 
     def answers(self, features: Floats, out: Floats) -> bool:
@@ -87,12 +97,20 @@ class Minds:
         if told.slot == CANARY:
             self._canary = mind
             return ""
-        if self._champion is not None and (mind is None or mind.told.model != self._champion.told.model):
-            self._last_good = self._champion
+        self._last_good = self._behind(mind)
         if mind is not None and self._canary is not None and self._canary.told.model == told.model:
             self._canary = None
         self._champion = mind
         return ""
+
+    def _behind(self, mind: Mind | None) -> Mind | None:
+        """Give what stands behind a new champion: the one before it, unless that is what was taken back."""
+        good, before = self._last_good, self._champion
+        if mind is None or before is None:
+            return None
+        if before.told.model == mind.told.model:
+            return good
+        return None if good is not None and good.told.model == mind.told.model else before
 
     def hear(self, told: ModelSet, desk: Desk, out: Actions) -> None:
         """Take a model, or say that it was refused."""
@@ -123,7 +141,7 @@ class Minds:
         if baseline(features, out):
             return BASELINE, "", "baseline"
         self._fail("unreadable")
-        out[:] = 1 / CLASSES
+        out[:] = 1 / CLASS_COUNT
         return FLAT, "", ""
 
     def _first(self, shard: int) -> Mind | None:
@@ -166,7 +184,10 @@ class Minds:
         return MindsState(slots, self.failed, self._turns)
 
     def restore(self, kept: MindsState) -> None:
-        """Take back what `state` gave."""
-        minds = {slot: Mind(told) for slot, told in kept.slots.items()}
+        """Take back what `state` gave; what cannot be opened any more has to come from the registry again."""
+        minds: dict[str, Mind] = {}
+        for slot, told in kept.slots.items():
+            with suppress(SwarmError):
+                minds[slot] = Mind(told)
         self._champion, self._canary = minds.get(CHAMPION), minds.get(CANARY)
         self._last_good, self.failed, self._turns = minds.get("last good"), kept.failed, kept.turns

@@ -31,6 +31,7 @@ class ModelWatch:
         self._deliver, self._now_ns, self._log = deliver, now_ns, log
         self._engine = ""
         self._refused: set[tuple[str, str]] = set()
+        self._generation = 0
         self._trouble = ""
 
     async def run(self) -> None:
@@ -43,9 +44,12 @@ class ModelWatch:
         """Set what the pointer names and the node has not."""
         try:
             pointer = await asyncio.to_thread(self._registry.pointer)
-        except SwarmError as trouble:
+        except (SwarmError, OSError) as trouble:
             self._tell(str(trouble))
             return
+        if pointer.generation != self._generation:
+            self._generation = pointer.generation
+            self._refused.clear()
         wanted = {CHAMPION: (pointer.champion, 0), CANARY: (pointer.canary, pointer.canary_ppm)}
         for slot, (model, share_ppm) in wanted.items():
             known = self._minds.told(slot)
@@ -59,7 +63,7 @@ class ModelWatch:
             return
         try:
             told = await asyncio.to_thread(self._made_ready, slot, model, share_ppm)
-        except SwarmError as trouble:
+        except Exception as trouble:  # a library's own trouble must not end a node that trades
             self._refused.add((slot, model))
             self._tell(f"{slot} {model} is not set: {trouble}")
             return

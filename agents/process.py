@@ -116,7 +116,7 @@ async def serve(config: RegionConfig, state: Path, live_word: str | None) -> Non
         shell = NodeShell(config, recorder, journal, clock, log)
         if node.groups:
             shell.beside.append(Scribe(node, state, log).run)
-            shell.beside.append(Planning(node, shell.deliver, clock.now_ns).run)
+            shell.beside.append(Planning(node, shell.deliver, clock.now_ns, log).run)
         if any(agent.strategy == "learned" for agent in config.agents):
             watch = ModelWatch(
                 models_root(state) / config.region, node.minds, shell.deliver, clock.now_ns, log

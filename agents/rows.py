@@ -10,7 +10,7 @@ import msgspec
 
 from agents.record import NodeGenesis, decode
 from agents.replay import GENESIS
-from bus.journal_reader import open_reader
+from bus.journal_reader import JournalReader, journal_head, open_reader
 from domain.errors import ExitCode, SwarmError
 from learning.rows.gather import GatherConfig, Gatherer
 from learning.rows.store import Store
@@ -43,7 +43,22 @@ class JournalRows:
 
     def catch_up(self, records_max: int) -> int:
         """Read so many records at most, and store what they finish; give how many were read."""
-        reader, read = open_reader(self._journal), 0
+        reader, head = open_reader(self._journal), journal_head(self._journal)
+        if head is not None and head.events < self.sequence:  # another journal, begun anew
+            self._begin_anew()
+        try:
+            return self._read(reader, records_max)
+        except Exception:
+            # Rows that were finished and not stored are finished again.
+            self._begin_anew()
+            self._restore()
+            raise
+
+    def _begin_anew(self) -> None:
+        self.sequence, self._genesis, self.gatherer = 0, None, None
+
+    def _read(self, reader: JournalReader, records_max: int) -> int:
+        read = 0
         for sequence, record in islice(reader.read(self.sequence + 1), records_max):
             self._take(decode(record))
             self.sequence, read = sequence, read + 1

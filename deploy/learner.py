@@ -84,7 +84,8 @@ class Learner:
         self._grid = LocalGrid(_app(), {name: self._settings(name) for name in self.regions})
         self._asked = dict.fromkeys(self.regions, 0)
         self._shell = self._opened(clock)
-        self._judged = self._shell.loop.current.number
+        # The newest is held against the gates once more: it may have been made just before an end.
+        self._judged = max(0, self._shell.loop.current.number - 1)
 
     @property
     def version(self) -> int:
@@ -125,10 +126,13 @@ class Learner:
 
     def turn(self) -> None:
         """Read on, learn together, and look at what was made; one region's trouble is not the others'."""
-        for models in self.regions.values():
+        for name, models in self.regions.items():
             with _told_of():
                 models.gather()
-        self._shell.turn()
+            # Rows are counted from where a journal's markets last changed.
+            self._asked[name] = min(self._asked[name], models.labelled)
+        with _told_of():
+            self._shell.turn()
         current = self._shell.loop.current
         if current.number > self._judged:
             self._judged = current.number
@@ -171,7 +175,7 @@ def _told_of() -> Iterator[None]:
     """Say in one line what failed for want of rows or by a file, and go on."""
     try:
         yield
-    except SwarmError as trouble:
+    except (SwarmError, OSError, ValueError, ArithmeticError) as trouble:
         log(str(trouble))
 
 

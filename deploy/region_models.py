@@ -26,6 +26,8 @@ from learning.train.validation import held_out
 
 READ_AT_ONCE = 20_000
 RATIOS_MAX = 50
+# One market's outcomes may be known so much later than another's.
+LATE_NS = 120 * 10**9
 
 
 class CanaryConfig(BaseModel):
@@ -59,7 +61,9 @@ class RegionModels:
         self.rows = JournalRows(state / "journal" / f"node-{node}", self.store)
         self._now_ns, self._log = now_ns, log
         self._ratios: list[float] = []
-        self._comparison, self._compared, self._seen_ns = Comparison(canary.outcomes), "", 0
+        self._comparison, self._compared = Comparison(canary.outcomes), ""
+        self._began_ns = self._seen_ns = 0
+        self._taken: set[tuple[int, int]] = set()
 
     @property
     def labelled(self) -> int:
@@ -104,7 +108,8 @@ class RegionModels:
             return ""
         if self._compared != pointer.canary:
             self._comparison, self._compared = Comparison(self.canary.outcomes), pointer.canary
-            self._seen_ns = self.registry.states()[pointer.canary].since_ns
+            self._began_ns = self._seen_ns = self.registry.states()[pointer.canary].since_ns
+            self._taken.clear()
         self._compare(pointer.canary, pointer.champion)
         low, high = self._comparison.interval
         if self._comparison.verdict == WORSE:
@@ -118,16 +123,18 @@ class RegionModels:
 
     def _compare(self, canary: str, champion: str) -> None:
         """Take the outcomes of both, as they became known."""
-        table = self.store.rows(since_ns=self._seen_ns).table
+        table = self.store.rows(since_ns=max(self._began_ns, self._seen_ns - LATE_NS)).table
         table = table[(table["label"] > UNLABELLED) & (table["mode"] == 0)]
         arms = {canary.encode(): CANARY, champion.encode(): CHAMPION}
         for row in table:
-            arm = arms.get(bytes(row["model"]))
-            if arm is not None:
+            arm, named = arms.get(bytes(row["model"])), (int(row["at_ns"]), int(row["shard"]))
+            if arm is not None and named not in self._taken:
+                self._taken.add(named)
                 side = (int(row["decision_ppm"]) > 0) - (int(row["decision_ppm"]) < 0)
                 self._comparison.add(arm, side * float(row["gross_bps"]) - abs(side) * self.train.cost_bps)
         if len(table) > 0:
-            self._seen_ns = int(table["at_ns"].max()) + 1
+            self._seen_ns = int(table["at_ns"].max())
+        self._taken = {named for named in self._taken if named[0] >= self._seen_ns - LATE_NS}
 
     def _figures(self, rows: Rows, exported: Exported) -> dict[str, float]:
         """Measure a version on the newest rows."""

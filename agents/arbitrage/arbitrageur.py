@@ -10,6 +10,8 @@ import msgspec
 from agents.arbitrage.decision import Decision, unplanned
 from agents.arbitrage.execution import SENDING, Execution
 from agents.arbitrage.latency import Latencies
+from agents.arbitrage.openings import Openings
+from agents.arbitrage.openings import State as Followed
 from agents.arbitrage.opportunity import Deal, Outcome, Refused, Ring
 from agents.arbitrage.rebalancer import Rebalancer
 from agents.arbitrage.sight import Sight
@@ -60,6 +62,7 @@ class GroupState(msgspec.Struct, array_like=True):
     reduce_only: bool
     latched: bool
     moves: bytes = b""
+    openings: Followed = []
 
 
 class Arbitrageur:
@@ -103,7 +106,8 @@ class Arbitrageur:
             config.sagas(), desk, self.hands, self._on_begin, self._on_fill, self._on_end
         )
         self.rebalancer = Rebalancer(self, region, pipeline, self._begun)
-        self.ring = Ring(round(config.filter.gone_ms * 1e6))
+        gone_ns = round(config.filter.gone_ms * 1e6)
+        self.ring, self.openings = Ring(gone_ns), Openings(gone_ns)
         # The ticket of every saga, and until when a market's book may still show what a saga took from it.
         self.tickets: dict[int, Ticket] = {}
         self._resting_ns: dict[int, int] = {}
@@ -185,15 +189,17 @@ class Arbitrageur:
         if refused is not None and refused.reason == "itself":
             return Outcome.BUSY
         refused = refused or self.decision.refused(deal, now_ns) or self._begun(deal, out)
+        followed = self.openings.seen(deal.lane.route, now_ns, refused is None)
         found = self.ring.note(now_ns, deal, refused)
         if refused is None:
             assert deal.ticket is not None
             self.ring.follow(found, deal.ticket)
             if self._early is not None:
                 self.ring.ended(deal.ticket.ticket_id, self._early, now_ns)
-        elif found.ticket is None and refused.outcome != Outcome.FILTERED:
+        elif not followed and refused.outcome != Outcome.FILTERED:
             self._followed(deal, refused.outcome, now_ns)
             if deal.ticket is not None:
+                self.openings.follow(deal.lane.route)
                 self.ring.follow(found, deal.ticket)
         return found.outcome
 
@@ -341,6 +347,7 @@ class Arbitrageur:
                 self._reduce_only,
                 self._latched,
                 self.rebalancer.state(),
+                self.openings.state(),
             )
         )
 
@@ -357,6 +364,7 @@ class Arbitrageur:
         self.tickets, self._resting_ns = kept.tickets, kept.resting_ns
         self._halted, self._reduce_only, self._latched = kept.halted, kept.reduce_only, kept.latched
         self._moves(kept.moves, same=True)
+        self.openings.restore(kept.openings)
         for market, rule in self.valuation.fees.items():
             self.planner.set_fee(market, rule)
 

@@ -123,8 +123,14 @@ def due(node: Node, asked_ns: dict[str, int]) -> list[Arbitrageur]:
 class Planning:
     """Plan beside a node for as long as it runs, and tell it: what it decides by is in its journal."""
 
-    def __init__(self, node: Node, deliver: Callable[[Event], object], now_ns: Callable[[], int]) -> None:
-        self._node, self._deliver, self._now_ns = node, deliver, now_ns
+    def __init__(
+        self,
+        node: Node,
+        deliver: Callable[[Event], object],
+        now_ns: Callable[[], int],
+        log: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._node, self._deliver, self._now_ns, self._log = node, deliver, now_ns, log
         self._asked_ns: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -134,7 +140,11 @@ class Planning:
             await asyncio.sleep(PAUSE_S)
             for group in due(self._node, self._asked_ns):
                 stands = standing(group, self._node.desk.now_ns)
-                found = await asyncio.to_thread(planned, group.config, known, stands)
+                try:
+                    found = await asyncio.to_thread(planned, group.config, known, stands)
+                except Exception as trouble:  # a solver's trouble must not end a node that trades
+                    self._log(f"{group.config.name}: no plan: {type(trouble).__name__} {trouble}")
+                    continue
                 self._deliver(MovesPlanned(self._now_ns(), group.config.name, found))
 
     def step(self) -> None:

@@ -25,6 +25,10 @@ def unready(legs: Sequence[Leg], footings: Sequence[Footing], gate: Gate, now_ns
     gross = gate.gross_atoms
     if gate.in_flight + len(legs) > gate.in_flight_max:
         return "in_flight", gate.in_flight + len(legs), gate.in_flight_max, -1
+    # One more than the legs, for a leg that has to be taken back: `refused_outright` asks for one message.
+    ahead_ns = max(0, gate.message_due_ns - now_ns) + (len(legs) + 1) * gate.message_interval_ns
+    if ahead_ns > gate.message_burst_ns:
+        return "message_rate", ahead_ns, gate.message_burst_ns, -1
     for leg, (hand, _, risk, traded, wallet, side, _) in zip(legs, footings, strict=True):
         instrument, price, size = leg.instrument, leg.price_ticks, leg.size_lots
         if hand.lifecycle != _ACTIVE:

@@ -75,6 +75,13 @@ def fastest(tensors: Mapping[str, NDArray[np.generic]], engines: Sequence[str] =
             measured[name] = run_ns(_opened(name, network), network.shape)
         except SwarmError as error:
             trouble = error
+        except Exception as error:  # of a library that does not fit: the others are asked
+            trouble = SwarmError(
+                f"engine {name}: {type(error).__name__}: {error}",
+                where="inference",
+                mend="install the locked set",
+                code=ExitCode.CONFIG,
+            )
     if not measured:
         assert trouble is not None, "no engine to choose from"
         raise trouble

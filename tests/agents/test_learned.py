@@ -17,7 +17,7 @@ from domain.desire import TargetPosition
 from domain.market_events import Trade
 from learning.rows.features import FEATURES
 from tests.agents.builders import MS, Rig, S, agent_table
-from tests.agents.mind_builders import cleared, exported, model_set
+from tests.agents.mind_builders import exported, model_set
 
 
 def rig(**parameters: Any) -> Rig:
@@ -92,7 +92,7 @@ def test_falling_back_is_told_once_it_lasts() -> None:
     r = rig()
     r.step(model_set(exported(1), at_ns=r.now_ns))
     assert not [action for action in play(r, 200) if isinstance(action, Alarm)]
-    r.step(cleared("champion", r.now_ns))
+    r.step(model_set(exported(1, scale=0.001), at_ns=r.now_ns))
     made = play(r, 500, seed=2)
     told = [place for place, action in enumerate(made) if isinstance(action, Alarm)]
     assert [made[place].text for place in told] == ["learned-1: last good answers"]  # type: ignore[union-attr]

@@ -9,6 +9,8 @@ import pytest
 from agents.config import MindsConfig
 from agents.minds import BASELINE, FLAT, LAST_GOOD, LASTING, MODEL, Minds
 from domain.control_events import ModelSet
+from hw.inference.network import linear
+from learning.models.model import Exported
 from learning.registry.split import serves
 from tests.agents.builders import S
 from tests.agents.mind_builders import cleared, exported, model_set
@@ -82,6 +84,36 @@ def test_a_promoted_canary_leaves_its_slot_and_a_rollback_brings_the_champion_ba
     made = minds(champion, canary, msgspec.structs.replace(canary, slot="champion", canary_ppm=0))
     assert (made.model("champion"), made.model("canary")) == (canary.model, "")
     assert made.set(champion) == "" and answered(made)[:2] == (MODEL, champion.model)
+
+
+def test_what_was_taken_back_answers_nobody_any_more() -> None:
+    good, bad = model_set(exported(1, scale=0.001)), model_set(exported(-1, scale=1_000))
+    made = minds(good, bad, good)
+    assert answered(made, WILD)[0] == BASELINE, "not by the one that was rolled back"
+    assert minds(bad, good).answer(1, S, WILD, np.zeros(3, np.float32))[0] == LAST_GOOD
+
+
+def test_an_emptied_slot_leaves_nobody_behind() -> None:
+    made = minds(model_set(exported(1)), model_set(exported(2)), cleared("champion"))
+    assert answered(made)[0] == BASELINE
+
+
+@pytest.mark.parametrize(("inputs", "classes"), [(32, 3), (16, 2), (16, 4), (8, 3)])
+def test_a_model_of_another_width_is_refused(inputs: int, classes: int) -> None:
+    wide = Exported("mlp", dict(linear(inputs, classes)), {})
+    champion = model_set(exported(1))
+    made = minds(champion)
+    assert f"{inputs} inputs to {classes} classes" in made.set(model_set(wide))
+    assert answered(made)[:2] == (MODEL, champion.model)
+
+
+def test_what_cannot_be_opened_after_a_restart_leaves_its_slot_empty() -> None:
+    made = minds(model_set(exported(1)), model_set(exported(2), "canary", canary_ppm=500_000))
+    kept = made.state()
+    kept.slots["canary"] = msgspec.structs.replace(kept.slots["canary"], engine="gone")
+    again = Minds(MindsConfig())
+    again.restore(kept)
+    assert again.model("champion") == made.model("champion") and again.model("canary") == ""
 
 
 @pytest.mark.parametrize("part", [slice(0, 40), slice(8, None), slice(0, 0, -1)])

@@ -88,6 +88,33 @@ def test_a_damaged_version_is_told_once_and_the_champion_goes_on(watched: Watche
     assert second != first
 
 
+def test_what_was_refused_is_tried_again_once_the_registry_changes(watched: Watched) -> None:
+    (first,) = champions(watched.registry, 1)
+    blob = watched.folder / "blobs" / f"{first}.safetensors"
+    whole = blob.read_bytes()
+    blob.write_bytes(b"cut")
+    assert watched.look() == [] and first in watched.said[0]
+    blob.write_bytes(whole)
+    assert watched.look() == []
+    watched.registry.put(exported(2), manifest())
+    assert watched.look() == [("champion", first)]
+
+
+def test_trouble_of_the_disk_or_a_library_is_told_and_ends_nothing(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise PermissionError("no")
+
+    champions(watched.registry, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr("agents.model_watch.fastest", broken)
+        assert watched.look() == [] and "no" in watched.said[0]
+    with monkeypatch.context() as patched:
+        patched.setattr("learning.registry.registry.Registry.pointer", broken)
+        assert watched.look() == [] and len(watched.said) == 2
+
+
 def test_a_pointer_that_cannot_be_read_is_told_once_and_changes_nothing(watched: Watched) -> None:
     (first,) = champions(watched.registry, 1)
     watched.look()

@@ -98,6 +98,37 @@ def test_a_reader_killed_before_it_kept_its_place_stores_nothing_twice(
     assert Store(rows_root(tmp_path) / "test").rows().table.tobytes() == stored
 
 
+def test_rows_that_could_not_be_stored_are_finished_again(
+    tmp_path: Path, journalled: Journalled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    whole = JournalRows(tmp_path / "journal", Store(tmp_path / "whole"), CONFIG)
+    rows = reader(tmp_path)
+    for seed in (1, 2):
+        journalled.play(300, seed)
+        with monkeypatch.context() as patched:
+            patched.setattr(Store, "append", full)
+            with pytest.raises(OSError, match="No space"):
+                rows.catch_up(100_000)
+        read_all(rows)
+        read_all(whole)
+    assert len(whole.store.rows()) > 30
+    assert rows.store.rows().table.tobytes() == whole.store.rows().table.tobytes()
+
+
+def test_a_journal_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
+    old, new = Journalled(tmp_path / "old"), Journalled(tmp_path / "new")
+    old.play(600, 1)
+    new.play(200, 2)
+    store = Store(tmp_path / "store")
+    rows = JournalRows(tmp_path / "old" / "journal", store, CONFIG)
+    read_all(rows)
+    rows = JournalRows(tmp_path / "new" / "journal", store, CONFIG)
+    assert old.journal.events > new.journal.events == read_all(rows)
+
+
 def test_a_changed_config_keeps_what_waits_and_other_markets_begin_anew(
     tmp_path: Path, journalled: Journalled
 ) -> None:
