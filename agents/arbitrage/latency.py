@@ -6,22 +6,20 @@ from collections.abc import Mapping
 
 import msgspec
 
-KEPT = 64
 SMOOTHED = 16
 LATENCY_NS_MAX = 60_000_000_000
 
 
 class _Measured(msgspec.Struct, array_like=True):
-    """One venue: the mean that forgets, and the newest samples."""
+    """One venue: the mean that forgets."""
 
     mean_ns: int
-    samples: list[int]
 
 
 class Latencies:
     """Measure from sending to acknowledgement by the events' own times: no clock is read.
 
-    Until a venue has answered, it is what the config expects. The quantile is exact over the last `KEPT`.
+    Until a venue has answered, it is what the config expects.
     """
 
     def __init__(self, expected_ns: Mapping[str, int]) -> None:
@@ -40,21 +38,10 @@ class Latencies:
             return
         known = self._measured.get(venue)
         if known is None:
-            known = self._measured[venue] = _Measured(latency_ns, [])
+            known = self._measured[venue] = _Measured(latency_ns)
         else:
             known.mean_ns += (latency_ns - known.mean_ns) // SMOOTHED
-        if len(known.samples) == KEPT:
-            del known.samples[0]
-        known.samples.append(latency_ns)
         self._mean_ns[venue] = known.mean_ns
-
-    def quantile_ns(self, venue: str, ppm: int) -> int:
-        """Give the latency that so many in a million do not exceed."""
-        known = self._measured.get(venue)
-        if known is None:
-            return self._expected_ns[venue]
-        ranked = sorted(known.samples)
-        return ranked[min(len(ranked) - 1, len(ranked) * ppm // 1_000_000)]
 
     def state(self) -> bytes:
         """Give what was measured as data."""

@@ -119,8 +119,3 @@ class SagaPlan(msgspec.Struct, frozen=True, array_like=True):
     rules: SagaRules
     budget_atoms: int
     worst_atoms: int
-
-    @property
-    def simultaneous(self) -> bool:
-        """Tell whether every leg is sent at once."""
-        return len(self.waves) == 1

@@ -202,25 +202,6 @@ class Capital:
             self._bind(stake, -1)
         return stake is not None
 
-    def allocate(self, wanted: Sequence[tuple[Ticket, float]]) -> list[Fit]:
-        """Share what is free out over tickets found together: the best growth first, each under every cap.
-
-        Each is of the ticket and what its asset is worth. Nothing is bound by it. Growth is the share of the
-        budget that a route deserves times what it promises.
-        """
-        fits: dict[int, Fit] = {}
-        trial: list[Stake] = []
-        for place in sorted(range(len(wanted)), key=lambda place: self._rank(wanted[place][0], place)):
-            ticket, worth = wanted[place]
-            fit = fits[place] = self.fit(ticket, worth)
-            if fit.in_atoms_max > 0:
-                part = msgspec.structs.replace(ticket, in_atoms=fit.in_atoms_max)
-                trial.append(_stake(-1 - place, part, worth, self._course(part.route)))
-                self._bind(trial[-1], 1)
-        for stake in trial:
-            self._bind(stake, -1)
-        return [fits[place] for place in range(len(wanted))]
-
     def bound_atoms(self) -> int:
         """Give the value of all tickets under way."""
         return self._bound.get(_ALL, 0)
@@ -294,9 +275,6 @@ class Capital:
                 bound.pop(key, None)
             else:
                 bound[key] = left
-
-    def _rank(self, ticket: Ticket, place: int) -> tuple[float, int]:
-        return -self.size_frac(ticket.route, ticket.profit_bps) * ticket.profit_bps, place
 
 
 def _scaled(worth: float) -> int:

@@ -33,7 +33,6 @@ class ShadowConfig(BaseModel):
     pending: int = Field(4_096, ge=1, le=1_000_000)
     rows: int = Field(8_192, ge=1, le=1_000_000)
     routes: int = Field(1_024, ge=1, le=1_000_000)
-    window: int = Field(64, ge=2, le=10_000)
     memory: int = Field(500, ge=1, le=1_000_000)
     leg_samples: int = Field(10, ge=1, le=100_000)
     latency_ms: float = Field(100.0, ge=0, le=60_000)
@@ -97,7 +96,7 @@ class Shadows:
 
     def __init__(self, config: ShadowConfig, instruments: Sequence[Instrument]) -> None:
         self.config = config
-        self.outcomes = Outcomes(config.routes, config.window, config.memory)
+        self.outcomes = Outcomes(config.routes, config.memory)
         self.legs = LegFills(config.leg_samples, config.memory)
         self.followed, self.refused, self.abandoned, self.rows_lost = 0, 0, 0, 0
         self._venue = [each.venue for each in instruments]

@@ -6,7 +6,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -29,7 +29,7 @@ BOLD = {"prior_keep_frac": 1.0, "kelly_frac": 1.0, "prior_filled_frac": 1.0}
 
 def capital(budget: float = 1_000_000, **config: float) -> Capital:
     """Give capital with a budget, and nothing known of any route."""
-    made = Capital(CapitalConfig.model_validate(config), INSTRUMENTS, Outcomes(100, 16, 100))
+    made = Capital(CapitalConfig.model_validate(config), INSTRUMENTS, Outcomes(100, 100))
     made.budget_atoms = int(budget)
     return made
 
@@ -168,23 +168,6 @@ WANTED = st.lists(
     ),
     max_size=8,
 )
-
-
-@settings(max_examples=80, deadline=None)
-@given(WANTED)
-def test_what_is_allocated_together_fits_together(wanted: list[tuple[int, int, float, float]]) -> None:
-    made = capital(**(BOLD | {"depth_frac_max": 1.0}))
-    tickets = [
-        (ticket(*ROUTES[route], ticket_id=number, in_atoms=size, profit_bps=bps), worth)
-        for number, (route, size, bps, worth) in enumerate(wanted)
-    ]
-    fits = made.allocate(tickets)
-    assert made.stakes() == ()
-    for (each, worth), fit in zip(tickets, fits, strict=True):
-        assert 0 <= fit.in_atoms_max <= each.in_atoms
-        if fit.in_atoms_max > 0:
-            assert made.commit(msgspec.structs.replace(each, in_atoms=fit.in_atoms_max), worth)
-    assert_within(made)
 
 
 def test_what_was_prepared_is_what_would_be_worked_out_anew() -> None:

@@ -111,7 +111,7 @@ def test_where_nothing_fills_nothing_is_lost() -> None:
 
 
 def test_a_route_keeps_its_figures() -> None:
-    follower = shadows(window=8)
+    follower = shadows()
     returns = [3.0, 5.0, 1.0, 7.0]
     for number, kept in enumerate(returns):
         follower.follow(ticket(*SPATIAL, ticket_id=number, profit_bps=kept), {"a": 0, "b": 0})
@@ -126,8 +126,6 @@ def test_a_route_keeps_its_figures() -> None:
     assert outcome.shadow_mean_bps == pytest.approx(4.0)
     assert outcome.shadow_variance == pytest.approx(5.0)
     assert outcome.expected_mean_bps == pytest.approx(4.0)
-    assert follower.outcomes.quantile_bps(route, 0.5) == pytest.approx(4.0)
-    assert follower.outcomes.quantile_bps(((9, 1),), 0.5) is None
 
 
 def test_the_route_that_was_not_met_for_longest_is_forgotten() -> None:
