@@ -13,10 +13,9 @@ from federation.privacy.ledger import PrivacyLedger
 from federation.run.config import RegionSettings, region_settings
 from federation.run.flower import ClientApp, Context, Message, RecordDict
 from federation.run.messages import config_of, refusal_content, reply_content, tensors_of, unlisted_in
+from federation.run.region_folder import DUE_FILE, LEDGER_FILE, PERSONAL_FILE, keep_sent
 from federation.run.tensors import Tensors, read_tensors, write_tensors
 from federation.run.trainer import Trained, Trainer, trainer_of
-
-PERSONAL_FILE, LEDGER_FILE = "personal.safetensors", "privacy.jsonl"
 
 app = ClientApp()
 
@@ -51,12 +50,17 @@ def _learn(asked: RecordDict, region: RegionSettings, trainer: Trainer) -> Recor
     shared = tensors_of(asked)
     if any(region.stays(name) for name in shared):
         return refusal_content(region.region, "asked for a personal tensor")
+    keep_sent(region.state, int(config["version"]), shared)
+    due = region.state / DUE_FILE
+    if region.waits and not due.exists():
+        return refusal_content(region.region, "too few new rows")
     kept = region.state / PERSONAL_FILE
     trained = trainer(region.store, {**shared, **read_tensors(kept)}, config, int(config["seed"]))
     reason = _wrong(trained, shared)
     if reason is not None:
         return refusal_content(region.region, reason)
     write_tensors(kept, {name: each for name, each in trained.tensors.items() if region.stays(name)})
+    due.unlink(missing_ok=True)
     base, attempt = str(config["base"]), int(config["attempt"])
     leaving = _blurred(trained.tensors, shared, region, base, attempt)
     figures = listed_figures(trained.metrics)

@@ -40,6 +40,9 @@ class RegionSettings(BaseModel):
     store: Path
     state: Path
     trainer: str = Field(pattern=r"^[\w.]+:\w+$")
+    waits: bool = Field(
+        default=False, description="whether a learner beside it says when there is something new"
+    )
     personal: str = Field(default="norm.", description="beginnings of names that stay local, by commas")
     clip: float = Field(default=0.0, ge=0, description="the longest step that leaves; 0 does not clip")
     noise: float = Field(default=0.0, ge=0, description="standard deviation in clips; 0 adds none")

@@ -7,17 +7,22 @@ from pathlib import Path
 import pytest
 
 from deploy.learner import Learner
+from deploy.rounds import DeployedRounds, region_folder
+from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, keep_sent
+from federation.run.tensors import write_tensors
 from learning.places import rows_root
 from learning.rows.gather import Gatherer
 from learning.rows.store import Store
+from learning.train.config import TrainConfig
+from learning.train.trainer import train
 from tests.deploy.running import until
 from tests.learning.builders import rows_with_signal
 
 REGIONS = ("tokyo", "frankfurt")
 
 
-def learner(state: Path, rows: int = 0) -> Learner:
-    made = Learner(state, list(REGIONS))
+def learner(state: Path, rows: int = 0, *, federated: bool = False) -> Learner:
+    made = Learner(state, list(REGIONS), federated=federated)
     for models in made.regions.values():
         models.rows.gatherer = Gatherer(())
         models.rows.gatherer.counts.finished = rows
@@ -58,3 +63,32 @@ def test_regions_with_rows_make_versions_that_are_held_against_gates_and_a_resta
 def _turned(made: Learner) -> bool:
     made.turn()
     return all(models.registry.states() for models in made.regions.values())
+
+
+def test_beside_a_deployment_it_marks_who_is_due_and_holds_what_was_sent_against_each_regions_gates(
+    tmp_path: Path,
+) -> None:
+    folder = region_folder(tmp_path / "federation", "tokyo")
+    rows = rows_with_signal(600, 1, curved=True, strength=2.5)
+    Store(rows_root(tmp_path) / "tokyo").append(rows)
+    made = learner(tmp_path, 600, federated=True)
+    made.turn()
+    assert (folder / DUE_FILE).exists()
+    assert made.version == 0
+    tensors = train(rows, None, TrainConfig(), 1).exported.tensors
+    write_tensors(folder / PERSONAL_FILE, {name: t for name, t in tensors.items() if "norm" in name})
+    keep_sent(folder, 4, {name: t for name, t in tensors.items() if "norm" not in name})
+    (folder / DUE_FILE).unlink()  # as a node does that has learnt
+    made.turn()
+    assert made.version == 4
+    assert not (folder / DUE_FILE).exists(), "rows that were learnt from are not new"
+    (model,) = made.regions["tokyo"].registry.states()
+    assert made.regions["tokyo"].registry.show(model).metrics["version"] == 4
+    assert made.regions["frankfurt"].registry.states() == {}
+    made.turn()
+    assert list(made.regions["tokyo"].registry.states()) == [model]
+    made.regions["tokyo"].rows.gatherer.counts.finished = 5_000  # type: ignore[union-attr]
+    made.turn()
+    assert (folder / DUE_FILE).exists()
+    made.close()
+    assert DeployedRounds(tmp_path / "federation", ["tokyo"], lambda region: True).turn() == []

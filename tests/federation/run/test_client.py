@@ -11,10 +11,18 @@ import pytest
 from domain.errors import ConfigError
 from federation.loop.version import Version, first_version
 from federation.privacy.leaving import FIGURES, LEAVING
-from federation.run.client import LEDGER_FILE, PERSONAL_FILE, answer
+from federation.run.client import answer
 from federation.run.config import region_settings
 from federation.run.flower import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from federation.run.messages import ask_content, tensors_of, unlisted_in
+from federation.run.region_folder import (
+    DUE_FILE,
+    LEDGER_FILE,
+    PERSONAL_FILE,
+    keep_sent,
+    newest_sent,
+    read_sent,
+)
 from federation.run.tensors import Tensors, read_tensors
 from federation.run.trainer import Trained
 from tests.federation.building import region
@@ -162,3 +170,25 @@ def test_a_trainer_that_is_not_there_is_named(tmp_path: Path) -> None:
     given = region(tmp_path, "tokyo", 1, trainer="tests.federation.trainers:nobody")
     content = answer(asked(), region_settings(given))
     assert "there is no trainer" in str(content["config"]["refused"])
+
+
+def test_a_node_that_waits_learns_once_its_region_is_due_and_knows_every_version_that_it_was_sent(
+    tmp_path: Path,
+) -> None:
+    settings = region_settings({**region(tmp_path, "tokyo", 1), "waits": True})
+    refused = answer(asked(), settings)
+    assert refused.config_records["config"]["refused"] == "too few new rows"
+    assert not (settings.state / PERSONAL_FILE).exists()
+    assert np.array_equal(read_sent(settings.state, 0)["weight"], first_tensors()["weight"])
+    (settings.state / DUE_FILE).touch()
+    assert "weight" in tensors_of(answer(asked(), settings))
+    assert not (settings.state / DUE_FILE).exists()
+
+
+def test_only_the_newest_versions_that_came_are_kept(tmp_path: Path) -> None:
+    assert newest_sent(tmp_path) == 0
+    for number in range(1, 6):
+        keep_sent(tmp_path, number, {"weight": np.full(3, number, np.float32)})
+    assert newest_sent(tmp_path) == 5
+    assert len(list((tmp_path / "sent").iterdir())) == 3
+    assert read_sent(tmp_path, 5)["weight"].tolist() == [5, 5, 5]

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from domain.errors import SwarmError
-from federation.run.client import PERSONAL_FILE, app
+from federation.run.client import app
 from federation.run.config import FIRST_FILE, FederationConfig
 from federation.run.deployment.config import TRAIN, TRAINER, DeploymentConfig
 from federation.run.deployment.plan import Deployment
 from federation.run.grid import LocalGrid
+from federation.run.region_folder import PERSONAL_FILE
 from federation.run.rows_trainer import train_rows
 from federation.run.server import open_shell
 from federation.run.tensors import Tensors, read_tensors

@@ -1,0 +1,158 @@
+"""Where versions come from: rounds in the learner itself, or a federation that runs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, newest_sent, read_sent
+from federation.run.tensors import Tensors, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from federation.run.store import VersionStore
+    from hw.clock import SystemClock
+    from learning.train.config import TrainConfig
+
+Ready = Callable[[str], bool]
+REGIONS, TRAINER = "regions", "federation.run.rows_trainer:train_rows"
+
+
+class Made(msgspec.Struct, frozen=True, eq=False):
+    """A version as a region knows it: what is shared, and whose updates it is of where that is told."""
+
+    number: int
+    shared: Tensors
+    members: tuple[str, ...] = ()
+
+
+class Rounds(Protocol):
+    """Make versions, or see them come."""
+
+    def turn(self) -> list[str]:
+        """Go on a little; give the regions whose rows were learnt from since."""
+        ...
+
+    def number(self, region: str) -> int:
+        """Give the number of the newest version that a region knows; 0 where nothing was learnt yet."""
+        ...
+
+    def made(self, region: str) -> Made:
+        """Give that version."""
+        ...
+
+    def close(self) -> None:
+        """Let another process go on."""
+        ...
+
+
+def region_folder(federation: Path, region: str) -> Path:
+    """Give the folder where a region's side of the federation keeps what is its own."""
+    return federation / REGIONS / region
+
+
+def personal_of(federation: Path, region: str) -> Tensors:
+    """Read what a region keeps of its model for itself: nothing before its first training."""
+    return read_tensors(region_folder(federation, region) / PERSONAL_FILE)
+
+
+class OwnRounds:
+    """Train every region in a thread of this process; `ready` tells who has something new to say."""
+
+    def __init__(
+        self, folder: Path, stores: Mapping[str, Path], train: TrainConfig, clock: SystemClock, ready: Ready
+    ) -> None:
+        from federation.run.client import app
+        from federation.run.config import FederationConfig
+        from federation.run.grid import LocalGrid
+        from federation.run.shell import RoundShell
+
+        self._folder, self._train, self._ready = folder, train, ready
+        self._config = FederationConfig(train={"rows_min": train.rows_min})
+        self._grid = LocalGrid(app, {name: self._settings(name, store) for name, store in stores.items()})
+        self._nodes = {each.node_id: each.name for each in self._grid.get_nodes()}
+        self._shell = RoundShell(self._config, self._store(), self._grid, clock, self._roster)
+        self._told = self._shell.loop.current.number
+
+    def _settings(self, region: str, store: Path) -> dict[str, str]:
+        return {"store": str(store), "state": str(region_folder(self._folder, region)), "trainer": TRAINER}
+
+    def _store(self) -> VersionStore:
+        """Take up the federation's line, from an untrained model where there is none."""
+        from federation.run.config import FIRST_FILE
+        from federation.run.server import first_of
+        from federation.run.store import VersionStore
+        from learning.models.mlp import Mlp
+
+        first = self._folder / FIRST_FILE
+        if not first.exists():
+            write_tensors(first, Mlp(self._train.settings, self._config.seed).layers())
+        store = VersionStore(self._folder)
+        if not store.numbers():
+            store.store(first_of(self._folder, self._config))
+        return store
+
+    def _roster(self) -> dict[int, str]:
+        """Name the regions that have enough new rows to say something new, or are at it."""
+        return {node: name for node, name in self._nodes.items() if self._ready(name)}
+
+    def turn(self) -> list[str]:
+        """Ask whoever is ready, and take what came."""
+        self._shell.turn()
+        current = self._shell.loop.current
+        if current.number == self._told:
+            return []
+        self._told = current.number
+        return [member.region for member in current.members]
+
+    def number(self, region: str) -> int:
+        """Give the number of the newest version."""
+        return self._shell.loop.current.number
+
+    def made(self, region: str) -> Made:
+        """Give the newest version."""
+        current = self._shell.loop.current
+        members = tuple(member.region for member in current.members)
+        return Made(current.number, dict(zip(current.names, current.arrays, strict=True)), members)
+
+    def close(self) -> None:
+        """End the regions' threads, and let another process write."""
+        self._grid.close()
+        self._shell.store.close()
+
+
+class DeployedRounds:
+    """See versions come to each region's SuperNode, and tell that node when its region is due."""
+
+    def __init__(self, folder: Path, regions: list[str], ready: Ready) -> None:
+        self._folder, self._ready = folder, ready
+        self._due = {name for name in regions if self._mark(name).exists()}
+        self._regions = regions
+
+    def _mark(self, region: str) -> Path:
+        return region_folder(self._folder, region) / DUE_FILE
+
+    def turn(self) -> list[str]:
+        """Mark who is due; the node takes the mark away once it has learnt."""
+        learnt = [name for name in self._regions if name in self._due and not self._mark(name).exists()]
+        self._due.difference_update(learnt)
+        for name in self._regions:
+            if name not in self._due and name not in learnt and self._ready(name):
+                self._mark(name).parent.mkdir(parents=True, exist_ok=True)
+                self._mark(name).touch()
+                self._due.add(name)
+        return learnt
+
+    def number(self, region: str) -> int:
+        """Give the number of the newest version that the region's node was sent."""
+        return newest_sent(region_folder(self._folder, region))
+
+    def made(self, region: str) -> Made:
+        """Give what the region's node was sent."""
+        number = self.number(region)
+        return Made(number, read_sent(region_folder(self._folder, region), number))
+
+    def close(self) -> None:
+        """Nothing is held."""
