@@ -16,12 +16,13 @@ from deploy.voice import say
 from domain.errors import SwarmError
 
 if TYPE_CHECKING:
+    from deploy.learner_config import LearnerConfig
     from deploy.region_models import RegionModels
     from deploy.rounds import Made
+    from learning.models.model import Settings
 
 PAUSE_S = 1.0
 NICE = 15
-ROWS_STEP = 200
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,30 +62,38 @@ def run(arguments: argparse.Namespace) -> int:
 class Learner:
     """Hold the regions' rows and models, and the federation between them."""
 
-    def __init__(self, state: Path, only: list[str] | None, *, federated: bool = False) -> None:
+    def __init__(
+        self,
+        state: Path,
+        only: list[str] | None,
+        *,
+        federated: bool = False,
+        config: LearnerConfig | None = None,
+    ) -> None:
         from agents.config import load_region
+        from deploy.learner_config import LearnerConfig
         from deploy.plan import region_files
-        from deploy.region_models import CanaryConfig, RegionModels
+        from deploy.region_models import RegionModels
         from deploy.rounds import DeployedRounds, OwnRounds, Rounds
         from hw.clock import SystemClock
-        from learning.train.config import TrainConfig
 
         clock = SystemClock()
-        train = TrainConfig(rows_min=200)
+        self.config = LearnerConfig() if config is None else config
         configs = [load_region(path) for path in region_files(only)]
         self.regions = {
-            each.region: RegionModels(each.region, each.node, state, train, CanaryConfig(), clock.now_ns, log)
+            each.region: RegionModels(each.region, each.node, state, self.config, clock.now_ns, log)
             for each in configs
             if any(agent.strategy == "learned" for agent in each.agents)
         }
         self._folder = state / "federation"
-        self._asked = dict.fromkeys(self.regions, 0)
+        self._clock, self._looked_ns = clock, 0
         stores = {name: models.store.folder for name, models in self.regions.items()}
         self._rounds: Rounds = (
             DeployedRounds(self._folder, list(stores), self._ready)
             if federated
-            else OwnRounds(self._folder, stores, train, clock, self._ready)
+            else OwnRounds(self._folder, stores, self.config.train, clock, self._ready)
         )
+        self._why: dict[str, Settings] = {}
         # The newest is held against the gates once more: it may have come just before an end.
         self._judged = {name: max(0, self._rounds.number(name) - 1) for name in self.regions}
 
@@ -94,29 +103,46 @@ class Learner:
         return max((self._rounds.number(name) for name in self.regions), default=0)
 
     def _ready(self, region: str) -> bool:
-        """Tell whether a region has enough new rows to say something new."""
-        return self.regions[region].labelled - self._asked[region] >= ROWS_STEP
+        """Tell whether a region's schedule wants it to train."""
+        return self.regions[region].watch.together.running is not None
 
     def turn(self) -> None:
         """Read on, learn together, and look at what was made; one region's trouble is not the others'."""
-        for name, models in self.regions.items():
+        for models in self.regions.values():
             with _told_of():
                 models.gather()
-            # Rows are counted from where a journal's markets last changed.
-            self._asked[name] = min(self._asked[name], models.labelled)
+        self._look()
         with _told_of():
-            for name in self._rounds.turn():
-                self._asked[name] = self.regions[name].labelled
+            self._train_together()
         for name, models in self.regions.items():
             with _told_of():
                 if self._rounds.number(name) > self._judged[name]:
                     self._consider(name, models, self._rounds.made(name))
-        for models in self.regions.values():
-            with _told_of():
-                models.watch_canary()
+
+    def _look(self) -> None:
+        """Let every region see what became known, every so often."""
+        now_ns = self._clock.now_ns()
+        if now_ns - self._looked_ns >= self.config.look_s * 1e9:
+            self._looked_ns = now_ns
+            for models in self.regions.values():
+                with _told_of():
+                    models.look()
+
+    def _train_together(self) -> None:
+        """Let the rounds go on, and tell the schedules what came of what they asked for."""
+        for name in self._rounds.turn():
+            self._why[name] = self._ended(name, made=True)
+        for name, reason in self._rounds.refused():
+            log(f"{name}'s update does not count: {reason}")
+            self._ended(name, made=False)
+
+    def _ended(self, name: str, *, made: bool) -> Settings:
+        models = self.regions[name]
+        return models.trained(models.watch.together, made=made)
 
     def _consider(self, name: str, models: RegionModels, made: Made) -> None:
         """Have a region hold a new version, with its own norm, against its own rows."""
+        from deploy.region_models import NOT_ITS_OWN
         from deploy.rounds import personal_of
 
         self._judged[name] = made.number
@@ -124,9 +150,10 @@ class Learner:
         metrics = {"version": float(made.number)}
         if made.members:
             metrics["regions"] = float(len(made.members))
+        why = self._why.pop(name, NOT_ITS_OWN)
         personal = personal_of(self._folder, name)
         if personal:  # none before its first training
-            models.consider({**personal, **made.shared}, "federation", metrics)
+            models.consider({**personal, **made.shared}, "federation", metrics, why)
 
     def close(self) -> None:
         """Let another process go on."""

@@ -3,88 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
 
 from agents.rows import JournalRows
+from deploy.learner_config import LearnerConfig
+from deploy.region_watch import RegionWatch
+from domain.errors import SwarmError
 from learning.models import begin, load
-from learning.models.model import Exported, Tensors
+from learning.models.model import Exported, Settings, Tensors
 from learning.places import models_root, rows_root
 from learning.registry.gates import live_gate
-from learning.registry.manifest import Manifest, Window
+from learning.registry.manifest import Manifest
 from learning.registry.registry import Registry
-from learning.registry.sequential import CANARY, CHAMPION, WORSE, Comparison, SequentialConfig
+from learning.registry.sequential import CANARY, CHAMPION, WORSE
 from learning.registry.standing import CANDIDATE
-from learning.rows.row import UNLABELLED, Rows
+from learning.rows.row import Rows
 from learning.rows.store import Store
-from learning.train.config import TrainConfig
-from learning.train.edition import Order, judged, passed
+from learning.train.edition import Order, judged, manifest_of, passed
+from learning.train.schedule import Finished, Labelled, Passed, Schedule, Train
 from learning.train.score import figures
 from learning.train.trainer import Trained, fit_to_learn, predicted
 from learning.train.validation import held_out
 
 READ_AT_ONCE = 20_000
-RATIOS_MAX = 50
-# One market's outcomes may be known so much later than another's.
-LATE_NS = 120 * 10**9
 
 
-class CanaryConfig(BaseModel):
-    """How many agents a canary serves, and what lets it serve all."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    share_ppm: int = Field(500_000, ge=1, le=1_000_000)
-    pairs_min: int = Field(100, ge=1)
-    less_bps: float = Field(1.0, ge=0)
-    """How much worse than the champion it may at worst be."""
-    outcomes: SequentialConfig = SequentialConfig(limit_bps=10.0)
+REASON, HOW = "train.reason", "train.how"
+# Why a version was trained that is of other regions' rows only.
+NOT_ITS_OWN: Settings = {REASON: "other regions' rows", HOW: ""}
 
 
 class RegionModels:
-    """Gather a region's rows, hold versions against its gates, and watch what a canary earns."""
+    """Gather a region's rows, say when it trains, hold versions against gates, watch what a canary earns."""
 
     def __init__(
         self,
         region: str,
         node: str,
         state: Path,
-        train: TrainConfig,
-        canary: CanaryConfig,
+        config: LearnerConfig,
         now_ns: Callable[[], int],
         log: Callable[[str], None],
     ) -> None:
-        self.region, self.train, self.canary = region, train, canary
+        self.region, self.config, self.train = region, config, config.train
         self.store = Store(rows_root(state) / region)
         self.registry = Registry(models_root(state) / region, now_ns=now_ns)
         self.rows = JournalRows(state / "journal" / f"node-{node}", self.store)
         self._now_ns, self._log = now_ns, log
-        self._ratios: list[float] = []
-        self._comparison, self._compared = Comparison(canary.outcomes), ""
-        self._began_ns = self._seen_ns = 0
-        self._taken: set[tuple[int, int]] = set()
-
-    @property
-    def labelled(self) -> int:
-        """Count the rows that can be learnt from."""
-        counts = self.rows.gatherer.counts if self.rows.gatherer is not None else None
-        return 0 if counts is None else counts.finished
+        self.watch = RegionWatch(self.registry.folder, self.store, config, log)
 
     def gather(self) -> int:
         """Read on in the node's journal; give how many records there were."""
         return self.rows.catch_up(READ_AT_ONCE)
 
-    def consider(self, tensors: Tensors, source: str, metrics: dict[str, float]) -> str:
+    def look(self) -> str:
+        """Take the rows that were labelled since: for schedules, drift and the canary's comparison."""
+        seen = self.watch.look(self.registry.pointer())
+        now_ns = self._now_ns()
+        event = Labelled(now_ns, seen.rows, seen.drifted) if seen.rows > 0 else Passed(now_ns)
+        asked = [self._step(schedule, event) for schedule in (self.watch.together, self.watch.alone)]
+        if any(asked):
+            self.watch.keep()
+        return self._judge_canary()
+
+    def trained(self, schedule: Schedule, *, made: bool) -> Settings:
+        """Tell a schedule that the training it asked for is over; give why it was asked for."""
+        why = schedule.running
+        self._step(schedule, Finished(self._now_ns(), made))
+        self.watch.keep()
+        return NOT_ITS_OWN if why is None else {REASON: why.reason, HOW: str(why.kind)}
+
+    def _step(self, schedule: Schedule, event: Labelled | Passed | Finished) -> Train | None:
+        asked = schedule.step(event)
+        if asked is not None:
+            how = "with the others" if schedule is self.watch.together else "its own"
+            self._log(f"{self.region} trains {how}: {asked.reason} ({asked.kind}, {asked.rows} rows)")
+        return asked
+
+    def newest(self) -> Rows:
+        """Give the rows to train and to judge on, or refuse them by name."""
+        return fit_to_learn(self.store.newest(self.config.rows_max), self.train)
+
+    def consider(
+        self, tensors: Tensors, source: str, metrics: dict[str, float], why: Settings | None = None
+    ) -> str:
         """Hold a version against this region's rows; let it serve where it passes. Give what became of it."""
-        rows = fit_to_learn(self.store.rows(), self.train)
         exported = begin(self.train.kind, self.train.settings, 0, tensors).export()
+        return self.hold(self.newest(), exported, Order(self.train, source), metrics, why)
+
+    def hold(
+        self,
+        rows: Rows,
+        exported: Exported,
+        order: Order,
+        metrics: dict[str, float],
+        why: Settings | None = None,
+    ) -> str:
+        """Do the same with a whole model, whoever made it; `why` is kept with it."""
         told = metrics | self._figures(rows, exported)
         # Every version that was looked at is a trial, by which skill is deflated.
-        self._ratios = [*self._ratios, told["sharpe"]][-RATIOS_MAX:]
-        order = Order(self.train, source)
-        gates = judged(rows, Trained(exported, told), order, self.registry, self._ratios)
-        model = self.registry.put(exported, self._manifest(rows, source, told))
+        self.watch.looked_at(told["sharpe"])
+        trained = Trained(exported, told)
+        gates = judged(rows, trained, order, self.registry, self.watch.ratios)
+        model = self.registry.put(exported, self._manifest(rows, trained, order, why or {}))
         self.registry.judge(model, gates)
         if not passed(gates):
             wrong = ", ".join(f"{g.name} {g.figure} (limit {g.limit})" for g in gates if not g.passed)
@@ -98,56 +122,44 @@ class RegionModels:
         if pointer.canary != "":
             return "waits: another canary is tried"
         to = CHAMPION if pointer.champion == "" else CANARY
-        self.registry.promote(model, to, share_ppm=self.canary.share_ppm if to == CANARY else None)
+        self.registry.promote(model, to, share_ppm=self.config.canary.share_ppm if to == CANARY else None)
         return f"is {to}"
 
-    def watch_canary(self) -> str:
-        """Take what canary and champion earned since; promote or withdraw once that is known."""
-        pointer = self.registry.pointer()
+    def _judge_canary(self) -> str:
+        """Promote or withdraw the canary once that is known."""
+        pointer, comparison = self.registry.pointer(), self.watch.comparison
         if pointer.canary == "":
             return ""
-        if self._compared != pointer.canary:
-            self._comparison, self._compared = Comparison(self.canary.outcomes), pointer.canary
-            self._began_ns = self._seen_ns = self.registry.states()[pointer.canary].since_ns
-            self._taken.clear()
-        self._compare(pointer.canary, pointer.champion)
-        low, high = self._comparison.interval
-        if self._comparison.verdict == WORSE:
+        low, high = comparison.interval
+        if comparison.verdict == WORSE:
             self.registry.retire(pointer.canary, f"outcomes less the champion's below {high:.3g} bps")
             return self._told(pointer.canary, "is withdrawn")
-        gate = live_gate(low, high, self._comparison.pairs, self.canary.less_bps, self.canary.pairs_min)
+        canary = self.config.canary
+        gate = live_gate(low, high, comparison.pairs, canary.less_bps, canary.pairs_min)
         if not gate.passed:
             return ""
         self.registry.promote(pointer.canary, CHAMPION, [gate])
         return self._told(pointer.canary, f"is champion: {gate.reason}")
-
-    def _compare(self, canary: str, champion: str) -> None:
-        """Take the outcomes of both, as they became known."""
-        table = self.store.rows(since_ns=max(self._began_ns, self._seen_ns - LATE_NS)).table
-        table = table[(table["label"] > UNLABELLED) & (table["mode"] == 0)]
-        arms = {canary.encode(): CANARY, champion.encode(): CHAMPION}
-        for row in table:
-            arm, named = arms.get(bytes(row["model"])), (int(row["at_ns"]), int(row["shard"]))
-            if arm is not None and named not in self._taken:
-                self._taken.add(named)
-                side = (int(row["decision_ppm"]) > 0) - (int(row["decision_ppm"]) < 0)
-                self._comparison.add(arm, side * float(row["gross_bps"]) - abs(side) * self.train.cost_bps)
-        if len(table) > 0:
-            self._seen_ns = int(table["at_ns"].max())
-        self._taken = {named for named in self._taken if named[0] >= self._seen_ns - LATE_NS}
 
     def _figures(self, rows: Rows, exported: Exported) -> dict[str, float]:
         """Measure a version on the newest rows."""
         fold = held_out(rows, self.train.held_frac)
         return figures(rows.pick(fold.held), predicted(load(exported), rows, fold), self.train)
 
-    def _manifest(self, rows: Rows, source: str, metrics: dict[str, float]) -> Manifest:
-        table = rows.table
-        window = Window(int(table["at_ns"][0]), int(table["label_ns"].max()), len(table))
-        return Manifest(
-            "", self.train.kind, source, self._now_ns(), self.registry.pointer().champion,
-            window=window, metrics=dict(metrics),
-        )  # fmt: skip
+    def _manifest(self, rows: Rows, trained: Trained, order: Order, why: Settings) -> Manifest:
+        """Describe a version; its parent is the newest of the same source, where it does not say another."""
+        made = manifest_of(rows, trained, order, (), self._now_ns())
+        parent = order.base or self.latest(made.kind, made.source)
+        return msgspec.structs.replace(made, parent=parent, config=made.config | why)
+
+    def latest(self, kind: str, source: str) -> str:
+        """Name the newest version of a kind and source, "" where there is none."""
+        for model in reversed(self.registry.states()):
+            with suppress(SwarmError):
+                known = self.registry.show(model)
+                if (known.kind, known.source) == (kind, source):
+                    return model
+        return ""
 
     def _told(self, model: str, what: str) -> str:
         text = f"{self.region} {model[:12]} {what}"

@@ -35,6 +35,10 @@ class Rounds(Protocol):
         """Go on a little; give the regions whose rows were learnt from since."""
         ...
 
+    def refused(self) -> list[tuple[str, str]]:
+        """Give the updates that did not count since, as region and reason."""
+        ...
+
     def number(self, region: str) -> int:
         """Give the number of the newest version that a region knows; 0 where nothing was learnt yet."""
         ...
@@ -107,6 +111,13 @@ class OwnRounds:
         self._told = current.number
         return [member.region for member in current.members]
 
+    def refused(self) -> list[tuple[str, str]]:
+        """Give what the loop reported of this process's regions since."""
+        reports, here = self._shell.reports, set(self._nodes.values())
+        told = [(each.region, each.reason) for each in reports if each.region in here]
+        reports.clear()
+        return told
+
     def number(self, region: str) -> int:
         """Give the number of the newest version."""
         return self._shell.loop.current.number
@@ -144,6 +155,10 @@ class DeployedRounds:
                 self._mark(name).touch()
                 self._due.add(name)
         return learnt
+
+    def refused(self) -> list[tuple[str, str]]:
+        """Give none: who refuses is the federation beside, which lists them (`swarm federate rounds`)."""
+        return []
 
     def number(self, region: str) -> int:
         """Give the number of the newest version that the region's node was sent."""

@@ -100,6 +100,20 @@ class Store:
             lambda found: self._rows(found, where),
         )
 
+    def newest(self, count: int) -> Rows:
+        """Give so many of the newest labelled rows at most, and read no more for it than it takes."""
+        found = Rows.empty()
+        # A decision may be there twice, as it was written and as it was written again.
+        where = f"label >= 0 ORDER BY at_ns DESC LIMIT {2 * count:d}"
+        for day in sorted({part.series[2] for part in parts(self.folder)}, reverse=True):
+            if len(found) >= count:
+                break
+            found = Rows.joined([self._of_day(day, where), found])
+        return found.pick(slice(max(0, len(found) - count), None))
+
+    def _of_day(self, day: int, where: str) -> Rows:
+        return self._read(lambda part: part.series[2] == day, lambda found: self._rows(found, where))
+
     def count(self) -> int:
         """Count the rows, labelled or not, each decision once."""
         return self._read(lambda _: True, self._count)

@@ -38,6 +38,11 @@ class Drift:
         """Give the mean error of the window, which reaches back to the last change."""
         return float(self._window.estimation)
 
+    @property
+    def width(self) -> int:
+        """Count the errors of the window."""
+        return int(self._window.width)
+
     def step(self, error: float) -> bool:
         """Take one more error; tell whether errors have become larger."""
         assert math.isfinite(error), f"an error is {error}"

@@ -23,7 +23,11 @@ class ScheduleConfig(BaseModel):
     rows_first: int = Field(500, ge=1)
     """Labelled rows before there is a first training."""
     rows_step: int = Field(200, ge=1)
-    """Newly labelled rows that an incremental training needs."""
+    """Newly labelled rows that an incremental training needs, at least."""
+    step_frac: float = Field(0.1, ge=0, le=1)
+    """How many it needs as a share of those learnt from, so that a long run does not train without end."""
+    rows_step_max: int = Field(5_000, ge=1)
+    """More than so many it never needs."""
     rows_drift: int = Field(100, ge=1)
     """Newly labelled rows that a training because of drift needs, so that it has something new to learn."""
     rest_s: float = Field(60.0, ge=0)
@@ -68,6 +72,19 @@ class Train(msgspec.Struct, frozen=True):
     rows: int
 
 
+class _State(msgspec.Struct, array_like=True):
+    rows: int
+    new_rows: int
+    drifted: bool
+    failures: int
+    running: Train | None
+    drift_taken: bool
+    began_ns: int
+    whole_ns: int
+    ended_ns: int | None
+    trained: bool
+
+
 class Schedule:
     """Decide when to train; one training at a time.
 
@@ -81,7 +98,7 @@ class Schedule:
         self.rows, self.new_rows = 0, 0
         self.drifted = False
         self.failures = 0
-        self._running: Train | None = None
+        self.running: Train | None = None
         self._began_ns = self._whole_ns = 0
         self._ended_ns: int | None = None
         self._trained = self._drift_taken = False
@@ -97,12 +114,30 @@ class Schedule:
                 self._finish(event.now_ns, made)
             case Passed():
                 pass
-        if self._running is not None and event.now_ns - self._began_ns > self._ns(self.config.late_s):
+        if self.running is not None and event.now_ns - self._began_ns > self._ns(self.config.late_s):
             self._finish(event.now_ns, made=False)
         return self._ask(event.now_ns)
 
+    def state(self) -> bytes:
+        """Give everything that a restart needs."""
+        return msgspec.msgpack.encode(
+            _State(
+                self.rows, self.new_rows, self.drifted, self.failures, self.running, self._drift_taken,
+                self._began_ns, self._whole_ns, self._ended_ns, self._trained,
+            )
+        )  # fmt: skip
+
+    def restore(self, state: bytes) -> None:
+        """Take back what `state` gave; a training that ran then has failed, since who did it is gone."""
+        kept = msgspec.msgpack.decode(state, type=_State)
+        self.rows, self.new_rows, self.drifted = kept.rows, kept.new_rows, kept.drifted
+        self.failures, self.running, self._drift_taken = kept.failures, kept.running, kept.drift_taken
+        self._began_ns, self._whole_ns, self._ended_ns = kept.began_ns, kept.whole_ns, kept.ended_ns
+        self._trained = kept.trained
+        self._finish(self._began_ns, made=False)
+
     def _finish(self, now_ns: int, made: bool) -> None:
-        running, self._running = self._running, None
+        running, self.running = self.running, None
         if running is None:  # it was late, and has been given up
             return
         self._ended_ns = now_ns
@@ -116,11 +151,11 @@ class Schedule:
             self._whole_ns = self._began_ns
 
     def _ask(self, now_ns: int) -> Train | None:
-        if self._running is not None or self._rests(now_ns):
+        if self.running is not None or self._rests(now_ns):
             return None
         wanted = self._wanted(now_ns)
         if wanted is not None:
-            self._running, self._began_ns = wanted, now_ns
+            self.running, self._began_ns = wanted, now_ns
             self._drift_taken = self.drifted and wanted.kind is Kind.WHOLE
             self.drifted = self.drifted and not self._drift_taken
         return wanted
@@ -140,7 +175,10 @@ class Schedule:
         if self.new_rows > 0 and now_ns - self._whole_ns >= self._ns(config.whole_s):
             return self._train(Kind.WHOLE, "scheduled")
         waited_ns = now_ns - (now_ns if self._ended_ns is None else self._ended_ns)
-        if self.new_rows >= config.rows_step and waited_ns >= self._ns(config.step_s):
+        needed = min(
+            max(config.rows_step, int(config.step_frac * (self.rows - self.new_rows))), config.rows_step_max
+        )
+        if self.new_rows >= needed and waited_ns >= self._ns(config.step_s):
             return self._train(Kind.STEP, "new rows")
         return None
 

@@ -7,26 +7,27 @@ from pathlib import Path
 import pytest
 
 from deploy.learner import Learner
+from deploy.learner_config import LearnerConfig
 from deploy.rounds import DeployedRounds, region_folder
 from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, keep_sent
 from federation.run.tensors import write_tensors
 from learning.places import rows_root
-from learning.rows.gather import Gatherer
 from learning.rows.store import Store
 from learning.train.config import TrainConfig
+from learning.train.schedule import ScheduleConfig
 from learning.train.trainer import train
 from tests.deploy.running import until
-from tests.learning.builders import rows_with_signal
+from tests.learning.builders import STEP_NS, rows_with_signal
 
 REGIONS = ("tokyo", "frankfurt")
 
 
-def learner(state: Path, rows: int = 0, *, federated: bool = False) -> Learner:
-    made = Learner(state, list(REGIONS), federated=federated)
-    for models in made.regions.values():
-        models.rows.gatherer = Gatherer(())
-        models.rows.gatherer.counts.finished = rows
-    return made
+# As it comes, but without waiting.
+CONFIG = LearnerConfig(look_s=0, schedule=ScheduleConfig(rows_first=200, step_s=0.001, rest_s=0))
+
+
+def learner(state: Path, *, federated: bool = False) -> Learner:
+    return Learner(state, list(REGIONS), federated=federated, config=CONFIG)
 
 
 def test_without_journals_it_says_so_and_asks_nobody(
@@ -40,24 +41,28 @@ def test_without_journals_it_says_so_and_asks_nobody(
 
 
 def test_regions_with_rows_make_versions_that_are_held_against_gates_and_a_restart_goes_on(
-    tmp_path: Path,
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for seed, region in enumerate(REGIONS):
         Store(rows_root(tmp_path) / region).append(rows_with_signal(1_500, seed, curved=True, strength=2.5))
-    made = learner(tmp_path, 1_500)
+    made = learner(tmp_path)
     until("both regions' versions", lambda: _turned(made), 60)
     version, states = made.version, {name: each.registry.states() for name, each in made.regions.items()}
     made.close()
     for name, known in states.items():
         for model, standing in known.items():
             assert {gate.name for gate in standing.gates} >= {"log_loss", "baselines", "sharpe"}
-            assert (made.regions[name].registry.show(model).metrics["version"] or 0) <= version
+            manifest = made.regions[name].registry.show(model)
+            assert (manifest.metrics["version"] or 0) <= version
+            assert (manifest.config["train.reason"], manifest.config["train.how"]) == ("first", "whole")
     again = learner(tmp_path)
     again.turn()
     assert again.version == version
     found = {name: list(each.registry.states()) for name, each in again.regions.items()}
     assert found == {name: list(known) for name, known in states.items()}
     again.close()
+    said = capfd.readouterr().err
+    assert said.count("trains with the others: first (whole, 1500 rows)") == len(REGIONS), "once, not twice"
 
 
 def _turned(made: Learner) -> bool:
@@ -71,7 +76,7 @@ def test_beside_a_deployment_it_marks_who_is_due_and_holds_what_was_sent_against
     folder = region_folder(tmp_path / "federation", "tokyo")
     rows = rows_with_signal(600, 1, curved=True, strength=2.5)
     Store(rows_root(tmp_path) / "tokyo").append(rows)
-    made = learner(tmp_path, 600, federated=True)
+    made = learner(tmp_path, federated=True)
     made.turn()
     assert (folder / DUE_FILE).exists()
     assert made.version == 0
@@ -87,7 +92,8 @@ def test_beside_a_deployment_it_marks_who_is_due_and_holds_what_was_sent_against
     assert made.regions["frankfurt"].registry.states() == {}
     made.turn()
     assert list(made.regions["tokyo"].registry.states()) == [model]
-    made.regions["tokyo"].rows.gatherer.counts.finished = 5_000  # type: ignore[union-attr]
+    more = rows_with_signal(600, 2, begin_ns=int(rows.table["at_ns"][-1]) + STEP_NS)
+    Store(rows_root(tmp_path) / "tokyo").append(more)
     made.turn()
     assert (folder / DUE_FILE).exists()
     made.close()

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.region_models import CanaryConfig, RegionModels
+from deploy.learner_config import CanaryConfig, LearnerConfig
+from deploy.region_models import RegionModels
 from learning.models.mlp import Mlp
 from learning.models.model import Tensors
 from learning.places import rows_root
@@ -19,6 +20,7 @@ from tests.learning.builders import BEGIN_NS, STEP_NS, rows_with_signal
 
 TRAIN = TrainConfig(rows_min=200)
 CANARY = CanaryConfig(pairs_min=50, outcomes=SequentialConfig(limit_bps=10.0), less_bps=1.0)
+CONFIG = LearnerConfig(train=TRAIN, canary=CANARY)
 
 
 class Region:
@@ -29,9 +31,7 @@ class Region:
         self.store = Store(rows_root(state) / "tokyo")
         self.rows = rows_with_signal(1_500, 1, curved=True, strength=2.5)
         self.store.append(self.rows)
-        self.models = RegionModels(
-            "tokyo", "tokyo-1", state, TRAIN, CANARY, lambda: BEGIN_NS, self.said.append
-        )
+        self.models = RegionModels("tokyo", "tokyo-1", state, CONFIG, lambda: BEGIN_NS, self.said.append)
 
     def trained(self, shift: float = 0.0) -> Tensors:
         """Train on the older rows, as the federation would; a little shift makes it another version."""
@@ -84,17 +84,17 @@ def test_the_first_good_version_is_champion_the_next_a_canary_and_a_third_waits(
 
 def test_a_canary_that_earns_is_promoted(region: Region) -> None:
     champion, canary = champion_and_canary(region)
-    assert region.models.watch_canary() == "", "nothing is known yet"
+    assert region.models.look() == "", "nothing is known yet"
     region.outcomes({champion: 0.0, canary: 2.0}, 800)
-    assert "is champion" in region.models.watch_canary()
+    assert "is champion" in region.models.look()
     assert region.models.registry.pointer().champion == canary
-    assert region.models.watch_canary() == ""
+    assert region.models.look() == ""
 
 
 def test_a_canary_that_loses_is_withdrawn(region: Region) -> None:
     champion, canary = champion_and_canary(region)
     region.outcomes({champion: 2.0, canary: -2.0}, 800)
-    assert "is withdrawn" in region.models.watch_canary()
+    assert "is withdrawn" in region.models.look()
     pointer = region.models.registry.pointer()
     assert (pointer.champion, pointer.canary) == (champion, "")
 
@@ -102,5 +102,5 @@ def test_a_canary_that_loses_is_withdrawn(region: Region) -> None:
 def test_too_few_outcomes_promote_nobody_however_good(region: Region) -> None:
     champion, canary = champion_and_canary(region)
     region.outcomes({champion: 0.0, canary: 9.0}, 20)
-    assert region.models.watch_canary() == ""
+    assert region.models.look() == ""
     assert region.models.registry.pointer().canary == canary

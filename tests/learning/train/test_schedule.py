@@ -139,3 +139,27 @@ def test_trainings_never_overlap_nor_follow_without_rest(
         return found
 
     assert run() == run()
+
+
+def test_the_more_rows_there_are_the_more_new_ones_a_step_needs() -> None:
+    config = CONFIG.model_copy(update={"step_frac": 0.1, "rows_step_max": 30})
+    for rows, needed in ((50, 20), (250, 25), (5_000, 30)):
+        schedule = Schedule(config)
+        schedule.step(Labelled(at(1), rows))
+        schedule.step(Finished(at(2), made=True))
+        assert schedule.step(Labelled(at(200), needed - 1)) is None
+        asked = schedule.step(Labelled(at(201), 2))
+        assert asked is not None and asked.kind is Kind.STEP
+
+
+def test_a_restart_goes_on_and_a_training_that_it_cut_off_has_failed() -> None:
+    first = trained()
+    first.step(Labelled(at(50), 15))
+    again = Schedule(CONFIG)
+    again.restore(first.state())
+    assert again.step(Labelled(at(105), 5)) == Train(Kind.STEP, "new rows", 70)
+    third = Schedule(CONFIG)
+    third.restore(again.state())
+    assert (third.running, third.failures, third.new_rows) == (None, 1, 20)
+    assert third.step(Passed(at(110))) is None, "it rests first"
+    assert third.step(Passed(at(205))) == Train(Kind.STEP, "new rows", 70)
