@@ -44,6 +44,8 @@ class Child:
     environment: Mapping[str, str]
     log: Path
     now_ns: Callable[[], int]
+    vital: bool = True
+    """Whether the swarm cannot be without it: one that learns may fail, and the others trade on."""
     restarts: int = 0
     state: str = "new"
     last_words: str = ""
@@ -77,7 +79,7 @@ class Child:
             if self.stopping:
                 return
             failures = 0 if self.now_ns() - started_ns > STEADY_S * 1e9 else failures + 1
-            if not self.was_ready and (code in FINAL_CODES or failures >= FIRST_TRIES):
+            if self.vital and not self.was_ready and (code in FINAL_CODES or failures >= FIRST_TRIES):
                 raise self._never_started(code)
             if code in FINAL_CODES:
                 self.state = f"failed: {self.last_words}"

@@ -16,7 +16,9 @@ from sim.exchange.config import ExchangeConfig, load_exchanges
 HERE = Path(__file__).parent
 EXCHANGES = HERE / "exchanges.toml"
 REGIONS = HERE / "regions"
-VENUE_PORT_OFFSET = 31
+VENUE_PORT_OFFSET, FEDERATION_PORT_OFFSET = 31, 61
+# They come after everybody who trades, and nobody waits for them.
+LEARNERS = ("learner", "federation")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class Plan:
     exchanges: tuple[str, ...]
     credentials: dict[str, str]
     learn: bool = False
+    federate: bool = False
+
+    @property
+    def learning(self) -> tuple[str, ...]:
+        """Name the regions that have something to learn from, where learning is asked for."""
+        asked = self.learn or self.federate
+        return tuple(region.region for region in self.regions if asked and learns(region))
 
     @property
     def coordinator(self) -> str:
@@ -40,10 +49,17 @@ class Plan:
         """Give the port of an exchange."""
         return self.port_base + VENUE_PORT_OFFSET + self.exchanges.index(name)
 
+    @property
+    def federation_port(self) -> int:
+        """Give the SuperLink's port; each region's node has one of those that follow."""
+        return self.port_base + FEDERATION_PORT_OFFSET
+
     def ports(self) -> list[tuple[str, int]]:
         """List every port that must be free."""
         venues = [(name, self.venue_port(name)) for name in self.exchanges]
-        return [("coordinator", self.port_base), *venues]
+        count = len(self.learning) + 1 if self.federate else 0
+        federation = [("federation", self.federation_port + place) for place in range(count)]
+        return [("coordinator", self.port_base), *venues, *federation]
 
     def children(self, now_ns: Callable[[], int]) -> dict[str, Child]:
         """Describe the processes, in the order in which they start."""
@@ -54,8 +70,7 @@ class Plan:
             "coordinator": ["coordinator", "--listen", self.coordinator],
             **{region.node: self._node(region) for region in self.regions},
         }
-        if self.learn:
-            described["learner"] = ["learner", "--regions", *(region.region for region in self.regions)]
+        described |= self._learners()
         environment = {**os.environ, **self.credentials}
         return {
             name: Child(
@@ -64,8 +79,22 @@ class Plan:
                 environment,
                 self.state / "logs" / f"{name}.log",
                 now_ns,
+                vital=name not in LEARNERS,
             )
             for name, arguments in described.items()
+        }
+
+    def _learners(self) -> dict[str, list[str]]:
+        """Describe who learns beside the nodes: one process, or a federation and a learner beside it."""
+        regions = list(self.learning)
+        if not regions:
+            return {}
+        if not self.federate:
+            return {"learner": ["learner", "--regions", *regions]}
+        start = ["federate", "start", "--foreground", "--port", str(self.federation_port), "--paced"]
+        return {
+            "learner": ["learner", "--federated", "--regions", *regions],
+            "federation": [*start, "--regions", *regions],
         }
 
     def _node(self, region: RegionConfig) -> list[str]:
@@ -75,7 +104,20 @@ class Plan:
         return arguments
 
 
-def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None, learn: bool = False) -> Plan:
+def learns(region: RegionConfig) -> bool:
+    """Tell whether a region has agents that a model answers."""
+    return any(agent.strategy == "learned" for agent in region.agents)
+
+
+def plan(
+    state: Path,
+    *,
+    seed: int,
+    port_base: int,
+    only: list[str] | None,
+    learn: bool = False,
+    federate: bool = False,
+) -> Plan:
     """Read every config once, before anything starts."""
     files = region_files(only)
     regions = tuple(load_region(path) for path in files)
@@ -84,7 +126,7 @@ def plan(state: Path, *, seed: int, port_base: int, only: list[str] | None, lear
     names = tuple(exchange.name for exchange in exchanges)
     _check_venues(regions, exchanges)
     credentials = venue_credentials(state / "keys", _secret_names(regions, exchanges))
-    return Plan(state, seed, port_base, regions, names, credentials, learn)
+    return Plan(state, seed, port_base, regions, names, credentials, learn, federate)
 
 
 def region_files(only: list[str] | None) -> list[Path]:

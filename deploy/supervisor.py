@@ -17,7 +17,7 @@ from rich.console import Console
 from bus.keys import OPERATOR, ensure_keys
 from deploy.child import Child, end_with_parent
 from deploy.ending import Ending, forget_reports
-from deploy.plan import Plan, plan
+from deploy.plan import LEARNERS, Plan, plan
 from deploy.preflight import check_disk, check_ports, owned, put_aside
 from deploy.screen import Screen
 from deploy.voice import say
@@ -29,6 +29,7 @@ from sim.summary_table import summary_table
 
 NODE_GRACE_S = 1.8
 SERVER_GRACE_S = 0.7
+LEARNER_GRACE_S = 3.0
 SETTLE_S = 20.0
 DRAW_S = 0.5
 TRUTH_S = 10.0
@@ -49,6 +50,7 @@ def supervise(arguments: argparse.Namespace) -> int:
             port_base=arguments.port_base,
             only=arguments.regions,
             learn=arguments.learn,
+            federate=arguments.federate,
         )
         check_ports(planned.ports())
         supervisor = Supervisor(planned, clock, arguments.seconds)
@@ -123,8 +125,9 @@ class Supervisor:
             for node in nodes:
                 waiting.create_task(self._start_one(tasks, node))
             waiting.create_task(asyncio.to_thread(self._know_venues))
-        if self.plan.learn:
-            await self._start_one(tasks, self.children["learner"])
+        for name in LEARNERS:
+            if name in self.children and not self._end.is_set():
+                tasks.create_task(self.children[name].keep())
         self._write_run_file()
 
     def _know_venues(self) -> None:
@@ -187,8 +190,10 @@ class Supervisor:
         if not self.interrupted:
             await self._settle()
         ending = Ending(self.plan, self.children, (self.clock.now_ns() - self.started_ns) / 1e9)
-        await self._stop_nodes()
-        truths = await ending.truths(HURRIED_TRUTH_S if self.interrupted else TRUTH_S)
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(self._stop_learners())
+            await self._stop_nodes()
+            truths = await ending.truths(HURRIED_TRUTH_S if self.interrupted else TRUTH_S)
         await self._stop_all()
         return ending.summary(truths)
 
@@ -196,16 +201,21 @@ class Supervisor:
         """Let restarts end first, so that every node has a last word."""
         deadline_ns = self.clock.now_ns() + int(SETTLE_S * 1e9)
         while not self._end.is_set() and self.clock.now_ns() < deadline_ns:
-            if all(child.ready or child.failed for child in self.children.values()):
+            if all(child.ready or child.failed for child in self.children.values() if child.vital):
                 return
             await asyncio.sleep(0.1)
 
     async def _stop_nodes(self) -> None:
         await _stop([self.children[region.node] for region in self.plan.regions], NODE_GRACE_S)
 
+    async def _stop_learners(self) -> None:
+        await _stop([self.children[name] for name in LEARNERS if name in self.children], LEARNER_GRACE_S)
+
     async def _stop_all(self) -> None:
         """Stop the nodes first: they still have orders to cancel. Nothing is to be found here any more."""
-        await self._stop_nodes()
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(self._stop_learners())
+            await self._stop_nodes()
         await _stop(self.children.values(), SERVER_GRACE_S)
         (self.plan.state / "run.json").unlink(missing_ok=True)
 

@@ -33,7 +33,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--fresh", action="store_true", help="begin with an empty state: the old one is kept aside"
     )
     command.add_argument(
-        "--learn", action="store_true", help="learn from the regions' rows, and let versions serve that pass"
+        "--learn",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="learn from the regions' rows, and let versions serve that pass (default: yes)",
+    )
+    command.add_argument(
+        "--federate",
+        action="store_true",
+        help="train in Flower's deployment: a SuperLink and a SuperNode a region, from 61 above the base on",
     )
     command.set_defaults(run=run)
 

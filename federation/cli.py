@@ -16,7 +16,20 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     start.add_argument("--config", type=Path, help="TOML file: regions, loop, privacy")
     start.add_argument("--port", type=int, help="SuperLink's port; the nodes' own follow it")
     start.add_argument("--foreground", action="store_true", help="do not return until it is told to end")
+    start.add_argument(
+        "--regions", nargs="+", metavar="REGION", help="only these (default: all of the config)"
+    )
+    _paced(start)
     start.set_defaults(run=run_start)
+
+    join = _part(parts, "join", "run one region's node here, for a SuperLink on another machine")
+    join.add_argument("--region", required=True)
+    join.add_argument("--superlink", required=True, metavar="HOST:PORT", type=_address)
+    join.add_argument("--ca", type=Path, metavar="FILE", help="that machine's ca.crt; kept from then on")
+    join.add_argument("--config", type=Path, help="TOML file of the deployment")
+    join.add_argument("--port", type=int, help="the node's own port")
+    _paced(join)
+    join.set_defaults(run=run_join)
 
     status = _part(parts, "status", "show processes, the newest version and who contributes")
     status.add_argument("--json", action="store_true", help="print one JSON object")
@@ -41,12 +54,36 @@ def _part(
     return part
 
 
+def _paced(part: argparse.ArgumentParser) -> None:
+    part.add_argument(
+        "--paced",
+        action="store_true",
+        help="learn when `swarm learner --federated` says so (default: always)",
+    )
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT, not {text[:40]!r}")
+    return text
+
+
 def run_start(arguments: argparse.Namespace) -> int:
     """Start the federation here, or in a process of its own."""
-    from federation.run.deployment.commands import start, start_apart
+    from federation.run.deployment.commands import Wanted, start, start_apart
 
     chosen = start if arguments.foreground else start_apart
-    return chosen(arguments.state, arguments.config, arguments.port)
+    wanted = Wanted(arguments.config, arguments.port, arguments.regions, arguments.paced)
+    return chosen(arguments.state, wanted)
+
+
+def run_join(arguments: argparse.Namespace) -> int:
+    """Run one region's node."""
+    from federation.run.deployment.commands import Wanted, join
+
+    wanted = Wanted(arguments.config, arguments.port, None, arguments.paced)
+    return join(arguments.state, arguments.region, arguments.superlink, arguments.ca, wanted)
 
 
 def run_status(arguments: argparse.Namespace) -> int:

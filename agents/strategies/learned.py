@@ -23,11 +23,13 @@ FLAT_MODE = 3
 class LearnedConfig(BaseModel):
     """Ask the model every `decide_ms`; enter where up less down passes `enter_frac`, leave at `leave_frac`.
 
-    Entries wait in the book and are never taken; what `patience_s` could not leave is taken.
+    Entries wait in the book and are never taken; what `patience_s` could not leave is taken. With `trades` off it
+    only tells what it saw and would have done, to learn from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    trades: bool = True
     decide_ms: Annotated[int, Field(ge=50, le=60_000)] = 500
     enter_frac: Annotated[float, Field(gt=0, lt=1)] = 0.25
     leave_frac: Annotated[float, Field(ge=0, lt=1)] = 0.05
@@ -78,6 +80,8 @@ class Learned:
         if side != state.side:
             state.side, state.turned_ns = side, now_ns
         view.observed(event, side * FULL_PPM)
+        if not self.config.trades:
+            return None
         held = view.position(self._instrument.index).net_lots
         patient = now_ns - state.turned_ns < self.config.patience_s * 1_000_000_000
         mid = (event.bid_ticks + event.ask_ticks) / 2

@@ -50,10 +50,10 @@ def write_app(state: Path, federation: Path) -> Path:
     return folder
 
 
-def write_link(home: Path, port: int, authority: Path) -> None:
+def write_link(home: Path, superlink: str, authority: Path) -> None:
     """Tell Flower's command line where the SuperLink is and whose certificate to believe."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "config.toml").write_text(
-        f'[superlink]\ndefault = "{LINK}"\n\n[superlink.{LINK}]\naddress = "127.0.0.1:{port}"\n'
+        f'[superlink]\ndefault = "{LINK}"\n\n[superlink.{LINK}]\naddress = "{superlink}"\n'
         f"root-certificates = {json.dumps(str(authority))}\n"
     )

@@ -45,6 +45,10 @@ class Child:
         elif not self.ready:
             self.ready = self._is_ready()
 
+    def tell_end(self) -> None:
+        """Ask the process and its own to end."""
+        self._end_group(signal.SIGTERM)
+
     def stop(self, grace_s: float) -> None:
         """Ask the process and its own to end, and end them after a grace."""
         if self._process is not None:

@@ -13,36 +13,71 @@ from typing import Any
 
 import msgspec
 
-from domain.errors import ExitCode, SwarmError
+from domain.errors import ConfigError, ExitCode, SwarmError
 from federation.loop.version import Version
-from federation.run.deployment.config import read_deployment
+from federation.run.deployment.config import only, read_deployment
+from federation.run.deployment.credentials import ensure_node_key
 from federation.run.deployment.plan import Deployment
 from federation.run.deployment.supervisor import READY_S, FederationSupervisor, read_run
-from federation.run.store import read_versions
+from federation.run.store import read_versions, write_durably
 from hw.clock import SystemClock
 
 READY = "federation ready"
 
 
-def start(state: Path, config: Path | None, port: int | None) -> int:
+class Wanted(msgspec.Struct, frozen=True):
+    """What a start is told beside the file: which regions, whether a learner paces them, and the port."""
+
+    config: Path | None = None
+    port: int | None = None
+    regions: list[str] | None = None
+    paced: bool = False
+
+
+def start(state: Path, wanted: Wanted) -> int:
     """Run the federation in this process until a signal ends it."""
-    deployment = _deployment(state, config, port)
+    return _run(_deployment(state, wanted))
+
+
+def join(state: Path, region: str, superlink: str, trusted: Path | None, wanted: Wanted) -> int:
+    """Run one region's node here, for a SuperLink on another machine, until a signal ends it."""
+    read = only(read_deployment(wanted.config), [region], paced=wanted.paced)
+    given = {"superlink": superlink} | ({} if wanted.port is None else {"port": wanted.port})
+    deployment = Deployment(state.absolute(), read.model_copy(update=given))
+    if trusted is not None and trusted != deployment.trusted:
+        deployment.keys.mkdir(parents=True, exist_ok=True)
+        write_durably(deployment.trusted, trusted.read_bytes())
+    ensure_node_key(deployment.keys, region)
+    public = deployment.keys / f"{region}.pub"
+    if not deployment.trusted.exists():
+        raise ConfigError(
+            "nobody has said which SuperLink to trust",
+            where=str(deployment.trusted),
+            mend=f"bring {public} there and its keys/ca.crt here, and name that with --ca",
+        )
+    _say(f"{region} is {public}: the SuperLink's machine needs it in STATE/federation/keys")
+    return _run(deployment)
+
+
+def _run(deployment: Deployment) -> int:
     _not_twice(deployment)
     clock = SystemClock()
     deployment.prepare(clock.now_ns())
     supervisor = FederationSupervisor(deployment, clock)
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda *_: supervisor.stop.set())
-    supervisor.run(lambda: _say(f"{READY} https://{deployment.config.host}:{deployment.config.port}"))
+    supervisor.run(lambda: _say(f"{READY} https://{deployment.superlink}"))
     return ExitCode.OK
 
 
-def start_apart(state: Path, config: Path | None, port: int | None) -> int:
+def start_apart(state: Path, wanted: Wanted) -> int:
     """Start a process of its own, and return once it is ready."""
-    _not_twice(_deployment(state, config, port))
+    _not_twice(_deployment(state, wanted))
     command = [sys.executable, "-m", "federation", "start", "--foreground", "--state", str(state)]
-    command += [] if config is None else ["--config", str(config)]
-    command += [] if port is None else ["--port", str(port)]
+    command += [] if wanted.config is None else ["--config", str(wanted.config)]
+    command += [] if wanted.port is None else ["--port", str(wanted.port)]
+    command += [] if wanted.regions is None else ["--regions", *wanted.regions]
+    command += ["--paced"] if wanted.paced else []
     log = state / "logs" / "federation.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
@@ -127,9 +162,10 @@ def _plain(version: Version) -> dict[str, Any]:
     return {name: getattr(version, name) for name in names}
 
 
-def _deployment(state: Path, config: Path | None, port: int | None) -> Deployment:
-    read = read_deployment(config)
-    return Deployment(state.absolute(), read if port is None else read.model_copy(update={"port": port}))
+def _deployment(state: Path, wanted: Wanted) -> Deployment:
+    read = only(read_deployment(wanted.config), wanted.regions, paced=wanted.paced)
+    given = {} if wanted.port is None else {"port": wanted.port}
+    return Deployment(state.absolute(), read.model_copy(update=given))
 
 
 def _not_twice(deployment: Deployment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +24,7 @@ class DeployedRegion(BaseModel):
 
     store: Path
     trainer: str = TRAINER
+    here: bool = Field(default=True, description="whether its node runs on this machine")
     settings: dict[str, Scalar] = {}
 
 
@@ -31,14 +33,44 @@ class DeploymentConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="SuperLink listens here; 0.0.0.0 for all addresses")
+    names: tuple[str, ...] = Field(default=(), description="under which other machines know this one")
     port: int = Field(default=7180, ge=1, le=65_000, description="SuperLink; the nodes' own follow it")
+    superlink: str = Field(default="", description="HOST:PORT of a SuperLink elsewhere that nodes join")
     regions: dict[str, DeployedRegion] = {name: DeployedRegion(store=Path("rows") / name) for name in REGIONS}
     first: Path | None = Field(default=None, description="safetensors to begin with; none: a new perceptron")
     nice: int = Field(default=10, ge=0, le=19)
     memory_mb: int = Field(default=4096, ge=512, description="of each process")
     poll_s: float = Field(default=0.1, gt=0, le=60, description="how often Flower looks for work")
     federation: FederationConfig = FederationConfig(poll_s=0.5, train=TRAIN)
+
+    @property
+    def local(self) -> str:
+        """Give the address at which this machine reaches its own SuperLink."""
+        return "127.0.0.1" if self.host == "0.0.0.0" else self.host
+
+    @property
+    def here(self) -> list[str]:
+        """Name the regions whose nodes run on this machine."""
+        return [name for name, region in self.regions.items() if region.here]
+
+
+def only(config: DeploymentConfig, regions: Sequence[str] | None, *, paced: bool) -> DeploymentConfig:
+    """Leave out other regions; where paced, nodes learn when the learner beside them says so."""
+    more: dict[str, Scalar] = {"waits": True} if paced else {}
+    chosen = {
+        name: region.model_copy(update={"settings": {**region.settings, **more}})
+        for name, region in config.regions.items()
+        if regions is None or name in regions
+    }
+    unknown = [name for name in regions or () if name not in chosen]
+    if unknown:
+        raise ConfigError(
+            f"there is no region {unknown[0]}",
+            where="federation",
+            mend=f"choose from {', '.join(config.regions)}, or write it into the config",
+        )
+    return config.model_copy(update={"regions": chosen})
 
 
 def read_deployment(path: Path | None) -> DeploymentConfig:

@@ -30,9 +30,9 @@ ACTIVE = frozenset({"pending", "starting", "running"})
 class Control:
     """Hold a connection to a SuperLink's control interface."""
 
-    def __init__(self, home: Path, port: int, authority: Path) -> None:
+    def __init__(self, home: Path, superlink: str, authority: Path) -> None:
         os.environ["FLWR_HOME"] = str(home)
-        connection = SuperLinkConnection(LINK, f"127.0.0.1:{port}", str(authority))
+        connection = SuperLinkConnection(LINK, superlink, str(authority))
         self._client: Any = init_http_client_from_connection(connection)
 
     def __enter__(self) -> Control:

@@ -13,12 +13,12 @@ import numpy as np
 from domain.draws import stream_seed
 from federation.run.config import CONFIG_FILE, FIRST_FILE
 from federation.run.deployment.app_folder import write_app, write_link
-from federation.run.deployment.config import DeployedRegion, DeploymentConfig
+from federation.run.deployment.config import DeploymentConfig
 from federation.run.deployment.credentials import ensure_authority, ensure_node_key
 from federation.run.environment import environment
 from federation.run.store import write_durably
 
-SUPERLINK = "superlink"
+SUPERLINK, JOINED_CA = "superlink", "superlink-ca.crt"
 SIZES = (16, 32, 32, 3)
 
 
@@ -61,29 +61,46 @@ class Deployment:
         """Give the app's folder."""
         return self.root / "app"
 
+    @property
+    def superlink(self) -> str:
+        """Give the SuperLink that the nodes join."""
+        return self.config.superlink or f"{self.config.local}:{self.config.port}"
+
+    @property
+    def trusted(self) -> Path:
+        """Give the certificate by which nodes know their SuperLink."""
+        return self.keys / (JOINED_CA if self.config.superlink else "ca.crt")
+
     def prepare(self, now_ns: int) -> None:
         """Write keys, certificates, config and the app; what is there already stays."""
         self.root.mkdir(parents=True, exist_ok=True)
-        ensure_authority(self.keys, [self.config.host, "localhost"], now_ns)
-        for region in self.config.regions:
+        ensure_authority(self.keys, [self.config.local, "localhost", *self.config.names], now_ns)
+        for region in self.config.here:
             ensure_node_key(self.keys, region)
+        if self.config.superlink:
+            return
         write_durably(self.root / CONFIG_FILE, self.config.federation.model_dump_json().encode())
         first = self.root / FIRST_FILE
         if not first.exists():
             given = self.config.first
             write_durably(first, _beginning() if given is None else (self.state / given).read_bytes())
         write_app(self.root, self.root)
-        write_link(self.home, self.config.port, self.keys / "ca.crt")
+        write_link(self.home, self.superlink, self.keys / "ca.crt")
 
     def processes(self) -> list[Planned]:
         """List the processes in the order in which they start."""
-        numbered = enumerate(self.config.regions.items(), self.config.port + 1)
-        return [self._superlink(), *(self._node(name, region, port) for port, (name, region) in numbered)]
+        links = [] if self.config.superlink else [self._superlink()]
+        return [*links, *(self._node(name, port) for port, name in enumerate(self.config.here, self._first))]
+
+    @property
+    def _first(self) -> int:
+        """Give the first node's own port."""
+        return self.config.port + (0 if self.config.superlink else 1)
 
     def ports(self) -> list[tuple[str, int]]:
         """List every port that must be free."""
-        nodes = [(f"node {name}", self.config.port + 1 + i) for i, name in enumerate(self.config.regions)]
-        return [(SUPERLINK, self.config.port), *nodes]
+        links = [] if self.config.superlink else [(SUPERLINK, self.config.port)]
+        return [*links, *((f"node {name}", port) for port, name in enumerate(self.config.here, self._first))]
 
     def _superlink(self) -> Planned:
         return Planned(
@@ -98,10 +115,11 @@ class Deployment:
             ),
             self._environment(),
             self.state / "logs" / "federation-superlink.log",
-            ready_url=f"https://{self.config.host}:{self.config.port}/health",
+            ready_url=f"https://{self.superlink}/health",
         )
 
-    def _node(self, name: str, region: DeployedRegion, port: int) -> Planned:
+    def _node(self, name: str, port: int) -> Planned:
+        region = self.config.regions[name]
         given = {
             "store": str(self.state / region.store),
             "state": str(self.root / "regions" / name),
@@ -114,10 +132,10 @@ class Deployment:
             name,
             (
                 _script("flower-supernode"),
-                *("--superlink", f"{self.config.host}:{self.config.port}"),
-                *("--root-certificates", str(self.keys / "ca.crt")),
+                *("--superlink", self.superlink),
+                *("--root-certificates", str(self.trusted)),
                 *("--auth-supernode-private-key", str(self.keys / name)),
-                *("--host", self.config.host, "--port", str(port)),
+                *("--host", "127.0.0.1", "--port", str(port)),
                 *("--node-config", " ".join(f"{key}={_toml(value)}" for key, value in given.items())),
                 *self._tls(),
             ),

@@ -23,7 +23,7 @@ from federation.run.store import write_durably
 if TYPE_CHECKING:
     from federation.run.deployment.control import Control
 
-TICK_S, GRACE_S, READY_S = 0.2, 3.0, 90.0
+TICK_S, GRACE_S, READY_S = 0.2, 2.0, 90.0
 RUN_STARTS_S = 45.0  # from asking for a run to its ServerApp holding the store
 RUN_FILE = "run.json"
 
@@ -46,7 +46,11 @@ class FederationSupervisor:
         self.deployment, self._clock = deployment, clock
         self.children = [Child(each, deployment.config, self._answers) for each in deployment.processes()]
         self.stop = threading.Event()
+        joined = deployment.config.superlink != ""
+        self._link = None if joined else self.children[0]
+        self._nodes = self.children if joined else self.children[1:]
         self.runs, self._asked_ns, self._known_restarts = 0, 0, -1
+        self._introduced: set[str] = set()
         self._seen = False
         self._told: RunFile | None = None
         self._tls: ssl.SSLContext | None = None
@@ -64,37 +68,51 @@ class FederationSupervisor:
                     raise self._never_ready()
                 self.stop.wait(TICK_S)
         finally:
-            for child in reversed(self.children):
-                child.stop(GRACE_S)
+            for child in self.children:  # all at once: whoever waits for this has a grace of its own
+                child.tell_end()
+            ends_ns = self._clock.now_ns() + int(GRACE_S * 1e9)
+            for child in self.children:
+                child.stop(max(0.0, (ends_ns - self._clock.now_ns()) / 1e9))
             end_server_app(self.deployment.root)
             (self.deployment.root / RUN_FILE).unlink(missing_ok=True)
 
     @property
     def ready(self) -> bool:
-        """Tell whether all processes are up and a run has been asked for."""
-        return self.runs > 0 and all(child.ready for child in self.children)
+        """Tell whether all processes are up, and a run has been asked for where the SuperLink is ours."""
+        return (self._link is None or self.runs > 0) and all(child.ready for child in self.children)
 
     def tick(self) -> None:
         """Look after every process once; nodes wait for their SuperLink to know them."""
         now_ns = self._clock.now_ns()
-        link, *nodes = self.children
-        if link.pid is None:  # the ServerApp has a session of its own, and would hold the store
-            end_server_app(self.deployment.root)
-        link.tend(now_ns)
-        if link.ready and link.restarts != self._known_restarts:
-            self._introduce()
-            self._known_restarts, self._asked_ns = link.restarts, 0
-        if self._known_restarts >= 0:
-            for node in nodes:
+        if self._link is None or self._tend_link(self._link, now_ns):
+            for node in self._nodes:
                 node.tend(now_ns)
-        if link.ready and any(node.ready for node in nodes):
+        away = len(self._introduced) > len(self._nodes)
+        if self._link is not None and self._link.ready and (away or any(node.ready for node in self._nodes)):
             self._keep_run(now_ns)
         self._tell()
 
+    def _tend_link(self, link: Child, now_ns: int) -> bool:
+        """Keep the SuperLink running and tell it who its nodes are; give whether it ever knew."""
+        if link.pid is None:  # the ServerApp has a session of its own, and would hold the store
+            end_server_app(self.deployment.root)
+        link.tend(now_ns)
+        if link.ready:
+            if link.restarts != self._known_restarts:
+                self._introduced.clear()
+                self._known_restarts, self._asked_ns = link.restarts, 0
+            self._introduce()
+        return self._known_restarts >= 0
+
     def _introduce(self) -> None:
-        with self._control() as control:
-            for region in self.deployment.config.regions:
-                control.register(region, self.deployment.keys / f"{region}.pub")
+        """Let in every region whose key is here; one from another machine may be brought at any time."""
+        keys = {name: self.deployment.keys / f"{name}.pub" for name in self.deployment.config.regions}
+        new = [name for name, key in keys.items() if name not in self._introduced and key.exists()]
+        if new:
+            with self._control() as control:
+                for region in new:
+                    control.register(region, keys[region])
+                    self._introduced.add(region)
 
     def _keep_run(self, now_ns: int) -> None:
         """Ask for a run where no ServerApp holds the store; what it made so far is on disk."""
@@ -119,8 +137,8 @@ class FederationSupervisor:
     def _control(self) -> Control:
         from federation.run.deployment.control import Control
 
-        config = self.deployment.config
-        return Control(self.deployment.home, config.port, self.deployment.keys / "ca.crt")
+        deployment = self.deployment
+        return Control(deployment.home, deployment.superlink, deployment.trusted)
 
     def _answers(self, url: str) -> bool:
         if self._tls is None:

@@ -64,9 +64,9 @@ def link(monkeypatch: pytest.MonkeyPatch) -> FakeLink:
 def test_nodes_runs_and_their_ends_are_told(tmp_path: Path, link: FakeLink) -> None:
     ensure_authority(tmp_path, ["127.0.0.1"], 1_800_000_000 * 10**9)
     ensure_node_key(tmp_path, "tokyo")
-    write_link(tmp_path / "home", 7, tmp_path / "ca.crt")
+    write_link(tmp_path / "home", "127.0.0.1:7", tmp_path / "ca.crt")
     app = write_app(tmp_path, tmp_path / "federation")
-    with control.Control(tmp_path / "home", 7, tmp_path / "ca.crt") as mine:
+    with control.Control(tmp_path / "home", "127.0.0.1:7", tmp_path / "ca.crt") as mine:
         mine.register("tokyo", tmp_path / "tokyo.pub")
         assert mine.start_run(app) == 42 and mine.active_runs() == [7]
         mine.stop_run(7)
@@ -77,7 +77,7 @@ def test_nodes_runs_and_their_ends_are_told(tmp_path: Path, link: FakeLink) -> N
 
 def test_trouble_is_told_except_where_it_changes_nothing(tmp_path: Path, link: FakeLink) -> None:
     ensure_node_key(tmp_path, "tokyo")
-    mine = control.Control(tmp_path, 7, tmp_path / "ca.crt")
+    mine = control.Control(tmp_path, "127.0.0.1:7", tmp_path / "ca.crt")
     link.trouble = "full"
     with pytest.raises(SwarmError, match="tokyo was not let in: full"):
         mine.register("tokyo", tmp_path / "tokyo.pub")
