@@ -89,7 +89,7 @@ class Learner:
         self._clock, self._looked_ns = clock, 0
         stores = {name: models.store.folder for name, models in self.regions.items()}
         self._rounds: Rounds = (
-            DeployedRounds(self._folder, list(stores), self._ready)
+            DeployedRounds(self._folder, list(stores), clock, self._ready)
             if federated
             else OwnRounds(self._folder, stores, self.config.train, clock, self._ready)
         )

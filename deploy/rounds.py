@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from domain.protocols import Clock
 from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, newest_sent, read_sent
 from federation.run.tensors import Tensors, read_tensors, write_tensors
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from learning.train.config import TrainConfig
 
 Ready = Callable[[str], bool]
+PATIENCE_S = 15.0
 REGIONS, TRAINER = "regions", "federation.run.rows_trainer:train_rows"
 
 
@@ -62,6 +64,27 @@ def personal_of(federation: Path, region: str) -> Tensors:
     return read_tensors(region_folder(federation, region) / PERSONAL_FILE)
 
 
+class Together:
+    """Let regions train in the same round: who is ready waits for the others, but not for long.
+
+    A version of one region alone is that region's own, and the next one another's.
+    """
+
+    def __init__(self, regions: Iterable[str], ready: Ready, clock: Clock) -> None:
+        self._regions, self._ready, self._clock = tuple(regions), ready, clock
+        self._since_ns: int | None = None
+
+    def __call__(self) -> list[str]:
+        """Name the regions that shall train now."""
+        ready, now_ns = [name for name in self._regions if self._ready(name)], self._clock.now_ns()
+        if not ready:
+            self._since_ns = None
+            return []
+        self._since_ns = now_ns if self._since_ns is None else self._since_ns
+        waited = now_ns - self._since_ns >= PATIENCE_S * 1e9
+        return ready if waited or len(ready) == len(self._regions) else []
+
+
 class OwnRounds:
     """Train every region in a thread of this process; `ready` tells who has something new to say."""
 
@@ -73,7 +96,7 @@ class OwnRounds:
         from federation.run.grid import LocalGrid
         from federation.run.shell import RoundShell
 
-        self._folder, self._train, self._ready = folder, train, ready
+        self._folder, self._train, self._together = folder, train, Together(stores, ready, clock)
         self._config = FederationConfig(train={"rows_min": train.rows_min})
         self._grid = LocalGrid(app, {name: self._settings(name, store) for name, store in stores.items()})
         self._nodes = {each.node_id: each.name for each in self._grid.get_nodes()}
@@ -99,8 +122,9 @@ class OwnRounds:
         return store
 
     def _roster(self) -> dict[int, str]:
-        """Name the regions that have enough new rows to say something new, or are at it."""
-        return {node: name for node, name in self._nodes.items() if self._ready(name)}
+        """Name the regions that shall train, or are at it."""
+        now = self._together()
+        return {node: name for node, name in self._nodes.items() if name in now}
 
     def turn(self) -> list[str]:
         """Ask whoever is ready, and take what came."""
@@ -137,8 +161,8 @@ class OwnRounds:
 class DeployedRounds:
     """See versions come to each region's SuperNode, and tell that node when its region is due."""
 
-    def __init__(self, folder: Path, regions: list[str], ready: Ready) -> None:
-        self._folder, self._ready = folder, ready
+    def __init__(self, folder: Path, regions: list[str], clock: Clock, ready: Ready) -> None:
+        self._folder, self._together = folder, Together(regions, ready, clock)
         self._due = {name for name in regions if self._mark(name).exists()}
         self._regions = regions
 
@@ -149,8 +173,8 @@ class DeployedRounds:
         """Mark who is due; the node takes the mark away once it has learnt."""
         learnt = [name for name in self._regions if name in self._due and not self._mark(name).exists()]
         self._due.difference_update(learnt)
-        for name in self._regions:
-            if name not in self._due and name not in learnt and self._ready(name):
+        for name in self._together():
+            if name not in self._due and name not in learnt:
                 self._mark(name).parent.mkdir(parents=True, exist_ok=True)
                 self._mark(name).touch()
                 self._due.add(name)

@@ -23,8 +23,8 @@ FLAT_MODE = 3
 class LearnedConfig(BaseModel):
     """Ask the model every `decide_ms`; enter where up less down passes `enter_frac`, leave at `leave_frac`.
 
-    Entries wait in the book and are never taken; what `patience_s` could not leave is taken. With `trades` off it
-    only tells what it saw and would have done, to learn from.
+    Entries wait in the book and are never taken; what `patience_s` could not leave is taken. Without `trades`
+    it only tells what it saw and would have done, to learn from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

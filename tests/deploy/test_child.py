@@ -151,3 +151,23 @@ def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(SwarmError):
         asyncio.run(thing.keep())
     assert thing.log.with_suffix(".old").stat().st_size == 100
+
+
+def test_a_child_that_nobody_needs_is_tried_on_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "BACKOFF_S", (0.0,))
+
+    async def scene(code: int, until_restarts: int) -> Child:
+        thing = child(tmp_path, f"exit {code}", monkeypatch)
+        thing.vital = False
+        async with asyncio.TaskGroup() as tasks:
+            kept = tasks.create_task(thing.keep())
+            while thing.restarts < until_restarts and not thing.failed:
+                await asyncio.sleep(0.01)
+            await thing.stop(5)
+            await kept
+        return thing
+
+    assert asyncio.run(scene(1, child_module.FIRST_TRIES + 2)).restarts >= child_module.FIRST_TRIES + 2
+    assert asyncio.run(scene(int(ExitCode.CONFIG), 99)).failed

@@ -11,6 +11,7 @@ from deploy.learner_config import LearnerConfig
 from deploy.rounds import DeployedRounds, region_folder
 from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, keep_sent
 from federation.run.tensors import write_tensors
+from hw.clock import SystemClock
 from learning.places import rows_root
 from learning.rows.store import Store
 from learning.train.config import TrainConfig
@@ -71,8 +72,9 @@ def _turned(made: Learner) -> bool:
 
 
 def test_beside_a_deployment_it_marks_who_is_due_and_holds_what_was_sent_against_each_regions_gates(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deploy.rounds.PATIENCE_S", 0.0)
     folder = region_folder(tmp_path / "federation", "tokyo")
     rows = rows_with_signal(600, 1, curved=True, strength=2.5)
     Store(rows_root(tmp_path) / "tokyo").append(rows)
@@ -97,4 +99,4 @@ def test_beside_a_deployment_it_marks_who_is_due_and_holds_what_was_sent_against
     made.turn()
     assert (folder / DUE_FILE).exists()
     made.close()
-    assert DeployedRounds(tmp_path / "federation", ["tokyo"], lambda region: True).turn() == []
+    assert DeployedRounds(tmp_path / "federation", ["tokyo"], SystemClock(), lambda region: True).turn() == []

@@ -51,3 +51,25 @@ def test_two_regions_that_share_a_name_or_an_account_that_is_not_there_are_refus
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=words):
         planned(tmp_path)
+
+
+def test_who_learns_comes_last_and_the_swarm_can_be_without_it(tmp_path: Path) -> None:
+    def made(**asked: bool) -> plan_module.Plan:
+        return plan(tmp_path, seed=1, port_base=7070, only=["tokyo", "nyc"], **asked)
+
+    def arguments(chosen: plan_module.Plan, name: str) -> str:
+        return " ".join(chosen.children(lambda: 0)[name].arguments)
+
+    assert not {"learner", "federation"} & set(made().children(lambda: 0))
+    alone = made(learn=True)
+    assert list(alone.children(lambda: 0))[-1] == "learner"
+    assert "--federated" not in arguments(alone, "learner")
+    beside = made(learn=True, federate=True)
+    assert [name for name, child in beside.children(lambda: 0).items() if not child.vital] == [
+        "learner",
+        "federation",
+    ]
+    assert "--federated --regions tokyo nyc" in arguments(beside, "learner")
+    assert "--paced --regions tokyo nyc" in arguments(beside, "federation")
+    more = set(beside.ports()) - set(alone.ports())
+    assert sorted(port for _, port in more) == [7131, 7132, 7133], "a SuperLink and two nodes"

@@ -25,7 +25,7 @@ from federation.cli import add_commands
 from federation.run.config import CONFIG_FILE, FIRST_FILE
 from federation.run.deployment import lowered, supervisor
 from federation.run.deployment.child import Child
-from federation.run.deployment.config import DeployedRegion, DeploymentConfig, read_deployment
+from federation.run.deployment.config import DeployedRegion, DeploymentConfig, only, read_deployment
 from federation.run.deployment.credentials import ensure_authority, ensure_node_key
 from federation.run.deployment.plan import Deployment, Planned
 from federation.run.deployment.supervisor import FederationSupervisor, RunFile, read_run, server_app
@@ -274,3 +274,71 @@ def test_a_region_is_described_by_its_own_settings(tmp_path: Path) -> None:
     made = Deployment(tmp_path, DeploymentConfig(regions={"zug": given}))
     command = " ".join(made.processes()[1].command)
     assert "clip=1.0 noise=0.5 quiet=true" in command and f'store="{tmp_path / "rows"}"' in command
+
+
+def test_only_the_regions_that_were_named_take_part_and_paced_ones_wait_to_be_told(tmp_path: Path) -> None:
+    config = only(DeploymentConfig(), ["nyc"], paced=True)
+    made = Deployment(tmp_path, config)
+    assert [name for name, _ in made.ports()] == ["superlink", "node nyc"]
+    assert "waits=true" in " ".join(made.processes()[1].command)
+    assert "waits" not in " ".join(Deployment(tmp_path, DeploymentConfig()).processes()[1].command)
+    with pytest.raises(ConfigError, match="there is no region zug"):
+        only(DeploymentConfig(), ["zug"], paced=False)
+
+
+def test_a_region_elsewhere_has_no_process_here_and_is_let_in_once_its_key_was_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = DeployedRegion(store=Path("rows"), here=False)
+    here = DeployedRegion(store=Path("rows"))
+    made = Deployment(tmp_path, DeploymentConfig(host="0.0.0.0", regions={"nyc": here, "tokyo": away}))
+    made.prepare(NOW_NS)
+    assert [each.name for each in made.processes()] == ["superlink", "nyc"]
+    assert made.superlink == "127.0.0.1:7180"
+    control = FakeControl()
+    script = "import time;print('up',flush=True);time.sleep(60)"
+    planned = [python(tmp_path, name, script) for name in ("superlink", "nyc")]
+    monkeypatch.setattr(Deployment, "processes", lambda self: planned)
+    monkeypatch.setattr(FederationSupervisor, "_control", lambda self: control)
+    mine = FederationSupervisor(made, SystemClock())
+    runner = threading.Thread(target=mine.run, args=(lambda: control.told.append("ready"),))
+    runner.start()
+    until(lambda: "ready" in control.told)
+    assert control.told == ["register nyc", "stop 41", "run", "ready"]
+    ensure_node_key(made.keys, "tokyo")
+    until(lambda: control.told[-1] == "register tokyo")
+    mine.stop.set()
+    runner.join(20)
+    assert not runner.is_alive()
+
+
+def test_joining_makes_a_key_and_wants_to_know_whom_to_trust(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["join", "--state", str(tmp_path), "--region", "tokyo", "--superlink"]
+    assert main([*asked, "10.0.0.5:7180"]) == ExitCode.CONFIG
+    said = capsys.readouterr().err
+    assert "tokyo.pub" in said and "--ca" in said
+    assert (tmp_path / "federation" / "keys" / "tokyo").exists()
+    ensure_authority(tmp_path / "other", ["10.0.0.5"], NOW_NS)
+    monkeypatch.setattr(FederationSupervisor, "run", lambda self, ready: ready())
+    assert main([*asked, "10.0.0.5:7180", "--ca", str(tmp_path / "other" / "ca.crt")]) == ExitCode.OK
+    assert "federation ready https://10.0.0.5:7180" in capsys.readouterr().out
+    joined = DeploymentConfig(
+        superlink="10.0.0.5:7180", regions={"tokyo": DeployedRegion(store=Path("rows"))}
+    )
+    made = Deployment(tmp_path, joined)
+    (node,) = made.processes()
+    command = " ".join(node.command)
+    assert "--superlink 10.0.0.5:7180" in command and f"--root-certificates {made.trusted}" in command
+    assert made.trusted.read_bytes() == (tmp_path / "other" / "ca.crt").read_bytes()
+    assert made.ports() == [("node tokyo", 7180)]
+
+
+def test_an_address_to_join_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    for wrong in ("nowhere", ":7180", "host:0", "host:port"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["federate", "join", "--region", "tokyo", "--superlink", wrong])
+    assert "HOST:PORT" in capsys.readouterr().err
