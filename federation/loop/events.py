@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from federation.loop.version import Version
+from federation.privacy.fixed_point import Words
+from federation.privacy.secure_sum import Keys
 from federation.update import Update
+
+SHOW, DEAL, SEND, UNCOVER = "show", "deal", "send", "uncover"
+Part = Keys | Words | Mapping[str, bytes]
 
 
 class ClientUp(msgspec.Struct, frozen=True):
@@ -37,6 +44,16 @@ class Failed(msgspec.Struct, frozen=True):
     now_ns: int
 
 
+class Said(msgspec.Struct, frozen=True):
+    """A region did its part of a step of a secure sum: keys, sealed shares, masked words, or shares."""
+
+    region: str
+    sum: str
+    step: str
+    part: Part
+    now_ns: int
+
+
 class Passed(msgspec.Struct, frozen=True):
     """Time went by."""
 
@@ -49,7 +66,7 @@ class Restarted(msgspec.Struct, frozen=True):
     now_ns: int
 
 
-Event = ClientUp | ClientDown | Arrived | Failed | Passed | Restarted
+Event = ClientUp | ClientDown | Arrived | Failed | Said | Passed | Restarted
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -78,6 +95,19 @@ class Ask(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class Tell(msgspec.Struct, frozen=True):
+    """Let a region do the next step of a secure sum: it is told what the others gave in the step before."""
+
+    region: str
+    version: int
+    attempt: int
+    sum: str
+    step: str
+    peers: Mapping[str, Keys] = {}
+    boxes: Mapping[str, bytes] = {}
+    alive: tuple[str, ...] = ()
+
+
 class Reported(msgspec.Struct, frozen=True):
     """Something did not count, and why."""
 
@@ -86,4 +116,4 @@ class Reported(msgspec.Struct, frozen=True):
     reason: str
 
 
-Action = Hold | Store | Announce | Ask | Reported
+Action = Hold | Store | Announce | Ask | Tell | Reported

@@ -93,6 +93,13 @@ def merged(
     )
 
 
+def champion_of(made: Version, best: Version | None, loss: Loss | None) -> int:
+    """Name the best on the hold-out so far; the newest where there is none."""
+    return (
+        made.number if loss is None or best is None or loss(made.arrays) <= loss(best.arrays) else best.number
+    )
+
+
 def _place(each: Counted) -> tuple[int, int]:
     return each.base.number, each.update.attempt
 

@@ -22,7 +22,7 @@ from federation.loop.events import (
     Restarted,
     Store,
 )
-from federation.loop.merge import Counted, Loss, Regressed, merged
+from federation.loop.merge import Counted, Loss, Regressed, champion_of, merged
 from federation.loop.remembered import Remembered
 from federation.loop.version import Version
 from federation.update import RejectedUpdate, Update
@@ -195,18 +195,12 @@ class RoundLoop:
                 self._attempts[region] = (each.base.number, each.update.attempt + 1)
                 self._leave_out(RejectedUpdate(region, made.reason), now_ns, actions)
             return
-        self.current = msgspec.structs.replace(made, champion=self._champion(made))
+        best = self.versions.get(self.current.champion)
+        self.current = msgspec.structs.replace(made, champion=champion_of(made, best, self._loss))
         self.versions[made.number] = self.current
         self._forget()
         self._left_out.clear()
         actions += [Store(self.current), Announce(made.number)]
-
-    def _champion(self, made: Version) -> int:
-        """Name the best on the hold-out so far; the newest where there is none."""
-        best = self.versions.get(self.current.champion)
-        if self._loss is None or best is None or self._loss(made.arrays) <= self._loss(best.arrays):
-            return made.number
-        return best.number
 
     def _forget(self) -> None:
         oldest = self.current.number - self.config.staleness_max

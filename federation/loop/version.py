@@ -14,13 +14,13 @@ from federation.vetting.history import History
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An update that a version is made of."""
+    """An update that a version is made of; how much one counted that was summed under masks, nobody knows."""
 
     region: str
     base: int
     attempt: int
-    examples: int
-    weight: float
+    examples: int | None
+    weight: float | None
     staleness: int
 
 

@@ -39,6 +39,20 @@ LEAVING: tuple[Field, ...] = (
         for name in FIGURES
     ),
 )
+PEER = "<peer>"
+SUMMED: tuple[Field, ...] = (
+    Field("config", "region", str, "who answers"),
+    Field("config", "sum", str, "which sum this is a part of"),
+    Field("config", "step", str, "which of its four steps"),
+    Field("keys", "seal", bytes, "a public key to seal shares with, used for this sum only"),
+    Field("keys", "mask", bytes, "a public key to agree on masks with, used for this sum only"),
+    Field("boxes", PEER, bytes, "shares of this region's two secrets, sealed for one peer"),
+    Field(
+        "words", "masked", bytes, "the clipped step times its examples, under masks that only the sum sheds"
+    ),
+    Field("shares", PEER, bytes, "a share of a peer's seed, or of its mask key where it sent nothing"),
+)
+STEP_RECORD = {"show": "keys", "deal": "boxes", "send": "words", "uncover": "shares"}
 ARRAYS = "arrays"  # and under it: the tensors that were asked for, by name, as floats, clipped and blurred
 
 _LISTED = {(field.record, field.name): field.kind for field in LEAVING}
@@ -63,3 +77,16 @@ def unlisted(
         f"{ARRAYS}.{name}" for name, dtype in tensors.items() if name not in known or "float" not in dtype
     ]
     return found
+
+
+def unlisted_summed(fields: Iterable[tuple[str, str, object]], step: str, peers: Iterable[str]) -> list[str]:
+    """Name what a part of a secure sum holds that may not leave: each step has one record of its own."""
+    listed = {
+        (field.record, name): field.kind
+        for field in SUMMED
+        if field.record in ("config", STEP_RECORD[step])
+        for name in (peers if field.name == PEER else (field.name,))
+    }
+    return [
+        f"{record}.{name}" for record, name, value in fields if type(value) is not listed.get((record, name))
+    ]

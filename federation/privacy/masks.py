@@ -18,6 +18,15 @@ def public_of(secret: bytes) -> bytes:
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
 
+def usable(public: bytes) -> bool:
+    """Tell whether anybody can agree on a key with this one: a few points give every side nothing."""
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:
+        return False
+    return True
+
+
 def agreed(secret: bytes, other_public: bytes, purpose: bytes) -> bytes:
     """Give the key that both sides of a pair come to, one for each purpose."""
     shared = X25519PrivateKey.from_private_bytes(secret).exchange(

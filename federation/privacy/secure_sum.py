@@ -17,11 +17,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from federation.privacy.fixed_point import Words
-from federation.privacy.masks import KEY_BYTES, agreed, public_of, stretched
+from federation.privacy.masks import KEY_BYTES, agreed, public_of, stretched, usable
 from federation.privacy.shamir import SHARE_BYTES, joined, split
 
 CLIENTS_MIN = 3
 _SEAL, _MASK = b"swarm seal", b"swarm mask"
+BOX_BYTES = 2 * SHARE_BYTES + 16  # two shares and a tag
 _ONCE = bytes(12)  # a nonce may be fixed where a key seals one message
 
 
@@ -41,68 +42,91 @@ def threshold_of(count: int) -> int:
     return count // 2 + 1
 
 
-class SecureClient:
-    """One client's part in one sum; every key is used for this one only."""
+class Secrets(msgspec.Struct):
+    """What a client keeps to itself between the steps of one sum, and which steps it has done."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._seal, self._mask, self._seed = (secrets.token_bytes(KEY_BYTES) for _ in range(3))
-        self._peers: dict[str, Keys] = {}
-        self._sealed: dict[str, bytes] = {}
-        self._masked = self._answered = False
+    name: str
+    seal: bytes
+    mask: bytes
+    seed: bytes
+    peers: dict[str, Keys] = {}
+    sealed: dict[str, bytes] = {}
+    masked: bool = False
+    answered: bool = False
+
+
+class SecureClient:
+    """One client's part in one sum; every key is used for this one only.
+
+    `held` is what was kept of it where each step is another process's: it must be kept before a step's answer
+    leaves, as no step may be done twice.
+    """
+
+    def __init__(self, name: str, held: Secrets | None = None) -> None:
+        self.held = held or Secrets(name, _key(), _key(), _key())
+        assert self.held.name == name, "a client has one name"
+
+    @property
+    def name(self) -> str:
+        """Give the client's name."""
+        return self.held.name
 
     def keys(self) -> Keys:
         """Show the public keys."""
-        return Keys(public_of(self._seal), public_of(self._mask))
+        return Keys(public_of(self.held.seal), public_of(self.held.mask))
 
     def deal(self, peers: Mapping[str, Keys]) -> dict[str, bytes]:
         """Deal shares of the mask key and of the seed, sealed for each peer."""
-        if len(peers) < CLIENTS_MIN or peers.get(self.name) != self.keys() or self._peers:
+        if len(peers) < CLIENTS_MIN or peers.get(self.name) != self.keys() or self.held.peers:
             raise SecureSumFailed(f"{self.name} does not deal among {len(peers)}")
-        self._peers = dict(sorted(peers.items()))
+        self.held.peers = dict(sorted(peers.items()))
         count, threshold = len(peers), threshold_of(len(peers))
-        keys, seeds = split(self._mask, count, threshold), split(self._seed, count, threshold)
+        keys, seeds = split(self.held.mask, count, threshold), split(self.held.seed, count, threshold)
         return {
             peer: self._box(self.name, peer).encrypt(_ONCE, keys[place] + seeds[place], None)
-            for place, peer in enumerate(self._peers, 1)
+            for place, peer in enumerate(self.held.peers, 1)
         }
 
     def masked(self, words: Words, sealed: Mapping[str, bytes]) -> Words:
         """Hide the words under masks with all whose shares came."""
         if (
-            self._masked
-            or len(sealed) < threshold_of(len(self._peers))
-            or not sealed.keys() <= self._peers.keys()
+            self.held.masked
+            or len(sealed) < threshold_of(len(self.held.peers))
+            or not sealed.keys() <= self.held.peers.keys()
         ):
             raise SecureSumFailed(f"{self.name} does not send to {len(sealed)}")
-        self._sealed, self._masked = dict(sealed), True
-        total = words + stretched(self._seed, len(words))
+        self.held.sealed, self.held.masked = dict(sealed), True
+        total = words + stretched(self.held.seed, len(words))
         for peer in sealed:
             if peer != self.name:
-                mask = stretched(agreed(self._mask, self._peers[peer].mask, _MASK), len(words))
+                mask = stretched(agreed(self.held.mask, self.held.peers[peer].mask, _MASK), len(words))
                 total = total + mask if self.name < peer else total - mask
         return total
 
     def uncover(self, survivors: Iterable[str]) -> dict[str, bytes]:
         """Give a share of the seed of each survivor and of the mask key of each that is gone; once."""
         alive = set(survivors)
-        known = alive <= self._sealed.keys() and self.name in alive
-        if self._answered or not known or len(alive) < threshold_of(len(self._peers)):
+        known = alive <= self.held.sealed.keys() and self.name in alive
+        if self.held.answered or not known or len(alive) < threshold_of(len(self.held.peers)):
             raise SecureSumFailed(f"{self.name} does not uncover for {len(alive)}")
-        self._answered = True
-        return {peer: self._share(peer, of_seed=peer in alive) for peer in self._sealed}
+        self.held.answered = True
+        return {peer: self._share(peer, of_seed=peer in alive) for peer in self.held.sealed}
 
     def _share(self, peer: str, *, of_seed: bool) -> bytes:
         try:
-            both = self._box(peer, self.name).decrypt(_ONCE, self._sealed[peer], None)
+            both = self._box(peer, self.name).decrypt(_ONCE, self.held.sealed[peer], None)
         except InvalidTag:
             raise SecureSumFailed(f"what {peer} dealt to {self.name} was changed") from None
         return both[SHARE_BYTES:] if of_seed else both[:SHARE_BYTES]
 
     def _box(self, dealer: str, peer: str) -> ChaCha20Poly1305:
         """Open the box from one to the other: its key is for this direction and this one message."""
-        other = self._peers[peer if dealer == self.name else dealer]
-        return ChaCha20Poly1305(agreed(self._seal, other.seal, _SEAL + f" {dealer}>{peer}".encode()))
+        other = self.held.peers[peer if dealer == self.name else dealer]
+        return ChaCha20Poly1305(agreed(self.held.seal, other.seal, _SEAL + f" {dealer}>{peer}".encode()))
+
+
+def _key() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
 
 
 class SecureServer:
@@ -129,8 +153,23 @@ class SecureServer:
     def survivors(self, masked: Mapping[str, Words]) -> list[str]:
         """Take the masked words and name those who sent them."""
         self._need(masked, "sent")
-        self._masked = dict(masked)
-        return sorted(masked)
+        self._masked = dict(sorted(masked.items()))
+        return self.alive
+
+    @property
+    def alive(self) -> list[str]:
+        """Name those whose words are in the sum."""
+        return list(self._masked)
+
+    def wrong(self, part: Keys | Words | Mapping[str, bytes], count: int) -> str | None:
+        """Say what makes a client's part of no use, before another's work is lost by it."""
+        if isinstance(part, Keys):
+            return None if usable(part.seal) and usable(part.mask) else "keys that agree with nobody"
+        if isinstance(part, np.ndarray):
+            return None if part.shape == (count,) else f"{part.size} words where {count} are due"
+        due, size = (self._dealt, SHARE_BYTES) if self._masked else (self.peers, BOX_BYTES)
+        fits = part.keys() == due.keys() and all(len(each) == size for each in part.values())
+        return None if fits else "shares that are not those that are due"
 
     def total(self, uncovered: Mapping[str, Mapping[str, bytes]]) -> Words:
         """Take the masks off the sum."""

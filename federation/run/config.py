@@ -12,6 +12,7 @@ from domain.errors import ConfigError
 from federation.loop.config import LoopConfig
 
 Scalar = str | int | float | bool
+SUMMED = ("fedavg", "fedprox", "fedadam")
 CONFIG_FILE, FIRST_FILE = "federation.json", "first.safetensors"
 
 
@@ -29,6 +30,17 @@ class FederationConfig(BaseModel):
     versions_max: int = Field(default=0, ge=0, description="end after this many; 0 runs without end")
     versions_kept: int = Field(default=256, ge=2)
     poll_s: float = Field(default=0.005, gt=0)
+    secure: bool = Field(default=False, description="sum under masks: no region's update is seen")
+    secure_clip: float = Field(default=20.0, gt=0, description="the longest step that goes into a sum")
+    secure_step_s: float = Field(default=60.0, gt=0, description="for each step of a sum after training")
+
+    @model_validator(mode="after")
+    def _sums_only(self) -> Self:
+        if self.secure and self.loop.aggregator not in SUMMED:
+            raise ValueError(f"secure sums cannot make a {self.loop.aggregator}: it looks at single updates")
+        if self.secure and self.loop.buffer > 0:
+            raise ValueError("secure sums are rounds: they go without a buffer")
+        return self
 
 
 class RegionSettings(BaseModel):
@@ -48,6 +60,7 @@ class RegionSettings(BaseModel):
     noise: float = Field(default=0.0, ge=0, description="standard deviation in clips; 0 adds none")
     epsilon_max: float = Field(default=8.0, gt=0)
     delta: float = Field(default=1e-5, gt=0, lt=1)
+    secure: bool = Field(default=False, description="answer under masks only, never in the clear")
 
     @model_validator(mode="after")
     def _noise_needs_a_clip(self) -> Self:

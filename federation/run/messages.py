@@ -82,7 +82,6 @@ def tensors_of(content: RecordDict) -> Tensors:
 
 def unlisted_in(content: RecordDict, asked: Iterable[str]) -> list[str]:
     """Name what a reply holds that may not leave its region."""
-    fields: list[tuple[str, str, object]] = []
     tensors: dict[str, str] = {}
     for record, holds in content.items():
         if isinstance(holds, ArrayRecord):
@@ -90,9 +89,13 @@ def unlisted_in(content: RecordDict, asked: Iterable[str]) -> list[str]:
                 f"{'' if record == ARRAYS else record + '.'}{name}": each.dtype
                 for name, each in holds.items()
             }
-        else:
-            fields += [(record, name, value) for name, value in holds.items()]
-    return unlisted(fields, tensors, asked)
+    return unlisted(fields_of(content), tensors, asked)
+
+
+def fields_of(content: RecordDict) -> list[tuple[str, str, object]]:
+    """List what a message holds beside arrays: record, name and value."""
+    records = [(record, holds) for record, holds in content.items() if not isinstance(holds, ArrayRecord)]
+    return [(record, name, value) for record, holds in records for name, value in holds.items()]
 
 
 def config_of(content: RecordDict) -> dict[str, Scalar]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from domain.draws import stream_seed
 from domain.protocols import Clock
 from federation.loop.events import (
+    SHOW,
     Action,
     Announce,
     Arrived,
@@ -21,15 +22,20 @@ from federation.loop.events import (
     Passed,
     Reported,
     Restarted,
+    Said,
     Store,
+    Tell,
 )
 from federation.loop.merge import Loss
 from federation.loop.round_loop import RoundLoop
+from federation.loop.secure_loop import SecureLoop
 from federation.loop.version import Version
 from federation.run.config import FederationConfig
-from federation.run.flower import Grid, Message, MessageType
+from federation.run.flower import Grid, Message, MessageType, RecordDict
 from federation.run.messages import ask_content, update_of
+from federation.run.secure_messages import SUM, part_of, told_content
 from federation.run.store import VersionStore
+from federation.update import Update
 
 REPORTS_MAX = 256
 Roster = Callable[[], Mapping[int, str]]
@@ -53,11 +59,16 @@ class RoundShell:
         self.config, self.store, self._grid, self._clock = config, store, grid, clock
         self._roster, self._announce = roster, announce
         versions = store.newest(config.loop.staleness_max + 1)
-        self.loop = RoundLoop(config.loop, versions, store.held(), loss=loss)
+        self.loop: RoundLoop | SecureLoop
+        if config.secure:
+            clip, step_s = config.secure_clip, config.secure_step_s
+            self.loop = SecureLoop(config.loop, versions, clip=clip, step_s=step_s, loss=loss)
+        else:
+            self.loop = RoundLoop(config.loop, versions, store.held(), loss=loss)
         self.reports: deque[Reported] = deque(maxlen=REPORTS_MAX)
         self.stop = threading.Event()
         self._nodes: dict[str, int] = {}
-        self._sent: dict[str, str] = {}
+        self._sent: dict[str, Ask | Tell] = {}
         self._step(Restarted(clock.now_ns()))
 
     def run(self) -> None:
@@ -82,7 +93,7 @@ class RoundShell:
         here = {region: node for node, region in self._roster().items()}
         for region in [each for each in self._nodes if here.get(each) != self._nodes[each]]:
             del self._nodes[region]
-            self._sent = {name: whose for name, whose in self._sent.items() if whose != region}
+            self._sent = {name: ask for name, ask in self._sent.items() if ask.region != region}
             self._step(ClientDown(region, now_ns))
         for region, node in here.items():
             if region not in self._nodes:
@@ -90,23 +101,26 @@ class RoundShell:
                 self._step(ClientUp(region, now_ns))
 
     def _receive(self, message: Message) -> None:
-        region = self._sent.pop(message.metadata.reply_to_message_id, None)
-        if region is None:
+        ask = self._sent.pop(message.metadata.reply_to_message_id, None)
+        if ask is None:
             return
-        update, now_ns = update_of(message), self._clock.now_ns()
-        if isinstance(update, str):
-            self._step(Failed(region, update, now_ns))
-        elif update.region != region:
-            self._step(Failed(region, f"says that it is {update.region}", now_ns))
+        now_ns = self._clock.now_ns()
+        read = update_of(message) if isinstance(ask, Ask) else part_of(message, ask.step)
+        if isinstance(read, str):
+            self._step(Failed(ask.region, read, now_ns))
+        elif read.region != ask.region:
+            self._step(Failed(ask.region, f"says that it is {read.region}", now_ns))
+        elif isinstance(read, Update):
+            self._step(Arrived(read, now_ns))
         else:
-            self._step(Arrived(update, now_ns))
+            self._step(Said(read.region, read.sum, read.step, read.part, now_ns))
 
     def _step(self, event: Event) -> None:
         self._carry_out(self.loop.step(event))
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         """Do what the loop wants, in order: what is stored is durable before the next line runs."""
-        asks = []
+        asks: list[Ask | Tell] = []
         for action in actions:
             if isinstance(action, Hold):
                 self.store.hold(action.update)
@@ -120,17 +134,22 @@ class RoundShell:
                 asks.append(action)
         self._push(asks)
 
-    def _push(self, asks: list[Ask]) -> None:
+    def _push(self, asks: list[Ask | Tell]) -> None:
         messages = [self._message(ask) for ask in asks]
         for ask, name in zip(asks, self._grid.push_messages(messages) if messages else (), strict=True):
-            self._sent[name] = ask.region
+            self._sent[name] = ask
 
-    def _message(self, ask: Ask) -> Message:
-        seed = stream_seed(self.config.seed, ask.region, ask.version, ask.attempt) >> 33
-        content = ask_content(self.loop.versions[ask.version], ask.attempt, seed, self.config.train)
+    def _message(self, ask: Ask | Tell) -> Message:
+        content, kind = RecordDict(), MessageType.TRAIN
+        if isinstance(ask, Ask) or ask.step == SHOW:
+            seed = stream_seed(self.config.seed, ask.region, ask.version, ask.attempt) >> 33
+            content = ask_content(self.loop.versions[ask.version], ask.attempt, seed, self.config.train)
+        if isinstance(ask, Tell):
+            bounds = self.config.secure_clip, self.config.loop.examples_max
+            content, kind = told_content(ask, content, *bounds), SUM
         return self._grid.create_message(
             content,
-            MessageType.TRAIN,
+            kind,
             self._nodes[ask.region],
             str(ask.version),
             self.config.loop.lost_first_s,

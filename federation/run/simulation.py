@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from federation.run.config import read_federation
 from federation.run.environment import NARROW, environment
 from federation.run.flower import ClientApp, Context, Grid, Message, RecordDict, ServerApp, settled
 from federation.run.server import open_shell
@@ -50,6 +51,10 @@ def client_of(regions: Mapping[str, Mapping[str, Any]]) -> ClientApp:
     def train(message: Message, context: Context) -> Message:
         return inner(message, settled_for(context))
 
+    @outer.train("sum")
+    def take_part(message: Message, context: Context) -> Message:
+        return inner(message, settled_for(context))
+
     @outer.query("who")
     def who(message: Message, context: Context) -> Message:
         return inner(message, settled_for(context))
@@ -60,10 +65,11 @@ def client_of(regions: Mapping[str, Mapping[str, Any]]) -> ClientApp:
 def main(argv: list[str]) -> int:
     """Simulate the regions named, each with its rows."""
     folder, state, listed, trainer = argv
-    regions = {}
+    secure, regions = read_federation(Path(folder)).secure, {}
     for each in listed.split(","):
         name, _, store = each.partition("=")
-        regions[name] = {"store": store, "state": str(Path(state) / name), "trainer": trainer}
+        settings = {"store": store, "state": str(Path(state) / name), "trainer": trainer}
+        regions[name] = {**settings, "secure": secure}
     simulate(Path(folder), regions)
     return 0
 

@@ -111,9 +111,9 @@ def _read(path: Path, decode: Callable[[bytes], Read]) -> Read | None:
         return None
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put a whole file in place: it and its folder are synced before this returns."""
-    write_whole(path, data, sync=True)
+    write_whole(path, data, sync=True, mode=mode)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -121,10 +121,11 @@ def write_durably(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def write_whole(path: Path, data: bytes, *, sync: bool = False) -> None:
+def write_whole(path: Path, data: bytes, *, sync: bool = False, mode: int = 0o644) -> None:
     """Put a whole file in place: whoever reads sees the old one or the new one."""
     draft = path.with_name(f"{path.name}.draft")
-    with draft.open("wb") as file:
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "wb") as file:
         file.write(data)
         if sync:
             file.flush()

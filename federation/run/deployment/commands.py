@@ -148,7 +148,9 @@ def rounds(state: Path, last: int, *, as_json: bool) -> int:
 def _line(version: Version) -> str:
     loss = "" if version.loss is None else f" loss {version.loss:.5f}"
     counted = ", ".join(
-        f"{each.region} {each.weight:.2f}" + (f" ({each.staleness} late)" if each.staleness else "")
+        each.region
+        + ("" if each.weight is None else f" {each.weight:.2f}")
+        + (f" ({each.staleness} late)" if each.staleness else "")
         for each in version.members
     )
     left_out = "".join(f"; without {each.region}: {each.reason}" for each in version.left_out)

@@ -125,6 +125,7 @@ class Deployment:
             "state": str(self.root / "regions" / name),
             "trainer": region.trainer,
             "personal": ",".join(self.config.federation.personal),
+            "secure": self.config.federation.secure,
             **region.settings,
             "region": name,
         }

@@ -95,7 +95,8 @@ def test_the_line_holds_whatever_happens(happenings: list[Happening], buffer: in
     assert world.announced == sorted(set(world.announced))
     champions = [far(line[each.champion].arrays) for each in line]
     assert champions == sorted(champions, reverse=True)
-    assert all(member.staleness <= 3 and member.weight <= 1 for each in line for member in each.members)
+    members = [member for each in line for member in each.members]
+    assert all(each.staleness <= 3 and each.weight is not None and each.weight <= 1 for each in members)
 
 
 @settings(max_examples=20, deadline=None)

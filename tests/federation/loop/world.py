@@ -89,6 +89,7 @@ class World:
         elif isinstance(action, Reported):
             self.reported.append(action)
         else:
+            assert isinstance(action, Ask)
             self.asks.append(action)
 
     def up(self, *regions: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,15 @@ from hypothesis import strategies as st
 from federation.aggregation.mean import fedavg, shares
 from federation.privacy.fixed_point import SCALE_BITS, Words, to_floats, to_words
 from federation.privacy.masks import stretched
-from federation.privacy.secure_mean import secure_fedavg
-from federation.privacy.secure_sum import Keys, SecureClient, SecureServer, SecureSumFailed, threshold_of
+from federation.privacy.secure_mean import mean_of_words, word_count, words_of
+from federation.privacy.secure_sum import (
+    Keys,
+    Secrets,
+    SecureClient,
+    SecureServer,
+    SecureSumFailed,
+    threshold_of,
+)
 from federation.privacy.shamir import joined, split
 from federation.update import Update
 
@@ -188,23 +196,49 @@ def test_a_stretched_key_is_the_same_for_both_and_only_for_them() -> None:
 def test_fedavg_under_masks_is_fedavg() -> None:
     draws = np.random.default_rng(4)
     base = [draws.normal(size=(16, 8)).astype(np.float32), np.zeros(3, np.float32)]
-    updates = {
-        name: Update(
-            name,
-            "h",
-            [(each + draws.normal(0, 0.1, each.shape)).astype(np.float32) for each in base],
-            100 + place,
-        )
-        for place, name in enumerate(NAMES[:3])
-    }
-    open_mean = fedavg(list(updates.values()), shares([each.examples for each in updates.values()]), base)
-    for mine, other in zip(secure_fedavg(updates, base), open_mean, strict=True):
+    learnt = [
+        [(each + draws.normal(0, 0.1, each.shape)).astype(np.float32) for each in base] for _ in range(3)
+    ]
+    updates = [Update(name, "h", learnt[at], 100 + at) for at, name in enumerate(NAMES[:3])]
+    done = Round(3)
+    done.words = {each.region: words_of(each.arrays, base, each.examples) for each in updates}
+    done.deal()
+    arrays, examples = mean_of_words(done.total(done.send()), base)
+    open_mean = fedavg(updates, shares([each.examples for each in updates]), base)
+    for mine, other in zip(arrays, open_mean, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-6)
         assert mine.dtype == other.dtype
-    left = [updates[name] for name in NAMES[:2]]
-    without = fedavg(left, shares([each.examples for each in left]), base)
-    for mine, other in zip(secure_fedavg(updates, base, gone=("tokyo",)), without, strict=True):
-        np.testing.assert_allclose(mine, other, atol=1e-6)
+    assert examples == 303 and len(done.words["nyc"]) == word_count(base)
+
+
+def test_a_sum_over_nobodys_examples_has_no_mean() -> None:
+    base = [np.zeros(3, np.float32)]
+    with pytest.raises(ValueError, match="sum over 0 examples"):
+        mean_of_words(words_of(base, base, 0), base)
+
+
+def test_what_was_kept_between_two_steps_goes_on_as_if_nothing_had_happened() -> None:
+    done = Round(3)
+    done.deal()
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(done.clients["nyc"].held), type=Secrets)
+    done.clients["nyc"] = SecureClient("nyc", kept)
+    alive = done.send()
+    np.testing.assert_array_equal(done.total(alive), done.truth(alive))
+    with pytest.raises(SecureSumFailed, match="does not deal"):
+        SecureClient("nyc", kept).deal(done.peers)
+
+
+def test_parts_of_no_use_are_told_from_those_that_are_due() -> None:
+    done = Round(3)
+    assert done.server.wrong(done.peers["nyc"], COUNT) is None
+    for key in (bytes(32), b"short", b"\x01" + bytes(31)):
+        assert done.server.wrong(Keys(key, done.peers["nyc"].mask), COUNT) == "keys that agree with nobody"
+    dealt = done.clients["nyc"].deal(done.peers)
+    assert done.server.wrong(dealt, COUNT) is None
+    for odd in ({}, {**dealt, "zug": dealt["nyc"]}, {**dealt, "nyc": b""}):
+        assert done.server.wrong(odd, COUNT) is not None
+    assert done.server.wrong(words(1)[:-1], COUNT) == f"{COUNT - 1} words where {COUNT} are due"
+    assert done.server.wrong(words(1), COUNT) is None
 
 
 def test_more_than_half_must_stay() -> None:

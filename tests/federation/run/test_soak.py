@@ -19,7 +19,7 @@ def test_a_deployment_survives_the_kill_of_every_process(tmp_path: Path) -> None
         fed_kill.seconds_to_next(state)
         after = {target: fed_kill.kill(state, target) for target in fed_kill.TARGETS}
         line = read_versions(state / "federation", fed_kill.MANY)
-    assert fed_kill.faults(line) == 0 and len(line) >= 5
+    assert fed_kill.faults(line) == 0 and len(line) > len(fed_kill.TARGETS)
     assert all(seconds <= 60 for seconds in after.values()), after
     assert all(
         each.loss is not None and each.loss <= line[0].loss for each in line if line[0].loss is not None
