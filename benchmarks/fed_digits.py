@@ -22,8 +22,8 @@ from federation.run.trainer import Trained
 
 CASE = "fed_digits"
 BAR = {"gap_max_frac": ("<=", 0.03)}
-CLIENTS, ROUNDS, SEEDS, RATE, BATCH = 10, 30, (1, 2, 3), 0.1, 16
-SHOWN = (1, 5, 10, 20, 30)
+CLIENTS, ROUNDS, SEEDS, RATE, BATCH = 10, 30, (1, 2, 3, 4, 5), 0.1, 16
+SHOWN = (1, 2, 5, 10, 20, 30)
 Curve = list[float]
 Split = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]
 
@@ -135,7 +135,7 @@ def run(quick: bool) -> Result:
             theirs.append(flowers(Path(root) / "flower", seed, rounds))
     a, b = np.mean(mine, axis=0), np.mean(theirs, axis=0)
     gap = float(np.abs(a - b)[min(4, rounds - 1) :].max())
-    table = "; ".join(f"round {r}: {a[r - 1]:.3f} / {b[r - 1]:.3f}" for r in SHOWN if r <= rounds)
+    table = "; ".join(f"round {r}: {_at(mine, r)} / {_at(theirs, r)}" for r in SHOWN if r <= rounds)
     return Result(
         case=CASE,
         metrics={"accuracy_frac": float(a[-1]), "gap_max_frac": gap},
@@ -144,5 +144,11 @@ def run(quick: bool) -> Result:
         peer="Flower FedAvg.start over the same Grid and clients",
         peer_metrics={"accuracy_frac": float(b[-1])},
         ratio=float(a[-1] / b[-1]),
-        note=f"{CLIENTS} clients of two shards, seeds {', '.join(map(str, seeds))}; ours / Flower: {table}",
+        note=f"{CLIENTS} clients of two shards, seeds {', '.join(map(str, seeds))}; "
+        f"ours / Flower, mean ± sd: {table}",
     )
+
+
+def _at(curves: list[Curve], number: int) -> str:
+    values = [curve[number - 1] for curve in curves]
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"

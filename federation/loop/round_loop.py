@@ -62,6 +62,7 @@ class RoundLoop:
         self.buffer: dict[str, Counted] = {}
         self._held = list(held)
         self._left_out: list[RejectedUpdate] = []
+        self._spoilt: dict[str, None] = {}
         self._durations_ns = dict(self.current.durations_ns)
         self._attempts: dict[str, tuple[int, int]] = {}
         self._not_before_ns: dict[str, int] = {}
@@ -120,12 +121,12 @@ class RoundLoop:
     def _accept(self, update: Update, now_ns: int, actions: list[Action], *, stored: bool) -> None:
         base = self._base(update)
         if base is None or self.current.number - base.number > self.config.staleness_max:
-            self._report(
-                update.region, f"learnt from {update.base[:8]}, which is unknown or too old", actions
-            )
+            reason = f"learnt from {update.base[:8]}, which is unknown or too old"
+            self._set_aside(update.region, reason, now_ns, actions)
             return
         if self._replayed(update, base):
-            self._report(update.region, f"a replay: version {base.number} was counted already", actions)
+            reason = f"a replay: version {base.number} was counted already"
+            self._set_aside(update.region, reason, now_ns, actions)
             return
         rejected = vet(
             update,
@@ -137,6 +138,7 @@ class RoundLoop:
         )
         if rejected is not None:
             self._attempts[update.region] = (base.number, update.attempt + 1)
+            self._spoilt[update.region] = None
             self._leave_out(rejected, now_ns, actions)
             return
         self.buffer[update.region] = Counted(update, base)
@@ -159,13 +161,21 @@ class RoundLoop:
         self._not_before_ns[rejected.region] = now_ns + int(self.config.retry_s * 1e9)
         self._report(rejected.region, rejected.reason, actions)
 
+    def _set_aside(self, region: str, reason: str, now_ns: int, actions: list[Action]) -> None:
+        """Do not wait for what a region was asked for: what came instead is none of it."""
+        self.asked.pop(region, None)
+        self._spoilt[region] = None
+        self._not_before_ns[region] = now_ns + int(self.config.retry_s * 1e9)
+        self._report(region, reason, actions)
+
     def _report(self, region: str, reason: str, actions: list[Action]) -> None:
         actions.append(Reported(region, self.current.number, reason))
 
     def _due(self, now_ns: int) -> bool:
         if not self.buffer:
             return False
-        everybody = max(1, len(self.up.keys() | self.buffer.keys()))
+        # Who sent what cannot count is not waited for: else it would hold up every version to its deadline.
+        everybody = max(1, len((self.up.keys() - self._spoilt.keys()) | self.buffer.keys()))
         wanted = min(self.config.buffer or everybody, everybody)
         return len(self.buffer) >= wanted or now_ns >= self._deadline_ns()
 
@@ -178,6 +188,7 @@ class RoundLoop:
     def _make(self, now_ns: int, actions: list[Action]) -> None:
         counted = [self.buffer[region] for region in sorted(self.buffer)]
         self.buffer.clear()
+        self._spoilt.clear()
         made = merged(
             self.config,
             self.current,
