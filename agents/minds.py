@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from agents.baseline import baseline
 from domain.control_events import ModelSet
-from domain.errors import ExitCode, SwarmError
-from hw.inference.engine import Engine, engine_of
-from hw.inference.network import network_of
+from domain.errors import SwarmError
+from hw.inference.engine import Engine
+from hw.inference.mixture import engine_for
 from hw.inference.ood import Bounds
 from learning.registry.blob import read_blob
+from learning.registry.served import check_served, served
 from learning.registry.split import serves
-from learning.rows.row import CLASS_COUNT, FEATURE_COUNT
+from learning.rows.row import CLASS_COUNT
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -42,22 +43,19 @@ class Mind:
 
     def __init__(self, told: ModelSet) -> None:
         exported = read_blob(told.blob)
-        self.told, tensors = told, exported.tensors
-        shape = network_of(tensors).shape
-        # Kernels take the width of what they read and write on trust.
-        if (shape[0], shape[-1]) != (FEATURE_COUNT, CLASS_COUNT):
-            raise SwarmError(
-                f"it takes {shape[0]} inputs to {shape[-1]} classes, not {FEATURE_COUNT} to {CLASS_COUNT}",
-                where="model",
-                mend="promote one of single rows",
-                code=ExitCode.BAD_DATA,
-            )
-        self.engine: Engine = engine_of(told.engine, tensors)
-        self.bounds = Bounds(tensors["norm.mean"], tensors["norm.scale"], exported.config)
+        check_served(exported)
+        parts = served(exported)
+        self.told, norm = told, parts[0].tensors
+        self.engine: Engine = engine_for(told.engine, parts)
+        self.bounds = Bounds(_floats(norm["norm.mean"]), _floats(norm["norm.scale"]), exported.config)
 
     def answers(self, features: Floats, out: Floats) -> bool:
         """Write class probabilities; False where the features are like nothing it was trained on."""
         return not self.bounds.foreign(features) and self.engine.run(features, out) == 0
+
+
+def _floats(tensor: NDArray[Any]) -> Floats:
+    return tensor.astype(np.float32, copy=False)
 
 
 class MindsState(msgspec.Struct, array_like=True):

@@ -12,6 +12,7 @@ from domain.errors import SwarmError
 from hw.inference.engine import fastest
 from learning.registry.blob import read_blob
 from learning.registry.registry import Registry
+from learning.registry.served import served
 
 PAUSE_S = 0.25
 
@@ -74,7 +75,7 @@ class ModelWatch:
         """Read a model and compile what it needs, so that the node only has to take it up."""
         blob = self._registry.blob(model)
         if self._engine == "":
-            self._engine = fastest(read_blob(blob).tensors)
+            self._engine = fastest(served(read_blob(blob))[0].tensors)
         told = ModelSet(self._now_ns(), slot, model, self._engine, blob, share_ppm)
         Mind(told)
         return told

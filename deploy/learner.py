@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PAUSE_S = 1.0
 NICE = 15
+# So long a region's own models wait at most for rounds that do not end.
+ALONE_WAITS_S = 60.0
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,6 +74,7 @@ class Learner:
     ) -> None:
         from agents.config import load_region
         from deploy.learner_config import LearnerConfig
+        from deploy.local_models import LocalModels
         from deploy.plan import region_files
         from deploy.region_models import RegionModels
         from deploy.rounds import DeployedRounds, OwnRounds, Rounds
@@ -93,6 +96,9 @@ class Learner:
             if federated
             else OwnRounds(self._folder, stores, self.config.train, clock, self._ready)
         )
+        self._local = {name: LocalModels(models) for name, models in self.regions.items()}
+        self._turns = dict.fromkeys(self.regions, 0)
+        self._alone_ns = clock.now_ns()
         self._why: dict[str, Settings] = {}
         # The newest is held against the gates once more: it may have come just before an end.
         self._judged = {name: max(0, self._rounds.number(name) - 1) for name in self.regions}
@@ -114,6 +120,8 @@ class Learner:
         self._look()
         with _told_of():
             self._train_together()
+        with _told_of():
+            self._train_alone()
         for name, models in self.regions.items():
             with _told_of():
                 if self._rounds.number(name) > self._judged[name]:
@@ -135,6 +143,18 @@ class Learner:
         for name, reason in self._rounds.refused():
             log(f"{name}'s update does not count: {reason}")
             self._ended(name, made=False)
+
+    def _train_alone(self) -> None:
+        """Train one kind of one region, while nobody trains with the others: they take turns."""
+        if any(models.watch.together.running is not None for models in self.regions.values()):
+            waited_ns = self._clock.now_ns() - self._alone_ns
+            if waited_ns < ALONE_WAITS_S * 1e9:
+                return
+        for name in sorted(self._local, key=self._turns.__getitem__):
+            if self._local[name].busy:
+                self._turns[name] = self._alone_ns = self._clock.now_ns()
+                self._local[name].turn()
+                return
 
     def _ended(self, name: str, *, made: bool) -> Settings:
         models = self.regions[name]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from learning.models.model import Settings
 from learning.registry.sequential import SequentialConfig
-from learning.train.config import TrainConfig
+from learning.train.config import ORDER_FLOW, TrainConfig
 from learning.train.drift import DriftConfig
 from learning.train.schedule import ScheduleConfig
 
@@ -32,6 +33,12 @@ class LearnerConfig(BaseModel):
     schedule: ScheduleConfig = ScheduleConfig(rows_first=200, step_s=20.0, rest_s=5.0)
     """Quicker than its defaults, so that whoever looks on sees versions; the share of rows slows it down."""
     drift: DriftConfig = DriftConfig()
+    kinds: dict[str, Settings] = {
+        "ridge": {"only": ",".join(str(column) for column in ORDER_FLOW)},
+        "lightgbm": {},
+        "hedge": {"experts": "logistic,ridge,mlp"},
+    }
+    """What each region trains by itself, in this order, with its settings."""
     rows_max: int = Field(20_000, ge=200)
     """So many of the newest rows are trained and judged on."""
     look_s: float = Field(3.0, ge=0)

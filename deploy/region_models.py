@@ -161,6 +161,12 @@ class RegionModels:
                     return model
         return ""
 
+    def say(self, what: str) -> str:
+        """Log a fact of this region, and give it."""
+        text = f"{self.region} {what}"
+        self._log(text)
+        return text
+
     def _told(self, model: str, what: str) -> str:
         text = f"{self.region} {model[:12]} {what}"
         self._log(text)

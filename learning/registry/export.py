@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain.errors import ExitCode, SwarmError
+from learning.registry.blob import refused
 from learning.registry.files import nothing, replace
 from learning.registry.manifest import encode_manifest
 from learning.registry.registry import Registry
+from learning.registry.served import served
 
 
 def export(registry: Registry, model: str, file: Path, form: str) -> list[Path]:
@@ -18,7 +20,10 @@ def export(registry: Registry, model: str, file: Path, form: str) -> list[Path]:
         from hw.inference.network import network_of
         from hw.inference.onnx_session import model_bytes
 
-        content = model_bytes(network_of(registry.get(model).tensors))
+        parts = served(registry.get(model))
+        if len(parts) > 1:
+            raise refused("a hedge is several networks, and ONNX is written of one", "export safetensors")
+        content = model_bytes(network_of(parts[0].tensors))
     for path in (file, beside):
         if path.exists():
             raise SwarmError(

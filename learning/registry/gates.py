@@ -12,10 +12,11 @@ from domain.errors import ExitCode, SwarmError
 from learning.models.model import Exported
 from learning.registry.blob import SCHEMA, refused
 from learning.registry.manifest import Gate
+from learning.registry.served import check_served
 from learning.registry.standing import CANARY, CANDIDATE, CHAMPION, LIVE
 
 # What it takes to serve at all; a canary has to show LIVE beside it before it serves all.
-OFFLINE = ("finite", "schema", "norm", "log_loss", "baselines", "calibration", "sharpe", "gain")
+OFFLINE = ("finite", "schema", "served", "norm", "log_loss", "baselines", "calibration", "sharpe", "gain")
 
 Figures = Mapping[str, float]
 
@@ -63,6 +64,7 @@ def offline_gates(
     return (
         _finite(exported),
         _schema(schema),
+        _served(exported),
         _norm(exported, config.norm_max),
         _below("log_loss", figures.get("log_loss"), loss, "log-loss on held-out rows, champion's and a bit"),
         _below(
@@ -124,6 +126,14 @@ def _finite(exported: Exported) -> Gate:
 def _schema(schema: str) -> Gate:
     right = schema == SCHEMA
     return Gate("schema", right, None, None, "" if right else f"features {schema!a}, not {SCHEMA!a}")
+
+
+def _served(exported: Exported) -> Gate:
+    try:
+        check_served(exported)
+    except SwarmError as error:
+        return Gate("served", False, None, None, error.what)
+    return Gate("served", True, None, None)
 
 
 def _norm(exported: Exported, limit: float) -> Gate:

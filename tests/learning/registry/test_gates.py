@@ -82,7 +82,7 @@ def changed(name: str, value: float) -> Exported:
 
 def test_tensors_that_are_not_finite_or_too_large_hold_a_version_back() -> None:
     found = gates(changed("l0.bias", math.nan))
-    assert held(found) == ["finite", "norm"] and found["finite"].reason == "not finite: l0.bias"
+    assert held(found) == ["finite", "served", "norm"] and found["finite"].reason == "not finite: l0.bias"
     found = gates(changed("l0.weight", 101.0))
     assert held(found) == ["norm"] and found["norm"].figure == pytest.approx(101)
     assert told(found["norm"]) == "size of l0.weight: 101, limit 100"
@@ -92,6 +92,12 @@ def test_tensors_that_are_not_finite_or_too_large_hold_a_version_back() -> None:
 def test_a_model_without_weights_has_no_norm() -> None:
     trees = Exported("lightgbm", {"lightgbm.text": np.zeros(4, np.uint8)}, {})
     assert gates(trees)["norm"].reason == "no weights"
+
+
+def test_a_kind_that_no_node_can_run_is_held_back_by_name() -> None:
+    trees = Exported("lightgbm", {"lightgbm.text": np.zeros(4, np.uint8)}, {})
+    assert held(gates(trees)) == ["served"]
+    assert told(gates(trees)["served"]).startswith("no node serves the kind 'lightgbm'")
 
 
 def test_features_of_another_schema_hold_a_version_back() -> None:
