@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agents.baseline import baseline
 from domain.control_events import ModelSet
 from domain.errors import SwarmError
+from domain.report import ModelsReport
 from hw.inference.engine import Engine
 from hw.inference.mixture import engine_for
 from hw.inference.ood import Bounds
@@ -167,6 +168,14 @@ class Minds:
         """Name the model in a slot, "" where there is none."""
         mind = self._canary if slot == CANARY else self._champion
         return "" if mind is None else mind.told.model
+
+    def report(self) -> ModelsReport:
+        """Tell who serves, and by whom how many agents are answered."""
+        canary, answers = self.told(CANARY), dict.fromkeys(MODES, 0)
+        for told, _, _ in self._turns.values():
+            answers[MODES[told]] += 1
+        share_ppm = 0 if canary is None else canary.canary_ppm
+        return ModelsReport(self.model(CHAMPION), self.model(CANARY), share_ppm, answers)
 
     def told(self, slot: str) -> ModelSet | None:
         """Give what a slot was filled with."""

@@ -51,6 +51,9 @@ def node_report(node: Node, now_ns: int) -> NodeReport:
         moves=tuple(move for group in node.groups for move in group.rebalancer.reports())[:MOVES_MAX],
         move_command_id=node.mandate.move_command_id,
         move_answer=node.mandate.move_answer,
+        models=node.minds.report()
+        if any(agent.strategy == "learned" for agent in node.config.agents)
+        else None,
     )
 
 

@@ -19,11 +19,12 @@ POSITION = "gathered.msgpack"
 
 
 class _Position(msgspec.Struct):
-    """How far a journal has been read, in the genesis of that place, and what still waits."""
+    """How far a journal has been read, in the genesis of that place, what waits, and what is finished."""
 
     sequence: int
     genesis: NodeGenesis | None
     gatherer: bytes
+    finished: int = 0
 
 
 class JournalRows:
@@ -89,10 +90,14 @@ class JournalRows:
         fresh = self._file.with_suffix(".new")
         fresh.parent.mkdir(parents=True, exist_ok=True)
         with fresh.open("wb") as file:
-            file.write(msgspec.msgpack.encode(_Position(self.sequence, self._genesis, waiting)))
+            position = _Position(self.sequence, self._genesis, waiting, self._finished())
+            file.write(msgspec.msgpack.encode(position))
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._file)
+
+    def _finished(self) -> int:
+        return 0 if self.gatherer is None else self.gatherer.counts.finished
 
     def _restore(self) -> None:
         try:

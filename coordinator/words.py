@@ -38,6 +38,7 @@ def status_text(status: SwarmStatus) -> str:
         lines.append(f"halted: {', '.join(status.halted_regions) or 'all'}")
     for member in status.members:
         lines += [_market(member.node, market) for market in member.report.markets] if member.report else []
+    lines += [_models(member) for member in status.members if member.report and member.report.models]
     for market, lots in status.positions.items():
         lines.append(f"position {market} {lots} lots")
     lines.append(f"exposure {status.exposure_quote:.2f}  pnl {status.pnl_quote:.2f}")
@@ -64,6 +65,17 @@ def _member(member: MemberStatus) -> str:
         f"{sum(agent.pnl_quote for agent in agents):.2f}",
         halt,
     )
+
+
+def _models(member: MemberStatus) -> str:
+    assert member.report is not None and member.report.models is not None
+    models = member.report.models
+    canary = (
+        f", canary {models.canary[:12]} for {models.canary_ppm / 1e6:g} of agents" if models.canary else ""
+    )
+    answers = ", ".join(f"{who} {count}" for who, count in models.answers.items() if count > 0)
+    serving = models.champion[:12] or "none"
+    return f"model at {member.node}: champion {serving}{canary}; answered by: {answers or 'nobody yet'}"
 
 
 def _market(node: str, market: MarketReport) -> str:

@@ -16,7 +16,7 @@ from bus.journal_reader import verify
 from deploy.child import Child
 from deploy.plan import Plan
 from domain.errors import SwarmError
-from domain.report import NodeReport, Summary
+from domain.report import Learning, NodeReport, Summary
 from hw.clock import SystemClock
 from market.venues.venue import account_truth
 from sim.summary import JournalFacts, VenueTruth, summarise
@@ -52,11 +52,12 @@ class Ending:
         truth = await account_truth(venue.reached_at(place), SystemClock())
         return VenueTruth(node, venue.name, venue.account, truth.totals, truth.open_order_ids)
 
-    def summary(self, truths: list[VenueTruth]) -> Summary:
+    def summary(self, truths: list[VenueTruth], learning: Learning | None) -> Summary:
         """Sum everything up, once every process has ended."""
         restarts = {name: child.restarts for name, child in self.children.items()}
         journals = [_facts(folder) for folder in journal_folders(self.plan.state)]
-        return summarise(self.reports(), truths, restarts, journals, self.seconds)
+        summed = summarise(self.reports(), truths, restarts, journals, self.seconds)
+        return msgspec.structs.replace(summed, learning=learning)
 
 
 def forget_reports(planned: Plan) -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from bus.keys import OPERATOR, ensure_keys
 from deploy.child import Child, end_with_parent
 from deploy.ending import Ending, forget_reports
+from deploy.learnt import Learnt
 from deploy.plan import LEARNERS, Plan, plan
 from deploy.preflight import check_disk, check_ports, owned, put_aside
 from deploy.screen import Screen
@@ -85,6 +86,8 @@ class Supervisor:
         self.plan, self.clock, self.seconds = planned, clock, seconds
         self.children = planned.children(clock.now_ns)
         self.started_ns = clock.now_ns()
+        learning = planned.learning
+        self.learnt = Learnt(planned.state, learning, self.started_ns) if learning else None
         self._end = asyncio.Event()
         self.interrupted = False
 
@@ -169,7 +172,7 @@ class Supervisor:
     async def _watch(self) -> None:
         """Show the swarm until the end."""
         async with Screen(
-            self.plan.state, self.plan.coordinator, self.children, self.clock, self.started_ns
+            self.plan.state, self.plan.coordinator, self.children, self.clock, self.started_ns, self.learnt
         ) as screen:
             deadline_ns = self._deadline_ns()
             while not self._end.is_set():
@@ -195,7 +198,7 @@ class Supervisor:
             await self._stop_nodes()
             truths = await ending.truths(HURRIED_TRUTH_S if self.interrupted else TRUTH_S)
         await self._stop_all()
-        return ending.summary(truths)
+        return ending.summary(truths, None if self.learnt is None else self.learnt.look())
 
     async def _settle(self) -> None:
         """Let restarts end first, so that every node has a last word."""

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from deploy.summed import fitted
 from domain.lifecycle import Lifecycle
 from domain.report import AgentReport, NodeReport, OrderCounts
 from domain.steering import MemberStatus, SwarmStatus
@@ -77,16 +78,19 @@ def table(
     rates: TickRate,
     elapsed_s: float,
     columns: int = WIDE,
+    lines: int = 1_000,
+    learnt: Sequence[Text] = (),
 ) -> Panel:
-    """Draw everything that is known now, for a terminal of so many columns."""
+    """Draw what is known now, for a terminal of so many columns and lines: agents are summed up to fit."""
     wide = columns >= WIDE
     parts: list[Table | Text] = []
     if status is None:
         parts.append(Text("waiting for the coordinator …", style="yellow"))
     else:
-        parts.append(_agents(status, rates) if wide else _narrow(status))
-        parts.extend(() if wide else [_paces(status, rates)])
-        parts.extend(_troubles(status))
+        below = [*(() if wide else [_paces(status, rates)]), *_troubles(status), *learnt]
+        # The frame, the columns' names and the processes take a line each, or two.
+        shown = fitted(status, lines - len(below) - (5 if wide else 6))
+        parts += [_agents(shown, rates) if wide else _narrow(shown), *below]
     parts.append(_processes(processes, with_pid=wide))
     return Panel(Group(*parts), title=_title(status, elapsed_s), subtitle="Ctrl-C ends everything cleanly")
 

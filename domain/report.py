@@ -82,6 +82,37 @@ class NodeReport(msgspec.Struct, frozen=True):
     moves: tuple[MoveReport, ...] = ()
     move_command_id: int = 0
     move_answer: str = ""
+    models: ModelsReport | None = None
+
+
+class ModelsReport(msgspec.Struct, frozen=True):
+    """Which models answer a node's agents, and how often each kind of answer was given; "" is none."""
+
+    champion: str
+    canary: str
+    canary_ppm: int
+    answers: dict[str, int]
+
+
+class RegionLearning(msgspec.Struct, frozen=True):
+    """What a region learnt: its rows, who serves since when, and what became of this run's versions."""
+
+    rows: int = 0
+    champion: str = ""
+    champion_since_ns: int = 0
+    canary: str = ""
+    canary_ppm: int = 0
+    judged: int = 0
+    promoted: int = 0
+    refused: str = ""
+
+
+class Learning(msgspec.Struct, frozen=True):
+    """What a machine learnt: the newest version, and how many came in this run."""
+
+    version: int = 0
+    made: int = 0
+    regions: dict[str, RegionLearning] = {}
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -99,6 +130,7 @@ class Summary(msgspec.Struct, frozen=True):
     positions_match: bool
     mismatches: tuple[str, ...] = ()
     seconds: float = 0.0
+    learning: Learning | None = None
 
 
 class RegionSummary(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from domain.report import LatencySummary, OrderCounts, RegionSummary, Summary
+from domain.report import LatencySummary, Learning, OrderCounts, RegionLearning, RegionSummary, Summary
 
 Part = RegionSummary | Summary
 
@@ -26,6 +26,12 @@ ROWS: dict[str, Callable[[Part], str]] = {
     "positions": lambda part: "match" if part.positions_match else "MISMATCH",
 }
 
+LEARNT: dict[str, Callable[[RegionLearning], int]] = {
+    "rows": lambda region: region.rows,
+    "versions judged": lambda region: region.judged,
+    "versions let in": lambda region: region.promoted,
+}
+
 
 def summary_table(summary: Summary) -> RenderableType:
     """Lay a summary out, with what else there is to say below."""
@@ -38,15 +44,33 @@ def summary_table(summary: Summary) -> RenderableType:
     table.add_column("all", justify="right", no_wrap=True, style="bold")
     for name, cell in ROWS.items():
         table.add_row(name, *(cell(region) for region in summary.regions.values()), cell(summary))
+    if summary.learning is not None:
+        _add_learning(table, list(summary.regions), summary.learning)
     journal = summary.journal
     held = "verified" if journal.verified else "NOT VERIFIED"
     lines = [
         f"journal: {journal.events:,} events, {held}",
         f"hash: {journal.hash}",
         _latency(summary.tick_to_order_us),
+        _learning(summary.learning),
         *(f"mismatch: {line}" for line in summary.mismatches),
     ]
     return Group(table, *(Text(line) for line in lines if line))
+
+
+def _add_learning(table: Table, regions: list[str], learning: Learning) -> None:
+    """Say of each region what it learnt in this run."""
+    found = [learning.regions.get(region, RegionLearning()) for region in regions]
+    for name, figure in LEARNT.items():
+        figures = [figure(each) for each in found]
+        table.add_row(name, *(f"{each:,}" for each in figures), f"{sum(figures):,}")
+    table.add_row("champion", *(each.champion[:6] or "–" for each in found), "")
+
+
+def _learning(learning: Learning | None) -> str:
+    if learning is None:
+        return ""
+    return f"learning: version {learning.version}, {learning.made} made in this run"
 
 
 def _latency(latency: LatencySummary) -> str:
