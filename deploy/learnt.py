@@ -72,7 +72,8 @@ def lines(learning: Learning, now_ns: int) -> list[Text]:
     named = [f"learning: version {learning.version}, {learning.made} made in this run"]
     if learning.version == 0:
         named = ["learning: no version yet"]
-    return [Text(text, "dim") for text in [*named, *_regions(learning, now_ns)]]
+    told = [*named, *_regions(learning, now_ns)]
+    return [Text(text, "dim", no_wrap=True, overflow="ellipsis") for text in told]
 
 
 def _regions(learning: Learning, now_ns: int) -> Iterator[str]:

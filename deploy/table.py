@@ -88,8 +88,8 @@ def table(
         parts.append(Text("waiting for the coordinator …", style="yellow"))
     else:
         below = [*(() if wide else [_paces(status, rates)]), *_troubles(status), *learnt]
-        # The frame, the columns' names and the processes take a line each, or two.
-        shown = fitted(status, lines - len(below) - (5 if wide else 6))
+        # Frame, columns' names, paces and processes take a line each, or two.
+        shown = fitted(status, lines - len(below) - (5 if wide else 7))
         parts += [_agents(shown, rates) if wide else _narrow(shown), *below]
     parts.append(_processes(processes, with_pid=wide))
     return Panel(Group(*parts), title=_title(status, elapsed_s), subtitle="Ctrl-C ends everything cleanly")
@@ -172,8 +172,14 @@ def _troubles(status: SwarmStatus) -> list[Text]:
     return [
         Text(f"! {report.region}: {trouble}", "red")
         for report in reports
-        for trouble in (*report.unexplained, *report.alarms[-1:])
+        for trouble in (*report.unexplained, *_alarms(report)[-1:])
     ]
+
+
+def _alarms(report: NodeReport) -> tuple[str, ...]:
+    """Leave out that no model answers where there is none yet: the lines on learning say so."""
+    none_yet = report.models is not None and report.models.champion == ""
+    return tuple(alarm for alarm in report.alarms if not (none_yet and alarm.startswith("model: ")))
 
 
 def _us(latency: LatencyHistogram, frac: float) -> str:

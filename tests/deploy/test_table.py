@@ -6,7 +6,7 @@ from rich.console import Console
 
 from deploy.table import WIDE, TickRate, table
 from domain.lifecycle import Lifecycle
-from domain.report import AgentReport, NodeReport, OrderCounts
+from domain.report import AgentReport, ModelsReport, NodeReport, OrderCounts
 from domain.steering import MemberStatus, SwarmStatus
 
 
@@ -121,3 +121,14 @@ def test_the_tick_rate_is_taken_over_the_last_reports() -> None:
     assert rates.per_s(report(1_000_000_000, 50)) == 0.0
     assert rates.per_s(report(3_000_000_000, 90)) == 20.0
     assert rates.per_s(report(3_000_000_000, 90)) == 20.0
+
+
+def test_that_no_model_answers_is_a_trouble_once_there_is_one() -> None:
+    alarms = ("link: down", "model: tokyo-ml: baseline answers")
+    for champion, shown in (("", False), ("3fa2c1", True)):
+        models = ModelsReport(champion, "", 0, {})
+        told = msgspec.structs.replace(report(1, 2, alarms), models=models)
+        member = MemberStatus("tokyo-1", "tokyo", "ok", 0.1, 3, False, True, told)
+        text = drawn(msgspec.structs.replace(status(), members=(member,)))
+        assert ("baseline answers" in text) is shown
+        assert ("link: down" in text) is not shown
