@@ -16,6 +16,7 @@ from deploy.voice import say
 from domain.errors import SwarmError
 
 if TYPE_CHECKING:
+    from agents.config import RegionConfig
     from deploy.learner_config import LearnerConfig
     from deploy.region_models import RegionModels
     from deploy.rounds import Made
@@ -84,7 +85,9 @@ class Learner:
         self.config = LearnerConfig() if config is None else config
         configs = [load_region(path) for path in region_files(only)]
         self.regions = {
-            each.region: RegionModels(each.region, each.node, state, self.config, clock.now_ns, log)
+            each.region: RegionModels(
+                each.region, each.node, state, as_traded(self.config, each), clock.now_ns, log
+            )
             for each in configs
             if any(agent.strategy == "learned" for agent in each.agents)
         }
@@ -178,6 +181,18 @@ class Learner:
     def close(self) -> None:
         """Let another process go on."""
         self._rounds.close()
+
+
+def as_traded(config: LearnerConfig, region: RegionConfig) -> LearnerConfig:
+    """Measure decisions as the region's agents take them: a side from the edge on at which they enter."""
+    from agents.strategies.learned import LearnedConfig
+
+    enters = [
+        LearnedConfig.model_validate(agent.parameters).enter_frac
+        for agent in region.agents
+        if agent.strategy == "learned"
+    ]
+    return config.model_copy(update={"train": config.train.model_copy(update={"edge_frac": min(enters)})})
 
 
 @contextmanager

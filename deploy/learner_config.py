@@ -28,9 +28,9 @@ class LearnerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    train: TrainConfig = TrainConfig(rows_min=200)
+    train: TrainConfig = TrainConfig(rows_min=150)
     canary: CanaryConfig = CanaryConfig()
-    schedule: ScheduleConfig = ScheduleConfig(rows_first=200, step_s=20.0, rest_s=5.0)
+    schedule: ScheduleConfig = ScheduleConfig(rows_first=150, step_s=20.0, rest_s=5.0)
     """Quicker than its defaults, so that whoever looks on sees versions; the share of rows slows it down."""
     drift: DriftConfig = DriftConfig()
     kinds: dict[str, Settings] = {

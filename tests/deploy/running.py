@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,9 +20,9 @@ STARTED_S = 120.0
 
 
 def free_port_base() -> int:
-    """Find a base whose ports are free now: one for the coordinator, three for the venues."""
+    """Find a base whose ports are free now: the coordinator's, the venues', and those of a federation."""
     for base in range(20_000 + os.getpid() % 97 * 100, 60_000, 101):
-        if all(_free(port) for port in (base, base + 31, base + 32, base + 33)):
+        if all(_free(base + more) for more in (0, 31, 32, 33, 61, 62, 63, 64)):
             return base
     raise AssertionError("no free ports")
 
@@ -47,6 +48,15 @@ def until(what: str, true: Callable[[], bool], timeout_s: float) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
         time.sleep(0.05)
+
+
+def processes_of(state: Path) -> list[str]:
+    """Name what runs on a state folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            found.append(path.read_text(errors="replace").replace("\0", " "))
+    return [command for command in found if str(state) in command]
 
 
 class RunningSwarm:

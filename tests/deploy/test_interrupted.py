@@ -1,6 +1,5 @@
 """Told to end before it stood: it ends at once, leaves nothing behind, and tells no story."""
 
-import contextlib
 import signal
 import time
 from collections.abc import Callable
@@ -10,18 +9,9 @@ import pytest
 
 from agents.process import report_file
 from domain.errors import ExitCode
-from tests.deploy.running import RunningSwarm, swarm, until
+from tests.deploy.running import RunningSwarm, processes_of, swarm, until
 
 pytestmark = pytest.mark.end_to_end
-
-
-def processes_of(state: Path) -> list[str]:
-    """Name what runs on a state folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it ended while we looked
-            found.append(path.read_text(errors="replace").replace("\0", " "))
-    return [command for command in found if str(state) in command]
 
 
 def begins(state: Path) -> bool:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.learner import Learner
+from agents.config import load_region
+from deploy.learner import Learner, as_traded
 from deploy.learner_config import LearnerConfig
+from deploy.plan import region_files
 from deploy.rounds import DeployedRounds, region_folder
 from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, keep_sent
 from federation.run.tensors import write_tensors
@@ -103,3 +105,11 @@ def test_beside_a_deployment_it_marks_who_is_due_and_holds_what_was_sent_against
     assert (folder / DUE_FILE).exists()
     made.close()
     assert DeployedRounds(tmp_path / "federation", ["tokyo"], SystemClock(), lambda region: True).turn() == []
+
+
+def test_decisions_are_measured_as_the_regions_agents_take_them() -> None:
+    (path,) = region_files(["tokyo"])
+    tokyo = load_region(path)
+    traded = as_traded(LearnerConfig(), tokyo)
+    assert traded.train.edge_frac == 0.5 != LearnerConfig().train.edge_frac
+    assert traded.schedule == LearnerConfig().schedule
