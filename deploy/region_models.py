@@ -104,10 +104,11 @@ class RegionModels:
     ) -> str:
         """Do the same with a whole model, whoever made it; `why` is kept with it."""
         told = metrics | self._figures(rows, exported)
-        # Every version that was looked at is a trial, by which skill is deflated.
-        self.watch.looked_at(told["sharpe"])
-        trained = Trained(exported, told)
-        gates = judged(rows, trained, order, self.registry, self.watch.ratios)
+        # Every version that could have served is a trial, by which skill is deflated.
+        trained, ratio = Trained(exported, told), told["sharpe"]
+        gates = judged(rows, trained, order, self.registry, [*self.watch.ratios, ratio])
+        if all(gate.passed for gate in gates if gate.name == "served"):
+            self.watch.looked_at(ratio)
         model = self.registry.put(exported, self._manifest(rows, trained, order, why or {}))
         self.registry.judge(model, gates)
         if not passed(gates):
