@@ -29,6 +29,7 @@ class Field:
 
 
 LEAVING: tuple[Field, ...] = (
+    Field("config", "form", int, "which form this message has"),
     Field("config", "region", str, "who answers"),
     Field("config", "base", str, "the hash of the version that was learnt from"),
     Field("config", "attempt", int, "which try at that version this is"),
@@ -41,6 +42,7 @@ LEAVING: tuple[Field, ...] = (
 )
 PEER = "<peer>"
 SUMMED: tuple[Field, ...] = (
+    Field("config", "form", int, "which form this message has"),
     Field("config", "region", str, "who answers"),
     Field("config", "sum", str, "which sum this is a part of"),
     Field("config", "step", str, "which of its four steps"),

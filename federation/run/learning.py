@@ -10,15 +10,19 @@ from federation.privacy.blur import blurred
 from federation.privacy.ledger import PrivacyLedger
 from federation.run.config import RegionSettings
 from federation.run.flower import RecordDict
-from federation.run.messages import config_of, tensors_of
+from federation.run.messages import FORM, config_of, odd_form, tensors_of
 from federation.run.region_folder import DUE_FILE, LEDGER_FILE, PERSONAL_FILE, keep_sent
 from federation.run.tensors import Tensors, read_tensors, write_tensors
 from federation.run.trainer import Trained, Trainer
+
+OWN = frozenset({FORM, "sum", "step", "clip", "examples_max"})  # what is no trainer's business
 
 
 def learn(asked: RecordDict, region: RegionSettings, trainer: Trainer) -> Trained | str:
     """Train from what was sent, and give what may leave, clipped and blurred, or why nothing may."""
     config = config_of(asked)
+    if (odd := odd_form(config)) is not None:
+        return f"what was asked cannot be read: {odd}"
     shared = tensors_of(asked)
     if any(region.stays(name) for name in shared):
         return "asked for a personal tensor"
@@ -26,7 +30,8 @@ def learn(asked: RecordDict, region: RegionSettings, trainer: Trainer) -> Traine
     if region.waits and not (region.state / DUE_FILE).exists():
         return "too few new rows"
     kept = region.state / PERSONAL_FILE
-    trained = trainer(region.store, {**shared, **read_tensors(kept)}, config, int(config["seed"]))
+    told = {name: value for name, value in config.items() if name not in OWN}
+    trained = trainer(region.store, {**shared, **read_tensors(kept)}, told, int(config["seed"]))
     reason = _wrong(trained, shared)
     if reason is not None:
         return reason

@@ -23,7 +23,8 @@ from federation.run.flower import (
 from federation.update import Arrays, Names, Update
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
-EXAMPLES, REFUSED = "num-examples", "refused"
+EXAMPLES, REFUSED, FORM = "num-examples", "refused", "form"
+FORM_KNOWN = 1  # of these messages: one that means something else by a field has another
 REGION = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 METRICS_MAX = 32
 Tensors = dict[str, NDArray[np.floating]]
@@ -35,6 +36,7 @@ def ask_content(
     """Say what to train from; `config` is the run's, the same for every region."""
     fields: dict[str, ConfigRecordValues] = {
         **config,
+        FORM: FORM_KNOWN,
         "base": version.hash,
         "version": version.number,
         "attempt": attempt,
@@ -58,7 +60,7 @@ def reply_content(
             METRICS: MetricRecord(
                 {EXAMPLES: examples, **{f"m.{name}": float(value) for name, value in metrics.items()}}
             ),
-            CONFIG: ConfigRecord({"region": region, "base": base, "attempt": attempt}),
+            CONFIG: ConfigRecord({FORM: FORM_KNOWN, "region": region, "base": base, "attempt": attempt}),
         }
     )
 
@@ -104,6 +106,14 @@ def config_of(content: RecordDict) -> dict[str, Scalar]:
     return {name: value for name, value in values if isinstance(value, str | int | float)}
 
 
+def odd_form(config: Mapping[str, object]) -> str | None:
+    """Say what is wrong with a message's form: another version of this program may mean other things."""
+    form = config.get(FORM)
+    return (
+        None if form == FORM_KNOWN else f"it has form {str(form)[:20]}, and form {FORM_KNOWN} is known here"
+    )
+
+
 def update_of(message: Message) -> Update | str:
     """Read a region's reply, or say what is wrong with it: any reply may be broken or hostile."""
     if message.has_error():
@@ -113,6 +123,8 @@ def update_of(message: Message) -> Update | str:
         told = content.config_records[CONFIG]
         if REFUSED in told:
             return f"refused: {str(told[REFUSED])[:200]}"
+        if (odd := odd_form(told)) is not None:
+            return f"an unreadable reply: {odd}"
         metrics = content.metric_records[METRICS]
         tensors = tensors_of(content)
         region, base, attempt, examples = told["region"], told["base"], told["attempt"], metrics[EXAMPLES]

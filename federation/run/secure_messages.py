@@ -13,7 +13,7 @@ from federation.privacy.leaving import STEP_RECORD
 from federation.privacy.masks import KEY_BYTES
 from federation.privacy.secure_sum import Keys
 from federation.run.flower import ConfigRecord, ConfigRecordValues, Message, RecordDict
-from federation.run.messages import CONFIG, REFUSED, REGION
+from federation.run.messages import CONFIG, FORM, FORM_KNOWN, REFUSED, REGION, odd_form
 
 SUM = "train.sum"
 ALIVE, CLIP, EXAMPLES_MAX = "alive", "clip", "examples_max"
@@ -33,7 +33,7 @@ class Read(msgspec.Struct, frozen=True):
 def told_content(tell: Tell, content: RecordDict, clip: float, examples_max: int) -> RecordDict:
     """Say what a region is to do next; `content` is what it is to train from, in the first step."""
     config: dict[str, ConfigRecordValues] = dict(content.config_records.get(CONFIG, {}))
-    config |= {"sum": tell.sum, "step": tell.step, ALIVE: list(tell.alive)}
+    config |= {FORM: FORM_KNOWN, "sum": tell.sum, "step": tell.step, ALIVE: list(tell.alive)}
     if tell.step == SHOW:
         config |= {CLIP: clip, EXAMPLES_MAX: examples_max}
     content[CONFIG] = ConfigRecord(config)
@@ -58,7 +58,7 @@ def part_content(region: str, name: str, step: str, part: Part) -> RecordDict:
         record = _record({MASKED: part.astype("<u8").tobytes()})
     else:
         record = _record(part)
-    told = ConfigRecord({"region": region, "sum": name, "step": step})
+    told = ConfigRecord({FORM: FORM_KNOWN, "region": region, "sum": name, "step": step})
     return RecordDict({CONFIG: told, STEP_RECORD[step]: record})
 
 
@@ -70,6 +70,8 @@ def part_of(message: Message, step: str) -> Read | str:
         told = message.content.config_records[CONFIG]
         if REFUSED in told:
             return f"refused: {str(told[REFUSED])[:200]}"
+        if (odd := odd_form(told)) is not None:
+            return f"an unreadable reply: {odd}"
         region, name, said = told["region"], told["sum"], told["step"]
         holds = bytes_of(message.content, STEP_RECORD[step])
         part = _part(step, holds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from federation.run.tensors import Tensors
 from federation.run.trainer import Trained
 from tests.federation.trainers import CLASSES, softmax
 
-Steps = dict[str, NDArray[np.floating]]
+Steps = Mapping[str, NDArray[np.floating]]
 
 
 def flipped(store: Path, tensors: Tensors, config: Any, seed: int) -> Trained:
@@ -83,7 +84,7 @@ class Hostile:
             content["arrays"] = arrays_record(("bias", "wait"), list(good.values()))
             return content
         if kind == "greedy":
-            content["metrics"]["num-examples"] = 10**9  # type: ignore[index]
+            content.metric_records["metrics"]["num-examples"] = 10**9
         return self._quietly(asked, base, steps, region, content)
 
     def _quietly(

@@ -46,6 +46,8 @@ def test_a_good_reply_is_an_update() -> None:
         ({"base": 1.5}, "wrong form"),
         ({"attempt": "x"}, "wrong form"),
         ({"num-examples": 0.5}, "wrong form"),
+        ({"form": 2}, "form 2, and form 1 is known here"),
+        ({"form": "x"}, "form x"),
     ],
 )
 def test_a_field_of_the_wrong_form_is_said(changed: dict[str, Any], word: str) -> None:
@@ -95,6 +97,7 @@ def test_a_version_goes_out_with_its_place_and_its_arrays() -> None:
     content = ask_content(version, 2, 77, {"epochs": 3})
     assert dict(content["config"]) == {
         "epochs": 3,
+        "form": 1,
         "base": version.hash,
         "version": 0,
         "attempt": 2,

@@ -245,6 +245,22 @@ def test_what_no_honest_server_sends_is_refused_by_name(
     assert word in str(answer_sum(content, settings, softmax)["config"]["refused"])
 
 
+def test_a_future_form_is_refused_and_a_trainer_is_told_nothing_of_sums(tmp_path: Path) -> None:
+    settings = region_settings(region(tmp_path, "nyc", 1, secure=True))
+    seen: list[dict[str, Any]] = []
+
+    def watched(store: Path, tensors: Any, config: Any, seed: int) -> Any:
+        seen.append(dict(config))
+        return softmax(store, tensors, config, seed)
+
+    assert "keys" in answer_sum(asked(SHOW), settings, watched)
+    assert sorted(seen[0]) == ["attempt", "base", "seed", "steps", "version"]
+    future: Any = asked(SHOW)
+    future["config"]["form"] = 2
+    told = answer_sum(future, settings, watched)
+    assert "form 2, and form 1 is known here" in str(told["config"]["refused"]) and len(seen) == 1
+
+
 def test_a_key_that_agrees_with_nobody_is_refused_without_its_words(tmp_path: Path) -> None:
     settings = region_settings(region(tmp_path, "nyc", 1, secure=True))
     mine = Keys(**answer_sum(asked(SHOW), settings, softmax)["keys"])
@@ -283,10 +299,11 @@ def reply(content: RecordDict | Error) -> Message:
         (DEAL, {"boxes": {"nyc": b"x"}}, {"region": "../x"}),
         (DEAL, {"boxes": {"nyc": b"x"}}, {"step": "send"}),
         (DEAL, {"boxes": {"nyc": b"x"}}, {"sum": 7}),
+        (DEAL, {"boxes": {"nyc": b"x"}}, {"form": 2}),
     ],
 )
 def test_a_part_that_cannot_be_read_is_said(step: str, record: Any, changed: dict[str, Any]) -> None:
-    told = ConfigRecord({"region": "nyc", "sum": "s", "step": step, **changed})
+    told = ConfigRecord({"form": 1, "region": "nyc", "sum": "s", "step": step, **changed})
     records = {name: ConfigRecord(values) for name, values in record.items()}
     read = part_of(reply(RecordDict({"config": told, **records})), step)
     assert isinstance(read, str) and read.startswith("an unreadable reply")
