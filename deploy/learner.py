@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from deploy.voice import say
 from domain.errors import SwarmError
+from hw.clock import perf_ns
 
 if TYPE_CHECKING:
     from agents.config import RegionConfig
@@ -26,6 +27,9 @@ PAUSE_S = 1.0
 NICE = 15
 # So long a region's own models wait at most for rounds that do not end.
 ALONE_WAITS_S = 60.0
+# The same trouble is told again after so long, and so many different ones are known.
+AGAIN_NS, TOLD_MAX = 60 * 10**9, 64
+_TOLD: dict[str, int] = {}
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -197,11 +201,16 @@ def as_traded(config: LearnerConfig, region: RegionConfig) -> LearnerConfig:
 
 @contextmanager
 def _told_of() -> Iterator[None]:
-    """Say in one line what failed for want of rows or by a file, and go on."""
+    """Say in one line what failed for want of rows or by a file, once in a while, and go on."""
     try:
         yield
     except (SwarmError, OSError, ValueError, ArithmeticError) as trouble:
-        log(str(trouble))
+        now_ns, text = perf_ns(), str(trouble)
+        if now_ns - _TOLD.get(text, -AGAIN_NS) >= AGAIN_NS:
+            if len(_TOLD) >= TOLD_MAX:
+                _TOLD.clear()
+            _TOLD[text] = now_ns
+            log(text)
 
 
 def log(text: str) -> None:

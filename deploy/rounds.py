@@ -14,6 +14,7 @@ from federation.run.tensors import Tensors, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from federation.run.store import VersionStore
+    from federation.update import Arrays
     from hw.clock import SystemClock
     from learning.train.config import TrainConfig
 
@@ -91,16 +92,28 @@ class OwnRounds:
     def __init__(
         self, folder: Path, stores: Mapping[str, Path], train: TrainConfig, clock: SystemClock, ready: Ready
     ) -> None:
+        from deploy.holdout import FOLDER, LateLoss
+        from federation.loop.config import LoopConfig
         from federation.run.client import app
         from federation.run.config import FederationConfig
         from federation.run.grid import LocalGrid
         from federation.run.shell import RoundShell
 
         self._folder, self._train, self._together = folder, train, Together(stores, ready, clock)
-        self._config = FederationConfig(train={"rows_min": train.rows_min})
+        # The tape's market is another: a version may be worse there by as much as an update may.
+        loop = LoopConfig()
+        loop = loop.model_copy(update={"regress_frac": loop.vetting.loss_slack_frac})
+        self._config = FederationConfig(train={"rows_min": train.rows_min}, loop=loop)
+        self._holdout = LateLoss(folder / FOLDER)
         self._grid = LocalGrid(app, {name: self._settings(name, store) for name, store in stores.items()})
         self._nodes = {each.node_id: each.name for each in self._grid.get_nodes()}
-        self._shell = RoundShell(self._config, self._store(), self._grid, clock, self._roster)
+        store = self._store()
+        names = store.version(store.numbers()[-1]).names
+
+        def loss(arrays: Arrays) -> float:
+            return self._holdout(dict(zip(names, arrays, strict=True)))
+
+        self._shell = RoundShell(self._config, store, self._grid, clock, self._roster, loss=loss)
         self._told = self._shell.loop.current.number
 
     def _settings(self, region: str, store: Path) -> dict[str, str]:
@@ -127,7 +140,8 @@ class OwnRounds:
         return {node: name for node, name in self._nodes.items() if name in now}
 
     def turn(self) -> list[str]:
-        """Ask whoever is ready, and take what came."""
+        """Ask whoever is ready, and take what came; without a sound tape nothing would be vetted."""
+        self._holdout.check()
         self._shell.turn()
         current = self._shell.loop.current
         if current.number == self._told:

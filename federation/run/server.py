@@ -39,7 +39,7 @@ def open_shell(folder: Path, grid: Grid) -> RoundShell:
     if not store.numbers():
         store.store(first_of(folder, config))
     newest = store.version(store.numbers()[-1])
-    loss = holdout_of(config, newest.names)
+    loss = holdout_of(config, folder, newest.names)
     return RoundShell(config, store, grid, SystemClock(newest.made_ns), Roster(grid), loss=loss)
 
 
@@ -52,13 +52,13 @@ def first_of(folder: Path, config: FederationConfig) -> Version:
             "there is nothing to begin with", where=str(folder), mend=f"put tensors into {FIRST_FILE}"
         )
     names, arrays = tuple(shared), list(shared.values())
-    loss = holdout_of(config, names)
+    loss = holdout_of(config, folder, names)
     return first_version(names, arrays, loss=None if loss is None else loss(arrays))
 
 
-def holdout_of(config: FederationConfig, names: Names) -> Loss | None:
-    """Make the loss on the coordinator's own hold-out: `module:function` gives it for a path."""
+def holdout_of(config: FederationConfig, folder: Path, names: Names) -> Loss | None:
+    """Make the loss on the coordinator's own hold-out: `module:function` gives it for a path there."""
     if not config.holdout:
         return None
-    measured: Callable[[Tensors], float] = named(config.holdout, "holdout")(config.holdout_path)
+    measured: Callable[[Tensors], float] = named(config.holdout, "holdout")(folder / config.holdout_path)
     return lambda arrays: measured(dict(zip(names, arrays, strict=True)))

@@ -29,6 +29,11 @@ REGIONS = ("tokyo", "frankfurt")
 CONFIG = LearnerConfig(look_s=0, kinds={}, schedule=ScheduleConfig(rows_first=200, step_s=0.001, rest_s=0))
 
 
+def tape(state: Path, *, curved: bool = True) -> None:
+    """Put a public tape of the same market there, so that none is made of simulated rows."""
+    Store(state / "federation" / "holdout").append(rows_with_signal(300, 9, curved=curved, strength=2.5))
+
+
 def learner(state: Path, *, federated: bool = False) -> Learner:
     return Learner(state, list(REGIONS), federated=federated, config=CONFIG)
 
@@ -36,6 +41,7 @@ def learner(state: Path, *, federated: bool = False) -> Learner:
 def test_without_journals_it_says_so_and_asks_nobody(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    tape(tmp_path)
     made = learner(tmp_path)
     made.turn()
     made.close()
@@ -48,6 +54,7 @@ def test_regions_with_rows_make_versions_that_are_held_against_gates_and_a_resta
 ) -> None:
     for seed, region in enumerate(REGIONS):
         Store(rows_root(tmp_path) / region).append(rows_with_signal(1_500, seed, curved=True, strength=2.5))
+    tape(tmp_path)
     made = learner(tmp_path)
     until("both regions' versions", lambda: _turned(made), 60)
     version, states = made.version, {name: each.registry.states() for name, each in made.regions.items()}
@@ -113,3 +120,23 @@ def test_decisions_are_measured_as_the_regions_agents_take_them() -> None:
     traded = as_traded(LearnerConfig(), tokyo)
     assert traded.train.edge_frac == 0.5 != LearnerConfig().train.edge_frac
     assert traded.schedule == LearnerConfig().schedule
+
+
+def test_an_update_that_is_worse_on_the_public_tape_is_refused_by_name_and_serves_nobody(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tape(tmp_path, curved=False)
+    mirrored = rows_with_signal(600, 1, strength=2.5)
+    mirrored.table["label"] = 2 - mirrored.table["label"]
+    Store(rows_root(tmp_path) / "tokyo").append(mirrored)
+    made = Learner(tmp_path, ["tokyo"], config=CONFIG)
+    said: list[str] = []
+
+    def refused() -> bool:
+        made.turn()
+        said.append(capfd.readouterr().err)
+        return "tokyo's update does not count: hold-out loss" in "".join(said)
+
+    until("the update is refused", refused, 30)
+    assert made.version == 0 and made.regions["tokyo"].registry.states() == {}
+    made.close()

@@ -9,9 +9,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.errors import ConfigError
+from federation.loop.config import LoopConfig
 from federation.run.config import FederationConfig, Scalar
 
 TRAINER = "federation.run.rows_trainer:train_rows"
+# Made from simulated rows where it is not yet there; whoever trains on other rows names another.
+HOLDOUT = "deploy.holdout:tape_loss"
 REGIONS = ("tokyo", "frankfurt", "nyc")
 # Regions that begin together begin as lines, so that the mean of their first models is a model too.
 TRAIN: dict[str, Scalar] = {"model.linear_start": 2}
@@ -42,7 +45,13 @@ class DeploymentConfig(BaseModel):
     nice: int = Field(default=10, ge=0, le=19)
     memory_mb: int = Field(default=4096, ge=512, description="of each process")
     poll_s: float = Field(default=0.1, gt=0, le=60, description="how often Flower looks for work")
-    federation: FederationConfig = FederationConfig(poll_s=0.5, train=TRAIN)
+    federation: FederationConfig = FederationConfig(
+        poll_s=0.5,
+        train=TRAIN,
+        holdout=HOLDOUT,
+        holdout_path=Path("holdout"),
+        loop=LoopConfig(regress_frac=0.1),
+    )
 
     @property
     def local(self) -> str:
