@@ -10,15 +10,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.record import decode
 from bus.journal_reader import open_reader
+from domain.control_events import ModelSet
 from domain.errors import ExitCode
 from domain.ids import client_id_read
+from learning.places import models_root
+from learning.registry.registry import Registry
 from sim.exchange.messages import Command, PlaceOrder
-from tests.deploy.running import RunningSwarm, swarm, until
+from tests.deploy.running import RunningSwarm, processes_of, swarm, until
 
 pytestmark = pytest.mark.end_to_end
 
 EXCHANGES = ("tokyo-x", "frankfurt-x", "nyc-x")
+LEARNT_S = 120.0
 PROCESSES = ("venue", "coordinator", "tokyo-1", "frankfurt-1", "nyc-1")
 
 
@@ -72,16 +77,45 @@ def _routed(state: Path) -> bool:
 
 
 def _goes_on(state: Path) -> None:
-    """Run again on the same state, until it ends by itself."""
-    with RunningSwarm(state, "--seconds", "12") as running:
-        code, summary, err = running.end(timeout_s=150)
+    """Run again on the same state, and learn this time: rows of the first run lie in its journals."""
+    with RunningSwarm(state, learn=True) as running:
+        running.wait_started()
+        until("every region has judged a version", lambda: all(map(_judged, _registries(state))), LEARNT_S)
+        champions = {each.folder.name: each.pointer().champion for each in _registries(state)}
+        served = [name for name, champion in champions.items() if champion]
+        until("champions serve", lambda: all(_serves(running, name) for name in served), 30)
+        running.process.send_signal(signal.SIGINT)
+        code, summary, err = running.end()
     assert code == ExitCode.OK, (summary, err)
     assert summary["positions_match"] is True
     assert summary["restarts"] == 0
     assert summary["agents"] >= 12
     assert summary["orders"]["sent"] == summary["orders"]["approved"] > 0
     assert summary["tick_to_order_us"]["p99"] >= summary["tick_to_order_us"]["p50"] > 0
+    learnt = summary["learning"]
+    assert learnt["version"] == learnt["made"] >= 1
+    for region in learnt["regions"].values():
+        assert region["rows"] > 0 and region["judged"] >= 1
+        assert (region["champion"] != "") == (region["promoted"] >= 1)
     assert not (state / "run.json").exists()
+    until("nothing is left", lambda: processes_of(state) == [], 5)
+
+
+def _registries(state: Path) -> list[Registry]:
+    return [Registry(models_root(state) / region) for region in ("tokyo", "frankfurt", "nyc")]
+
+
+def _judged(registry: Registry) -> bool:
+    return any(entry.verb == "judge" for entry in registry.history())
+
+
+def _serves(running: RunningSwarm, region: str) -> bool:
+    """Tell whether a region's node was given its champion, by its own journal."""
+    champion = Registry(models_root(running.state) / region).pointer().champion
+    facts = (
+        decode(record) for _, record in open_reader(running.state / "journal" / f"node-{region}-1").read(1)
+    )
+    return any(isinstance(fact, ModelSet) and fact.model == champion for fact in facts)
 
 
 def test_a_halt_is_confirmed_within_a_second_and_outlives_every_process(tmp_path: Path) -> None:
