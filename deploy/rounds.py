@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Ready = Callable[[str], bool]
 PATIENCE_S = 15.0
+# Threads of one process, of low rank, end unevenly: so long a round waits for all.
+ROUND_S = 10.0
 REGIONS, TRAINER = "regions", "federation.run.rows_trainer:train_rows"
 
 
@@ -102,7 +104,8 @@ class OwnRounds:
         self._folder, self._train, self._together = folder, train, Together(stores, ready, clock)
         # The tape's market is another: a version may be worse there by as much as an update may.
         loop = LoopConfig()
-        loop = loop.model_copy(update={"regress_frac": loop.vetting.loss_slack_frac})
+        own = {"regress_frac": loop.vetting.loss_slack_frac, "deadline_min_s": ROUND_S}
+        loop = loop.model_copy(update=own)
         self._config = FederationConfig(train={"rows_min": train.rows_min}, loop=loop)
         self._holdout = LateLoss(folder / FOLDER)
         self._grid = LocalGrid(app, {name: self._settings(name, store) for name, store in stores.items()})

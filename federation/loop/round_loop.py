@@ -230,6 +230,10 @@ class RoundLoop:
             ):
                 continue
             self._not_before_ns.pop(region, None)
+            if (
+                not self.asked and not self.buffer
+            ):  # nobody was at work: what was waited for is not their time
+                self._opened_ns = now_ns
             attempt = self._attempt(region)
             self.asked[region] = Asked(self.current.number, attempt, now_ns)
             actions.append(Ask(region, self.current.number, attempt))

@@ -79,7 +79,14 @@ def only(config: DeploymentConfig, regions: Sequence[str] | None, *, paced: bool
             where="federation",
             mend=f"choose from {', '.join(config.regions)}, or write it into the config",
         )
-    return config.model_copy(update={"regions": chosen})
+    federation = config.federation
+    if (
+        paced
+    ):  # one that had nothing to say is asked again after a rest: the others wait for it a little longer
+        waits_s = max(federation.loop.deadline_min_s, 1.5 * federation.loop.retry_s)
+        loop = federation.loop.model_copy(update={"deadline_min_s": waits_s})
+        federation = federation.model_copy(update={"loop": loop})
+    return config.model_copy(update={"regions": chosen, "federation": federation})
 
 
 def read_deployment(path: Path | None) -> DeploymentConfig:

@@ -51,6 +51,17 @@ def test_a_dead_region_does_not_hold_up_the_others() -> None:
     assert {member.region for member in world.current.members} == {"frankfurt", "nyc"}
 
 
+def test_a_deadline_counts_from_when_somebody_was_asked_not_from_when_everybody_rested() -> None:
+    world = World(deadline_first_s=100, deadline_min_s=1)
+    world.now_ns = 500 * S  # nobody had anything to say for long
+    world.up("frankfurt", "nyc")
+    world.arrive(learnt(world.current, "frankfurt"), after_s=30)
+    assert world.announced == [], "nyc is at work, and not late"
+    world.arrive(learnt(world.current, "nyc"), after_s=30)
+    assert world.announced == [1]
+    assert {member.region for member in world.current.members} == {"frankfurt", "nyc"}
+
+
 def test_the_first_deadline_is_the_configs_as_nothing_was_measured() -> None:
     world = World(deadline_first_s=100)
     world.up(*REGIONS)

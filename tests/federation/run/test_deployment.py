@@ -279,6 +279,8 @@ def test_a_region_is_described_by_its_own_settings(tmp_path: Path) -> None:
 def test_only_the_regions_that_were_named_take_part_and_paced_ones_wait_to_be_told(tmp_path: Path) -> None:
     config = only(DeploymentConfig(), ["nyc"], paced=True)
     made = Deployment(tmp_path, config)
+    loop = config.federation.loop
+    assert loop.deadline_min_s > loop.retry_s, "who had nothing to say is asked again before the others go on"
     assert [name for name, _ in made.ports()] == ["superlink", "node nyc"]
     assert "waits=true" in " ".join(made.processes()[1].command)
     assert "waits" not in " ".join(Deployment(tmp_path, DeploymentConfig()).processes()[1].command)
