@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import msgspec
 import numpy as np
 
 from deploy.learner_config import LearnerConfig
+from domain.errors import SwarmError
 from learning.models.model import CLASSES
-from learning.registry.files import nothing, replace
+from learning.registry.memory import Memory, Rules, read_memory, write_memory
 from learning.registry.pointer import Pointer
 from learning.registry.sequential import CANARY, CHAMPION, Comparison
 from learning.rows.row import UNLABELLED, Table
@@ -19,25 +19,10 @@ from learning.rows.store import Store
 from learning.train.drift import Drift
 from learning.train.schedule import Schedule
 
-FILE, FORMAT, HASH_BYTES = "learner.msgpack", 1, 16
 # One market's outcomes may be known so much later than another's.
 LATE_NS = 120 * 10**9
 ERRORS_MAX, RATIOS_MAX = 5_000, 50
 MODEL_MODE = 0
-
-
-class _Kept(msgspec.Struct):
-    seen_ns: int = 0
-    taken: list[tuple[int, int]] = []
-    canary: str = ""
-    champion: str = ""
-    comparison: bytes = b""
-    serving: str = ""
-    errors: list[float] = []
-    ratios: list[float] = []
-    together: bytes = b""
-    alone: bytes = b""
-    format: int = FORMAT
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -55,7 +40,7 @@ class RegionWatch:
     """
 
     def __init__(self, folder: Path, store: Store, config: LearnerConfig, log: Callable[[str], None]) -> None:
-        self._file, self._store, self._log, self.config = folder / FILE, store, log, config
+        self._folder, self._store, self._log, self.config = folder, store, log, config
         self._kept = self._read()
         self._taken = {(at_ns, shard) for at_ns, shard in self._kept.taken}
         self.comparison = Comparison(config.canary.outcomes, self._kept.comparison)
@@ -91,10 +76,9 @@ class RegionWatch:
         """Write down everything that a restart needs."""
         kept = self._kept
         kept.taken, kept.comparison = sorted(self._taken), self.comparison.save()
+        kept.rules = rules_of(self.config)
         kept.together, kept.alone = self.together.state(), self.alone.state()
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        content = msgspec.msgpack.encode(kept)
-        replace(self._file, _hash(content) + content, nothing, "learner")
+        write_memory(self._folder, kept)
 
     def _follow(self, pointer: Pointer) -> None:
         """Begin a comparison with a new canary, and to watch for drift with a new champion."""
@@ -102,6 +86,7 @@ class RegionWatch:
         if (kept.canary, kept.champion) != (pointer.canary, pointer.champion):
             kept.canary, kept.champion = pointer.canary, pointer.champion
             self.comparison = Comparison(self.config.canary.outcomes)
+            kept.agents = {}
         if kept.serving != pointer.champion:
             kept.serving, kept.errors = pointer.champion, []
             self._drift = self._drift_of([])
@@ -124,6 +109,7 @@ class RegionWatch:
         if pointer.canary != "" and model in (pointer.canary, pointer.champion):
             side = (int(row["decision_ppm"]) > 0) - (int(row["decision_ppm"]) < 0)
             earned = side * float(row["gross_bps"]) - abs(side) * self.config.train.cost_bps
+            self._kept.seen(model, int(row["shard"]))
             self.comparison.add(CANARY if model == pointer.canary else CHAMPION, earned)
         return model == pointer.champion and model != "" and self._erred(error_of(row))
 
@@ -141,27 +127,19 @@ class RegionWatch:
             drift.step(error)
         return drift
 
-    def _read(self) -> _Kept:
+    def _read(self) -> Memory:
         """Read what was kept; without it only time is lost, so that what is damaged is told and left out."""
         try:
-            text = self._file.read_bytes()
-        except FileNotFoundError:
-            return _Kept()
-        try:
-            content = text[HASH_BYTES:]
-            if _hash(content) != text[:HASH_BYTES]:
-                raise ValueError("damaged")
-            kept = msgspec.msgpack.decode(content, type=_Kept)
-            if kept.format != FORMAT:
-                raise ValueError(f"written in format {kept.format}, not {FORMAT}")
-        except (msgspec.DecodeError, ValueError) as error:
-            self._log(f"{self._file} is left out: {error}; schedule and comparison begin anew")
-            return _Kept()
-        return kept
+            return read_memory(self._folder)
+        except SwarmError as error:
+            self._log(f"{error.where} is left out: {error.what}; schedule and comparison begin anew")
+            return Memory()
 
 
-def _hash(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
+def rules_of(config: LearnerConfig) -> Rules:
+    """Tell by what a comparison is decided, for whoever looks."""
+    outcomes = config.canary.outcomes
+    return Rules(outcomes.limit_bps, outcomes.alpha, config.canary.pairs_min, config.canary.less_bps)
 
 
 def error_of(row: np.void) -> float:

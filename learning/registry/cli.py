@@ -17,7 +17,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `swarm models`."""
     models = commands.add_parser(
         "models",
-        help="list, compare, promote, roll back and export versions of models",
+        help="list, compare, promote, roll back and export versions of models, or split agents between two",
         description="A region's registry is STATE/models/REGION."
         " A version is named by the first letters of its hash, or champion, canary or previous.",
     )
@@ -34,6 +34,19 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     promote.add_argument(
         "--share", type=_share, metavar="FRAC", help="share of agents for a canary, above 0 up to 1 (0.1)"
     )
+    split = _verb(verbs, "split", "compare two versions, each on its share of the agents", run_split)
+    split.add_argument("model", metavar="MODEL_A")
+    split.add_argument("other", metavar="MODEL_B")
+    split.add_argument(
+        "--share",
+        type=_share,
+        default=500_000,
+        metavar="FRAC",
+        help="of agents for the challenger (0.5)",
+    )
+    _verb(verbs, "ab", "how the compared versions do: pairs, interval and verdict", run_ab)
+    stop = _verb(verbs, "stop", "end a comparison: the champion serves all again", run_stop)
+    stop.add_argument("--reason", default="by hand", metavar="TEXT", help="kept in the history")
     back = _verb(verbs, "rollback", "bring back the champion before this one", run_rollback)
     back.add_argument("--reason", default="by hand", metavar="TEXT", help="kept in the history")
     export = _verb(verbs, "export", "write a version to a file, with its manifest beside it", run_export)
@@ -92,6 +105,30 @@ def run_promote(arguments: argparse.Namespace) -> int:
     """Let a version serve."""
     registry = _registry(arguments)
     registry.promote(_named(registry, arguments.model), arguments.to, share_ppm=arguments.share)
+    return _pointer(registry, arguments)
+
+
+def run_split(arguments: argparse.Namespace) -> int:
+    """Let two versions be compared."""
+    registry = _registry(arguments)
+    pair = [_named(registry, name) for name in (arguments.model, arguments.other)]
+    registry.split(pair[0], pair[1], arguments.share)
+    return run_ab(arguments)
+
+
+def run_ab(arguments: argparse.Namespace) -> int:
+    """Show the comparison."""
+    from learning.registry.memory import trial
+    from learning.registry.table import print_trial
+
+    registry = _registry(arguments)
+    return _told(trial(registry.folder, registry.pointer()), print_trial, arguments)
+
+
+def run_stop(arguments: argparse.Namespace) -> int:
+    """End the comparison."""
+    registry = _registry(arguments)
+    registry.stop(arguments.reason)
     return _pointer(registry, arguments)
 
 

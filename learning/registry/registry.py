@@ -135,6 +135,31 @@ class Registry:
                 raise refused(f"{model} is the champion", "roll back", str(self.folder))
             self._add(told, [self._entry("retire", model, to=RETIRED, reason=reason)])
 
+    def split(self, model: str, other: str, share_ppm: int) -> None:
+        """Let two versions be compared: who is champion, and one that serves a share of its agents."""
+        pointer = self.pointer()
+        if pointer.champion not in (model, other) or model == other:
+            arms = f"{model[:12]} and {other[:12]}"
+            what = f"{arms} are one version" if model == other else f"neither of {arms} is the champion"
+            champion = pointer.champion[:12] or "none yet: the first that passes its gates becomes it"
+            raise refused(what, f"compare one with the champion ({champion})", str(self.folder))
+        rival = other if model == pointer.champion else model
+        if pointer.canary not in ("", rival):
+            raise refused(
+                f"{pointer.canary[:12]} is being compared already",
+                "`swarm models stop` it first",
+                str(self.folder),
+            )
+        self.promote(rival, CANARY, share_ppm=share_ppm)
+
+    def stop(self, reason: str) -> str:
+        """End the comparison: the champion serves all again. Give who was withdrawn."""
+        canary = self.pointer().canary
+        if canary == "":
+            raise refused("no version is being compared", "see `swarm models ls`", str(self.folder))
+        self.retire(canary, reason)
+        return canary
+
     def mend(self) -> None:
         """Point to what a killed writer had finished, and remove what it had not."""
         with writing(self.folder / "lock"):

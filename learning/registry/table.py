@@ -14,6 +14,7 @@ import numpy as np
 from domain.errors import SwarmError
 from learning.registry.gates import told
 from learning.registry.manifest import Manifest
+from learning.registry.memory import trial
 from learning.registry.pointer import Pointer
 from learning.registry.registry import Registry
 from learning.registry.standing import STATES
@@ -49,7 +50,15 @@ def listed(registry: Registry) -> dict[str, Any]:
         row |= {"made_ns": manifest.made_ns, "rows": manifest.window.rows, "metrics": manifest.metrics}
         rows.append(row)
     rows.sort(key=lambda row: (STATES.index(row["state"]), -row["since_ns"]))
-    return serving(registry.pointer()) | {"models": rows}
+    pointer = registry.pointer()
+    return serving(pointer) | {"models": rows, "ab": _trial(registry, pointer)}
+
+
+def _trial(registry: Registry, pointer: Pointer) -> dict[str, Any] | None:
+    try:
+        return trial(registry.folder, pointer)
+    except SwarmError as error:
+        return {"trouble": error.what}
 
 
 def shown(registry: Registry, model: str) -> dict[str, Any]:
@@ -61,6 +70,9 @@ def shown(registry: Registry, model: str) -> dict[str, Any]:
     plain["tensors"] = {
         name: {"dtype": str(each.dtype), "shape": list(each.shape)} for name, each in exported.tensors.items()
     }
+    pointer = registry.pointer()
+    if model in (pointer.champion, pointer.canary):
+        plain["ab"] = _trial(registry, pointer)
     plain["history"] = [
         {"at_ns": entry.at_ns, "verb": entry.verb, "to": entry.to, "reason": entry.reason}
         for entry in registry.history()
@@ -129,6 +141,44 @@ def print_list(answer: dict[str, Any]) -> None:
     ]
     headings = ("model", "state", "since (UTC)", "kind", "source", "parent", "rows", *COLUMNS, "gates")
     _table("", headings, rows)
+    if answer["ab"] is not None:
+        print_trial(answer["ab"])
+
+
+def print_trial(answer: dict[str, Any] | None) -> None:
+    """Show a comparison."""
+    _table("comparison", ("", ""), trial_rows(answer))
+
+
+def trial_rows(answer: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Say who is compared with whom, and what is known.
+
+    >>> trial_rows(None)
+    [('compared', 'nobody: see `swarm models split`')]
+    """
+    if answer is None:
+        return [("compared", "nobody: see `swarm models split`")]
+    if "trouble" in answer:
+        return [("compared", f"cannot be read: {answer['trouble']}")]
+    agents, needed, low, high = (answer[name] for name in ("agents", "promoted", "low_bps", "high_bps"))
+    between = "" if low is None else f", outcomes less the champion's between {low:.3g} and {high:.3g} bps"
+    share, champion = f"{answer['canary_ppm'] / 1e6:g} of agents", answer["champion"][:SHORT] or "no champion"
+    return [
+        ("compared", f"{answer['canary'][:SHORT]} on {share} with {champion}"),
+        ("known", f"{answer['pairs']} pairs{between}"),
+        ("verdict", word_of(answer["verdict"])),
+        ("agents seen", f"{agents['canary']} with the challenger, {agents['champion']} with the champion"),
+        ("promoted at", f"{needed['pairs']} pairs and a lower end of {needed['low_bps']:g} bps"),
+    ]
+
+
+def word_of(verdict: str) -> str:
+    """Put a verdict into words.
+
+    >>> word_of("open")
+    'not yet'
+    """
+    return {"better": "better", "worse": "worse"}.get(verdict, "not yet")
 
 
 def print_version(answer: dict[str, Any]) -> None:
@@ -141,6 +191,7 @@ def print_version(answer: dict[str, Any]) -> None:
         "source": answer["source"],
         "parent": answer["parent"] or "none",
         "made": when(answer["made_ns"]),
+        "trained": _why(answer["config"]),
         "rows": _window(window),
         "features": f"{answer['schema']}: {', '.join(answer['features']) or 'not told'}",
         "code": answer["code_version"] or "not told",
@@ -153,6 +204,8 @@ def print_version(answer: dict[str, Any]) -> None:
         (each["name"], "passed" if each["passed"] else "not passed", _gate(each)) for each in answer["gates"]
     ]
     _table("gates", ("gate", "", "why"), gates)
+    if answer.get("ab") is not None:
+        print_trial(answer["ab"])
     history = [(when(each["at_ns"]), each["verb"], each["to"], each["reason"]) for each in answer["history"]]
     _table("history", ("when (UTC)", "what", "to", "reason"), history)
 
@@ -186,6 +239,11 @@ def number(value: float | None) -> str:
     ('0.987654', '–')
     """
     return "–" if value is None else f"{value:.6g}"
+
+
+def _why(config: dict[str, Any]) -> str:
+    told = (str(config[name]) for name in ("train.reason", "train.how") if config.get(name))
+    return ", ".join(told) or "by hand"
 
 
 def _window(window: dict[str, int]) -> str:

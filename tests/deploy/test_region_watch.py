@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy import region_watch
 from deploy.learner_config import LearnerConfig
-from deploy.region_watch import FILE, LATE_NS, RegionWatch, Seen, error_of
+from deploy.region_watch import LATE_NS, RegionWatch, Seen, error_of
+from learning.registry import memory
 from learning.registry.files import Reached, replace
+from learning.registry.memory import FILE
 from learning.registry.pointer import Pointer
 from learning.rows.row import Rows
 from learning.rows.store import Store
@@ -99,7 +100,7 @@ def test_killed_while_it_writes_it_has_taken_all_of_a_look_or_nothing(
 
                 replace(path, content, stop, name)
 
-            monkeypatch.setattr(region_watch, "replace", killed)
+            monkeypatch.setattr(memory, "replace", killed)
             try:
                 watch(tmp_path).look(POINTER)
             finally:
