@@ -31,12 +31,18 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _paced(join)
     join.set_defaults(run=run_join)
 
+    simulate = _part(parts, "simulate", "make versions in Flower's simulation, each region an actor of Ray's")
+    simulate.add_argument("--config", type=Path, help="TOML file: regions, loop, privacy")
+    simulate.add_argument("--regions", nargs="+", metavar="REGION", help="only these")
+    simulate.add_argument("--versions", type=_count, default=3, help="how many more (default 3)")
+    simulate.set_defaults(run=run_simulate)
+
     status = _part(parts, "status", "show processes, the newest version and who contributes")
     status.add_argument("--json", action="store_true", help="print one JSON object")
     status.set_defaults(run=run_status)
 
     rounds = _part(parts, "rounds", "list versions: who counted, who was left out and why")
-    rounds.add_argument("--last", type=int, default=20, help="how many (default 20)")
+    rounds.add_argument("--last", type=_count, default=20, help="how many (default 20)")
     rounds.add_argument("--json", action="store_true", help="print one JSON object a line")
     rounds.set_defaults(run=run_rounds)
 
@@ -62,6 +68,12 @@ def _paced(part: argparse.ArgumentParser) -> None:
     )
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be a count from 1 on, not {text[:20]!r}")
+    return int(text)
+
+
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
@@ -84,6 +96,14 @@ def run_join(arguments: argparse.Namespace) -> int:
 
     wanted = Wanted(arguments.config, arguments.port, None, arguments.paced)
     return join(arguments.state, arguments.region, arguments.superlink, arguments.ca, wanted)
+
+
+def run_simulate(arguments: argparse.Namespace) -> int:
+    """Run a federation in Flower's simulation."""
+    from federation.run.deployment.commands import Wanted, simulate
+
+    wanted = Wanted(arguments.config, None, arguments.regions)
+    return simulate(arguments.state, wanted, arguments.versions)
 
 
 def run_status(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,8 @@ def open_shell(folder: Path, grid: Grid) -> RoundShell:
         store.store(first_of(folder, config))
     newest = store.version(store.numbers()[-1])
     loss = holdout_of(config, folder, newest.names)
-    return RoundShell(config, store, grid, SystemClock(newest.made_ns), Roster(grid), loss=loss)
+    clock = SystemClock(newest.made_ns)
+    return RoundShell(config, store, grid, clock, Roster(grid, clock), loss=loss)
 
 
 def first_of(folder: Path, config: FederationConfig) -> Version:

@@ -1,14 +1,12 @@
-"""Flower's simulation with Ray: `python -m federation.run.simulation FOLDER STATE REGION=STORE,… TRAINER`."""
+"""Flower's simulation with Ray: the same two apps, with a virtual node for each region."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from federation.run.config import read_federation
 from federation.run.environment import NARROW, environment
 from federation.run.flower import ClientApp, Context, Grid, Message, RecordDict, ServerApp, settled
 from federation.run.server import open_shell
@@ -60,19 +58,3 @@ def client_of(regions: Mapping[str, Mapping[str, Any]]) -> ClientApp:
         return inner(message, settled_for(context))
 
     return outer
-
-
-def main(argv: list[str]) -> int:
-    """Simulate the regions named, each with its rows."""
-    folder, state, listed, trainer = argv
-    secure, regions = read_federation(Path(folder)).secure, {}
-    for each in listed.split(","):
-        name, _, store = each.partition("=")
-        settings = {"store": store, "state": str(Path(state) / name), "trainer": trainer}
-        regions[name] = {**settings, "secure": secure}
-    simulate(Path(folder), regions)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -47,3 +47,15 @@ def shell(root: Path, **config: Any) -> tuple[RoundShell, LocalGrid]:
     """Open a whole federation in this process."""
     grid = LocalGrid(app, regions(root))
     return open_shell(federation(root, **config), grid), grid
+
+
+def deployment_file(root: Path, secure: bool = False) -> Path:
+    """Write a deployment's TOML file, its first tensors and its regions' rows."""
+    write_tensors(root / "first.safetensors", first_tensors())
+    text = f'first = "{root / "first.safetensors"}"\n[federation]\npoll_s = 0.2\n'
+    text += f"secure = {str(secure).lower()}\n[federation.train]\nsteps = 20\n"
+    for name, each in regions(root).items():
+        text += f'[regions.{name}]\nstore = "{each["store"]}"\ntrainer = "{each["trainer"]}"\n'
+    path = root / "federation.toml"
+    path.write_text(text)
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,9 +16,10 @@ import msgspec
 
 from domain.errors import ConfigError, ExitCode, SwarmError
 from federation.loop.version import Version
+from federation.run.config import CONFIG_FILE
 from federation.run.deployment.config import only, read_deployment
 from federation.run.deployment.credentials import ensure_node_key
-from federation.run.deployment.plan import Deployment
+from federation.run.deployment.plan import Deployment, read_named
 from federation.run.deployment.supervisor import READY_S, FederationSupervisor, read_run
 from federation.run.store import read_versions, write_durably
 from hw.clock import SystemClock
@@ -46,7 +48,7 @@ def join(state: Path, region: str, superlink: str, trusted: Path | None, wanted:
     deployment = Deployment(state.absolute(), read.model_copy(update=given))
     if trusted is not None and trusted != deployment.trusted:
         deployment.keys.mkdir(parents=True, exist_ok=True)
-        write_durably(deployment.trusted, trusted.read_bytes())
+        write_durably(deployment.trusted, read_named(trusted, "--ca"))
     ensure_node_key(deployment.keys, region)
     public = deployment.keys / f"{region}.pub"
     if not deployment.trusted.exists():
@@ -61,6 +63,7 @@ def join(state: Path, region: str, superlink: str, trusted: Path | None, wanted:
 
 def _run(deployment: Deployment) -> int:
     _not_twice(deployment)
+    _ports_are_free(deployment)
     clock = SystemClock()
     deployment.prepare(clock.now_ns())
     supervisor = FederationSupervisor(deployment, clock)
@@ -70,9 +73,34 @@ def _run(deployment: Deployment) -> int:
     return ExitCode.OK
 
 
+def simulate(state: Path, wanted: Wanted, versions: int) -> int:
+    """Make so many more versions in Flower's simulation, where every region is an actor of Ray's."""
+    from federation.run.simulation import simulate as run
+
+    deployment = _deployment(state, wanted)
+    _not_twice(deployment)
+    deployment.prepare(SystemClock().now_ns())
+    line = read_versions(deployment.root, 1)
+    number = versions + (line[-1].number if line else 0)
+    config = deployment.config.federation.model_copy(update={"versions_max": number})
+    write_durably(deployment.root / CONFIG_FILE, config.model_dump_json().encode())
+    run(deployment.root, {name: deployment.settings_of(name) for name in deployment.config.regions})
+    made = read_versions(deployment.root, versions)
+    if not made or made[-1].number < number:
+        raise SwarmError(
+            "the simulation ended early",
+            where=str(deployment.root),
+            mend="see what it said above",
+            code=ExitCode.NOT_STARTED,
+        )
+    return rounds(state, versions, as_json=False)
+
+
 def start_apart(state: Path, wanted: Wanted) -> int:
     """Start a process of its own, and return once it is ready."""
-    _not_twice(_deployment(state, wanted))
+    deployment = _deployment(state, wanted)
+    _not_twice(deployment)
+    _ports_are_free(deployment)
     command = [sys.executable, "-m", "federation", "start", "--foreground", "--state", str(state)]
     command += [] if wanted.config is None else ["--config", str(wanted.config)]
     command += [] if wanted.port is None else ["--port", str(wanted.port)]
@@ -179,6 +207,21 @@ def _not_twice(deployment: Deployment) -> None:
             mend="stop it with `swarm federate stop`",
             code=ExitCode.STATE_IN_USE,
         )
+
+
+def _ports_are_free(deployment: Deployment) -> None:
+    for name, port in deployment.ports():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise SwarmError(
+                    f"port {port} is not free for {name}: {error.strerror}",
+                    where=str(deployment.root),
+                    mend="choose others with --port",
+                    code=ExitCode.NOT_STARTED,
+                ) from None
 
 
 def _not_running(state: Path) -> SwarmError:

@@ -95,6 +95,11 @@ def read_deployment(path: Path | None) -> DeploymentConfig:
         return DeploymentConfig()
     try:
         return DeploymentConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(
+            f"the config cannot be read: {why}", where=str(path), mend="name a TOML file"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(error), where=str(path), mend="mend the TOML") from None
     except ValidationError as error:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from domain.draws import stream_seed
-from federation.run.config import CONFIG_FILE, FIRST_FILE
+from domain.errors import ConfigError
+from federation.run.config import CONFIG_FILE, FIRST_FILE, Scalar
 from federation.run.deployment.app_folder import write_app, write_link
 from federation.run.deployment.config import DeploymentConfig
 from federation.run.deployment.credentials import ensure_authority, ensure_node_key
@@ -83,7 +84,7 @@ class Deployment:
         first = self.root / FIRST_FILE
         if not first.exists():
             given = self.config.first
-            write_durably(first, _beginning() if given is None else (self.state / given).read_bytes())
+            write_durably(first, _beginning() if given is None else read_named(self.state / given, "first"))
         write_app(self.root, self.root)
         write_link(self.home, self.superlink, self.keys / "ca.crt")
 
@@ -118,9 +119,10 @@ class Deployment:
             ready_url=f"https://{self.superlink}/health",
         )
 
-    def _node(self, name: str, port: int) -> Planned:
+    def settings_of(self, name: str) -> dict[str, Scalar]:
+        """Give what a region's node is told: its paths, its trainer and its bounds."""
         region = self.config.regions[name]
-        given = {
+        return {
             "store": str(self.state / region.store),
             "state": str(self.root / "regions" / name),
             "trainer": region.trainer,
@@ -129,6 +131,9 @@ class Deployment:
             **region.settings,
             "region": name,
         }
+
+    def _node(self, name: str, port: int) -> Planned:
+        given = self.settings_of(name)
         return Planned(
             name,
             (
@@ -159,6 +164,16 @@ class Deployment:
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": str(self.config.poll_s),
         }
+
+
+def read_named(path: Path, what: str) -> bytes:
+    """Read a file that somebody named."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{what} cannot be read: {error.strerror}", where=str(path), mend="name a file that is there"
+        ) from None
 
 
 def _script(name: str) -> str:

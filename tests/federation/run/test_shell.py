@@ -15,6 +15,7 @@ from federation.run.messages import refusal_content, reply_content, tensors_of
 from federation.run.roster import Roster
 from federation.run.server import app as server_app
 from federation.run.server import open_shell
+from hw.clock import SystemClock
 from tests.federation.building import REGIONS, federation, regions, shell
 
 PATIENT = {"deadline_min_s": 60.0}
@@ -98,10 +99,38 @@ def test_nodes_that_nobody_registered_are_asked_who_they_are(tmp_path: Path) -> 
     from federation.run.client import app
 
     grid = Unnamed(app, regions(tmp_path))
-    roster = Roster(grid)
+    roster = Roster(grid, SystemClock())
     while len(roster()) < 3:
         pass
     assert sorted(roster().values()) == sorted(REGIONS)
+    grid.close()
+
+
+class Told:
+    """Be a clock that is told the time."""
+
+    now = 0
+
+    def now_ns(self) -> int:
+        """Give it."""
+        return self.now
+
+
+def test_a_node_whose_answer_was_lost_is_asked_again(tmp_path: Path) -> None:
+    from federation.run.client import app
+
+    grid, clock = Unnamed(app, regions(tmp_path)), Told()
+    roster = Roster(grid, clock)
+    clock.now = 10**12
+    assert roster() == {}
+    lost = dict(roster._asked)
+    for name in lost.values():
+        grid._replies.pop(name).result()
+    clock.now += 59 * 10**9
+    assert roster() == {} and roster._asked == lost
+    clock.now += 2 * 10**9
+    while len(roster()) < 3:
+        pass
     grid.close()
 
 
@@ -113,7 +142,7 @@ def test_a_strangers_name_is_not_taken(tmp_path: Path) -> None:
         return Message(refusal_content("../x", ""), reply_to=message)
 
     grid = Unnamed(app, {"nyc": {}})
-    roster = Roster(grid)
+    roster = Roster(grid, SystemClock())
     while not roster._strangers:
         assert roster() == {}
     assert roster() == {}

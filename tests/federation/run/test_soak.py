@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import fed_kill
 from federation.run.store import read_versions
-from tests.federation.building import federation, regions
+from tests.federation.building import REGIONS, deployment_file
 
 
 @pytest.mark.soak
@@ -27,14 +27,19 @@ def test_a_deployment_survives_the_kill_of_every_process(tmp_path: Path) -> None
 
 
 @pytest.mark.soak
-def test_the_same_apps_run_in_flowers_simulation_with_ray(tmp_path: Path) -> None:
-    configs = regions(tmp_path)
-    folder = federation(tmp_path, versions_max=2, poll_s=0.2)
-    listed = ",".join(f"{name}={config['store']}" for name, config in configs.items())
-    command = [sys.executable, "-m", "federation.run.simulation", str(folder), str(tmp_path), listed]
-    command += ["tests.federation.trainers:softmax"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    line = read_versions(folder, 10)
-    assert [each.number for each in line] == [0, 1, 2]
-    assert {member.region for member in line[-1].members} <= set(configs)
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_same_apps_run_in_flowers_simulation_with_ray_and_leave_nothing(
+    tmp_path: Path, secure: bool
+) -> None:
+    config, state = deployment_file(tmp_path, secure), str(tmp_path / "state")
+    command = [sys.executable, "-m", "federation", "simulate", "--config", str(config)]
+    command += ["--state", state, "--versions", "2"]
+    for number in (2, 4):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        line = read_versions(Path(state) / "federation", 10)
+        assert [each.number for each in line] == list(range(number + 1)) and fed_kill.faults(line) == 0
+        members = {member.region: member.weight for member in line[-1].members}
+        assert set(members) <= set(REGIONS) and (None in members.values()) == secure
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in left
