@@ -9,6 +9,7 @@ import pytest
 from agents.config import MindsConfig
 from agents.minds import BASELINE, FLAT, LAST_GOOD, LASTING, MODEL, Minds
 from domain.control_events import ModelSet
+from domain.report import ModelsReport
 from hw.inference.network import linear
 from learning.models.model import Exported
 from learning.registry.split import serves
@@ -153,3 +154,16 @@ def test_somebody_else_is_told_once_it_lasts_and_the_model_again_once_that_does(
     modes = [MODEL] * 5 + [BASELINE] * 25 + [MODEL] * 9 + [FLAT] + [MODEL] * 25
     told = [made.turned(1, mode) for mode in modes]
     assert [place for place, each in enumerate(told) if each] == [5 + LASTING - 1, 40 + LASTING - 1]
+
+
+def test_a_report_tells_who_serves_and_by_whom_agents_are_answered() -> None:
+    made = minds()
+    assert made.report() == ModelsReport("", "", 0, {"model": 0, "last good": 0, "baseline": 0, "flat": 0})
+    for shard in (1, 2, 3):
+        for _ in range(LASTING):
+            made.turned(shard, BASELINE if shard < 3 else MODEL)
+    champion, canary = model_set(exported()), model_set(exported(), slot="canary", canary_ppm=250_000)
+    assert made.set(champion) == made.set(canary) == ""
+    told = made.report()
+    assert (told.champion, told.canary, told.canary_ppm) == (champion.model, canary.model, 250_000)
+    assert (told.answers["baseline"], told.answers["model"]) == (2, 1)

@@ -19,8 +19,9 @@ from coordinator.shell import CoordinatorShell, recovered, role_of
 from coordinator.steps import Role
 from coordinator.words import status_text
 from domain.errors import ExitCode, JournalBroken, SwarmError
-from domain.steering import Grant, Refusal, Steering, SwarmStatus
-from tests.coordinator.builders import agent, heartbeat, leave
+from domain.report import ModelsReport
+from domain.steering import Grant, MemberStatus, Refusal, Steering, SwarmStatus
+from tests.coordinator.builders import agent, heartbeat, leave, report
 
 
 @asynccontextmanager
@@ -192,4 +193,15 @@ def test_a_status_reads_well(tmp_path: Path) -> None:
     assert "tokyo-1" in text and "ok" in text
     assert "position tokyo-x:BTCUSDT 7 lots" in text
     assert "exposure 8.00  pnl 2.50" in text
-    assert "halted" not in text
+    assert "halted" not in text and "model at" not in text
+
+
+def test_a_status_names_who_serves_and_who_answers() -> None:
+    def told(models: ModelsReport) -> str:
+        member = MemberStatus("tokyo-1", "tokyo", "ok", 0.1, 3, False, False, report(models=models))
+        return status_text(SwarmStatus(1, False, (), (member,), 0.0, 0.0, {}, 1, ""))
+
+    both = told(ModelsReport("a" * 32, "b" * 32, 250_000, {"model": 5, "baseline": 2, "flat": 0}))
+    assert f"model at tokyo-1: champion {'a' * 12}, canary {'b' * 12} for 0.25 of agents" in both
+    assert "answered by: model 5, baseline 2" in both and "flat" not in both
+    assert "champion none; answered by: nobody yet" in told(ModelsReport("", "", 0, {}))

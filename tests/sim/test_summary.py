@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from domain.lifecycle import Lifecycle
-from domain.report import AgentReport, NodeReport, OrderCounts
+from domain.report import AgentReport, Learning, NodeReport, OrderCounts, RegionLearning
 from hw.latency import LatencyHistogram
 from sim.summary import JournalFacts, VenueTruth, summarise
 from sim.summary_table import summary_table
@@ -178,6 +178,20 @@ def test_the_table_fits_a_narrow_terminal_and_says_everything() -> None:
     assert rows["positions"] == ["match", "MISMATCH", "MISMATCH"]
     assert "tick to order: p50 20 µs, p99 20 µs" in shown and "mismatch: nyc-1: nyc-x holds" in shown
     assert "7 events, verified" in shown
+
+
+def test_what_was_learnt_stands_beside_what_was_traded() -> None:
+    console = Console(width=80, file=StringIO(), record=True)
+    learning = Learning(
+        7, 3, {"tokyo": RegionLearning(rows=1_234, champion="a1b2c3d4", judged=3, promoted=1)}
+    )
+    found = msgspec.structs.replace(summarise([report()], [TRUTH], {}, [], 1.0), learning=learning)
+    console.print(summary_table(found))
+    shown = console.export_text()
+    rows = {line.strip().split("  ")[0]: line.split()[-2:] for line in shown.splitlines() if line.strip()}
+    assert rows["rows"] == ["1,234", "1,234"]
+    assert rows["versions judged"] == ["3", "3"] and rows["versions let in"] == ["1", "1"]
+    assert "a1b2c3" in shown and "learning: version 7, 3 made in this run" in shown
 
 
 def test_where_nothing_was_measured_the_table_says_nothing_of_it() -> None:
