@@ -38,7 +38,8 @@ def cost_of(pid: int) -> tuple[float, float] | None:
 
 def watched(process: subprocess.Popen[bytes], state: Path) -> dict[str, tuple[float, float]]:
     """Note what each process takes until the swarm ends; the last figures are kept."""
-    waiting, last = threading.Event(), {}
+    waiting = threading.Event()
+    last: dict[str, tuple[float, float]] = {}
     while process.poll() is None:
         try:
             pids = json.loads((state / "run.json").read_text()).get("pids", {})
@@ -47,7 +48,7 @@ def watched(process: subprocess.Popen[bytes], state: Path) -> dict[str, tuple[fl
         for name, pid in pids.items():
             cost = cost_of(pid) if pid is not None else None
             if cost is not None:
-                last[name] = cost
+                last[name] = (cost[0], max(cost[1], last.get(name, cost)[1]))
         waiting.wait(EVERY_S)
     return last
 
@@ -65,6 +66,7 @@ def run(seed: int, seconds: float, port_base: int, more: list[str]) -> dict[str,
         told = {
             "code": process.returncode,
             "seconds": summary["seconds"],
+            "mismatches": summary["mismatches"],
             "latency_us": summary["tick_to_order_us"],
             "fills": summary["fills"],
             "cpu_s": {name: round(cost[0], 1) for name, cost in costs.items()},

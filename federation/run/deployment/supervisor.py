@@ -179,7 +179,7 @@ def server_app(root: Path) -> int | None:
         pid = int((root / "lock").read_text() or 0)
     except (OSError, ValueError):
         return None
-    return pid if pid > 0 and Path(f"/proc/{pid}").exists() and not _zombie(pid) else None
+    return pid if pid > 0 and lives(pid) else None
 
 
 def end_server_app(root: Path) -> None:
@@ -203,7 +203,12 @@ def read_run(root: Path) -> RunFile | None:
         told = msgspec.json.decode((root / RUN_FILE).read_bytes(), type=RunFile)
     except (OSError, msgspec.DecodeError):
         return None
-    return told if Path(f"/proc/{told.supervisor}").exists() else None
+    return told if lives(told.supervisor) else None
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process runs: one that nobody has buried yet does not."""
+    return Path(f"/proc/{pid}").exists() and not _zombie(pid)
 
 
 __all__ = ["SUPERLINK", "FederationSupervisor", "read_run", "server_app"]

@@ -344,3 +344,14 @@ def test_an_address_to_join_must_be_one(capsys: pytest.CaptureFixture[str]) -> N
         with pytest.raises(SystemExit):
             parser.parse_args(["federate", "join", "--region", "tokyo", "--superlink", wrong])
     assert "HOST:PORT" in capsys.readouterr().err
+
+
+def test_a_supervisor_that_was_killed_and_not_buried_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    run = RunFile(dead.pid, 1, True, {}, {}, 1)
+    folder = tmp_path / "federation"
+    folder.mkdir()
+    write_durably(folder / "run.json", msgspec.json.encode(run))
+    until(lambda: read_run(folder) is None)
+    assert Path(f"/proc/{dead.pid}").exists(), "it waits to be buried"
+    dead.wait()
