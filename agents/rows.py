@@ -36,6 +36,7 @@ class JournalRows:
 
     def __init__(self, journal: Path, store: Store, config: GatherConfig | None = None) -> None:
         self._journal, self.store, self._config = journal, store, config
+        store.labels = (config or GatherConfig()).labels
         self._file = store.folder / POSITION
         self.sequence = 0
         self._genesis: NodeGenesis | None = None

@@ -95,7 +95,8 @@ def _make(folder: Path, rows: int) -> None:
 
     draft = folder.with_name(f"{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    store, config = Store(draft), DataConfig(labels=GatherConfig().labels)
+    config = DataConfig(labels=GatherConfig().labels)
+    store = Store(draft, labels=config.labels)
     for market in REGIONS:
         store.append(region_rows(market, SEED, rows, config))
     draft.rename(folder)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from learning.rows.row import Rows
+    from learning.rows.store import Store
     from learning.train.config import TrainConfig
     from learning.train.trial import Progress, Trial
 
@@ -146,7 +147,8 @@ def run_rows(arguments: argparse.Namespace) -> int:
     """Count rows."""
     import numpy as np
 
-    rows = _rows(arguments, arguments.symbol)
+    store = _store(arguments)
+    rows, known = store.rows(symbols=arguments.symbol), store.labelled()
     counts = np.bincount(rows.y, minlength=3).tolist()
     at_ns = rows.table["at_ns"]
     answer: dict[str, Any] = {
@@ -158,6 +160,7 @@ def run_rows(arguments: argparse.Namespace) -> int:
         "until_ns": int(at_ns[-1]) if len(rows) > 0 else None,
         "models": len(np.unique(rows.table["model"])),
         "shards": len(np.unique(rows.table["shard"])),
+        "labels": None if known is None else known.labels.model_dump(),
         "markets": {f"{venue}:{symbol}": 0 for venue, symbol in rows.markets},
     }
     for place, (venue, symbol) in enumerate(rows.markets):
@@ -227,7 +230,11 @@ def _config(arguments: argparse.Namespace, kind: str, settings: dict[str, Any]) 
         ) from error
 
 
-def _rows(arguments: argparse.Namespace, symbols: list[str] | None = None) -> Rows:
+def _rows(arguments: argparse.Namespace) -> Rows:
+    return _store(arguments).rows()
+
+
+def _store(arguments: argparse.Namespace) -> Store:
     from domain.errors import ConfigError
     from learning.places import region_folder, rows_root
     from learning.rows.store import Store
@@ -237,7 +244,7 @@ def _rows(arguments: argparse.Namespace, symbols: list[str] | None = None) -> Ro
         folder = region_folder(rows_root(arguments.state), arguments.region, "rows")
     elif not folder.is_dir():
         raise ConfigError("there are no rows yet", where=str(folder), mend="name another --store")
-    return Store(folder).rows(symbols=symbols)
+    return Store(folder)
 
 
 def _out(arguments: argparse.Namespace) -> Path:
@@ -259,6 +266,8 @@ def _plain(name: str, value: Any) -> str:
 
     if name.endswith("_ns") and value is not None:
         return datetime.fromtimestamp(value // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each:g}" for key, each in value.items())
     return "-" if value is None else str(value)
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from domain.errors import ExitCode, SwarmError
 from learning.rows.features import FEATURES, SCHEMA
+from learning.rows.labelled import FILE as LABELS_FILE
+from learning.rows.labelled import MEND, Labelled
 from learning.rows.row import CLASS_COUNT, FEATURE_COUNT, ROW, Table
 from learning.rows.shelf import SUFFIX
 
@@ -23,7 +25,7 @@ PLAIN = tuple(name for name in ROW.names or () if name not in ("features", "prob
 COLUMNS = ("model", *PLAIN, *FEATURE_COLUMNS, *CLASS_COLUMNS)
 
 
-def write_part(staged: Path, folder: Path, name: str, table: Table) -> Path:
+def write_part(staged: Path, folder: Path, name: str, table: Table, labelled: Labelled) -> Path:
     """Write rows into a file that has its name, which ends with its own hash, only when whole and durable."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -33,6 +35,7 @@ def write_part(staged: Path, folder: Path, name: str, table: Table) -> Path:
     arrays += [_array(table["features"][:, place]) for place in range(FEATURE_COUNT)]
     arrays += [_array(table["probabilities"][:, place]) for place in range(CLASS_COUNT)]
     told = {"format": FORMAT, "version": str(VERSION), "features": SCHEMA}
+    told["labelled"] = labelled.model_dump_json()
     whole = pa.Table.from_arrays(arrays, names=list(COLUMNS)).replace_schema_metadata(told)
     with staged.open("wb") as stream:
         pq.write_table(whole, stream, compression="zstd", compression_level=1)
@@ -45,8 +48,8 @@ def write_part(staged: Path, folder: Path, name: str, table: Table) -> Path:
     return final
 
 
-def check_part(path: Path) -> None:
-    """Refuse, by name, a file that is damaged, lacks a column, or was written by a later version."""
+def check_part(path: Path, labelled: Labelled | None) -> None:
+    """Refuse, by name, a file that is damaged, lacks a column, is of a later version or of other labels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -63,6 +66,10 @@ def check_part(path: Path) -> None:
         raise _unknown(path, f"it has version {told.get('version')}, this build knows {VERSION}")
     if told.get("features") != SCHEMA:
         raise _unknown(path, f"its features are {told.get('features')}, this build's are {SCHEMA}")
+    own = told.get("labelled", "")
+    if labelled is None or own != labelled.model_dump_json():
+        what = f"{path.name} has rows labelled otherwise than {LABELS_FILE} says: {own or 'not told'}"
+        raise SwarmError(what, where=str(path.parent), mend=MEND, code=ExitCode.BAD_DATA)
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
         raise damaged(path, f"it has no column {missing[0]}")

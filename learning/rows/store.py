@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import ExitCode, SwarmError
+from learning.rows.labelled import FILE as LABELS_FILE
+from learning.rows.labelled import MEND, Labelled, check_labelled, read_labelled
+from learning.rows.labels import LabelConfig
 from learning.rows.part import (
     COLUMNS,
     check_part,
@@ -56,8 +59,12 @@ class Store:
     Any number of processes may read while one after the other writes.
     """
 
-    def __init__(self, folder: Path, config: StoreConfig | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: StoreConfig | None = None, labels: LabelConfig | None = None
+    ) -> None:
         self.folder, self.config = Path(folder), config if config is not None else StoreConfig()
+        # How rows to come are labelled; who does not say so labels as the store's are, or by the defaults.
+        self.labels = labels
         self._checked: set[tuple[str, int, int]] = set()
 
     def append(self, rows: Rows) -> int:
@@ -67,6 +74,7 @@ class Store:
         assert np.isfinite(rows.table["features"]).all(), "features are finite"
         with self._writing() as staging:
             before = list(parts(self.folder))
+            self._agree(staging, bool(before))
             number, made = max((part.number for part in before), default=0), set[str]()
             days = rows.table["at_ns"] // DAY_NS
             for place, (venue, symbol) in enumerate(rows.markets):
@@ -79,6 +87,25 @@ class Store:
             self._retain(int(days.max()))
             self._tidy(staging)
         return len(made - {part.path for part in before})
+
+    def labelled(self) -> Labelled | None:
+        """Tell how the rows that are there are labelled; nothing where there never was one."""
+        return read_labelled(self.folder)
+
+    def _agree(self, staging: Path, has_rows: bool) -> None:
+        """Say how rows are labelled when the first come; refuse those that are labelled otherwise later."""
+        known = self.labelled()
+        given = Labelled() if self.labels is None else Labelled(labels=self.labels)
+        if known is not None:
+            check_labelled(self.folder, known, known if self.labels is None else given)
+            return
+        if has_rows:
+            what = "it does not say how its rows are labelled"
+            raise SwarmError(what, where=str(self.folder), mend=MEND, code=ExitCode.BAD_DATA)
+        draft = staging / f"{LABELS_FILE}.new"
+        draft.write_text(given.model_dump_json())
+        draft.replace(self.folder / LABELS_FILE)
+        synced(self.folder)
 
     def rows(
         self,
@@ -131,7 +158,8 @@ class Store:
         if same != "":
             return same
         folder = folder_of(self.folder, *series)
-        return str(write_part(staging / f"{number}.new", folder, f"{number:010d}-{rows}", table))
+        labelled = read_labelled(self.folder) or Labelled()
+        return str(write_part(staging / f"{number}.new", folder, f"{number:010d}-{rows}", table, labelled))
 
     def _tidy(self, staging: Path) -> None:
         """Join the newest files of a market's day that has too many; what cannot be read stays."""
@@ -215,8 +243,9 @@ class Store:
         """Ask files, which `file_index` numbers in the order in which they are given."""
         import duckdb
 
+        known = self.labelled()
         for part in found:
-            self._check(Path(part.path))
+            self._check(Path(part.path), known)
         files = ", ".join(f"'{_quoted(part.path)}'" for part in found)
         with duckdb.connect(":memory:") as connection:
             connection.execute(f"SET threads = {self.config.threads}")
@@ -228,11 +257,11 @@ class Store:
                 raise self._told(found, error) from None
         return columns
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: Path, known: Labelled | None) -> None:
         found = path.stat()
-        key = (str(path), found.st_size, found.st_mtime_ns)
+        key = (f"{path} {known}", found.st_size, found.st_mtime_ns)
         if key not in self._checked:
-            check_part(path)
+            check_part(path, known)
             if len(self._checked) > 100_000:
                 self._checked.clear()
             self._checked.add(key)

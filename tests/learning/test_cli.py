@@ -47,7 +47,7 @@ def test_training_keeps_a_candidate_with_gates_page_and_baselines(
     manifest = registry.show(answer["model"])
     assert (manifest.kind, manifest.source, manifest.window.rows) == ("mlp", "tokyo", answer["rows"])
     assert manifest.config["train.cost_bps"] == 2.0 and len(manifest.features) == 16
-    assert {gate.name for gate in manifest.gates} == set(answer["gates"]) and len(manifest.gates) == 8
+    assert {gate.name for gate in manifest.gates} == set(answer["gates"]) and len(manifest.gates) == 9
     assert registry.get(answer["model"]).config == answer["settings"]
     page = Path(answer["report"]).read_text(encoding="utf-8")
     assert answer["model"] in page and "5 paths" in page and "ofi_1" in page

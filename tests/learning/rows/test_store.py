@@ -270,7 +270,7 @@ def test_a_reader_gives_up_where_files_keep_going(tmp_path: Path, monkeypatch: p
     (only,) = files(tmp_path)
     kept[only] = only.read_bytes()
 
-    def gone(self: Store, path: Path) -> None:
+    def gone(self: Store, path: Path, known: object) -> None:
         path.unlink()
 
     def listed(root: Path) -> Any:
