@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,27 @@ def test_a_torn_last_line_is_cut_as_nothing_had_left(tmp_path: Path) -> None:
     again = ledger(tmp_path)
     assert again.epsilon == epsilon and again.spend("v1", 0, 4.0, 1.0) > epsilon
     assert ledger(tmp_path).releases == 2
+
+
+def test_what_was_spent_is_known_after_a_kill_in_the_middle(tmp_path: Path) -> None:
+    """Whoever is killed has written down at least what it has told."""
+    code = (
+        "import sys; from pathlib import Path; from federation.privacy.ledger import PrivacyLedger\n"
+        "mine = PrivacyLedger(Path(sys.argv[1]), 1e9, 1e-5)\n"
+        "for place in range(10**6):\n"
+        "    mine.spend(f'v{place}', 0, 4.0, 1.0); print('told', flush=True)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "privacy.jsonl")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(20)]
+    process.kill()
+    told += process.stdout.readlines()
+    process.stdout.close()
+    process.wait()
+    again = ledger(tmp_path, epsilon_max=1e9)
+    assert len(told) <= again.releases <= len(told) + 1
+    assert again.epsilon == epsilon_of(again.releases * rdp_of_release(4.0), 1e-5)
+    spent = ledger(tmp_path, epsilon_max=again.epsilon)
+    with pytest.raises(SwarmError, match="budget is spent"):
+        spent.spend("more", 0, 4.0, 1.0)
