@@ -30,7 +30,7 @@ from sim.summary_table import summary_table
 
 NODE_GRACE_S = 1.8
 SERVER_GRACE_S = 0.7
-LEARNER_GRACE_S = 3.0
+LEARNER_GRACE_S = 2.4
 SETTLE_S = 20.0
 DRAW_S = 0.5
 TRUTH_S = 10.0

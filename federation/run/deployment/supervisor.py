@@ -23,7 +23,7 @@ from federation.run.store import write_durably
 if TYPE_CHECKING:
     from federation.run.deployment.control import Control
 
-TICK_S, GRACE_S, READY_S = 0.2, 2.0, 90.0
+TICK_S, GRACE_S, READY_S = 0.2, 1.5, 90.0
 RUN_STARTS_S = 45.0  # from asking for a run to its ServerApp holding the store
 RUN_FILE = "run.json"
 
