@@ -7,6 +7,8 @@ SECONDS_ARG = $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
 # bash owns a variable called SECONDS: take what was given to make, and pass nothing on.
 DEMO_SECONDS := $(SECONDS)
 unexport SECONDS
+# Packages are installed without byte code, which is made as they are first imported, and has to be kept.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

@@ -250,7 +250,7 @@ def run(quick: bool) -> Result:
     """Measure both, each in this process against a server in another, on the loop that nodes use."""
     os.environ["BENCH_KEY"], os.environ["BENCH_SECRET"] = KEY, SECRET
     compile_kernels()
-    count, lock_s = 500 if quick else 5_000, sys.getswitchinterval()
+    count, lock_s = 100 if quick else 5_000, sys.getswitchinterval()
     share_lock()
     try:
         metrics = figures(ours, count)

@@ -144,14 +144,19 @@ class Chaos:
             self.disturb()
 
     def heal(self) -> None:
-        """Let the wires work again, and give it time."""
+        """Let the wires work again, and give it time until nothing is left to come."""
         self.loss = 0.0
         if not self.link_up:
             self.connect()
         self.step(FeedUp(VENUE, self.rig.now_ns))
         self.step(HaltSet(self.rig.now_ns, True, 1, "test"))
+        settled = 0
         for _ in range(20 * 40):
             self.advance(calm=True)
+            over = not self.rig.node.desk.working and not self.queue
+            settled = settled + 1 if over and self.rig.node.report(self.rig.now_ns).reconciled else 0
+            if settled == 100:
+                return
 
 
 def check(node: Node) -> None:

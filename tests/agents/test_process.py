@@ -1,3 +1,5 @@
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pytest
 from agents.config import load_region
 from agents.process import check_clock, config_hash, moved
 from bus.keys import ensure_keys
+from deploy.cli import main
 from deploy.credentials import venue_credentials
 from deploy.plan import REGIONS, plan
 from domain.errors import ConfigError, ExitCode, SwarmError
@@ -71,6 +74,14 @@ def node(
     )
 
 
+def node_here(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `swarm node` in this process, where it has to fail before it starts anything."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        code = main(["node", "--state", str(state), *arguments])
+    return subprocess.CompletedProcess(arguments, code, "", said.getvalue())
+
+
 def refused(told: subprocess.CompletedProcess[str], code: ExitCode, words: str) -> None:
     assert told.returncode == code, told
     assert words in told.stderr
@@ -104,7 +115,7 @@ def venue(state: Path) -> Iterator[int]:
 
 
 def test_an_unknown_region_names_the_known_ones(state: Path) -> None:
-    refused(node(state, "--region", "osaka"), ExitCode.CONFIG, "choose from frankfurt, nyc, tokyo")
+    refused(node_here(state, "--region", "osaka"), ExitCode.CONFIG, "choose from frankfurt, nyc, tokyo")
 
 
 @pytest.mark.parametrize(
@@ -123,18 +134,22 @@ def test_a_bad_region_file_names_file_and_field(state: Path, old: str, new: str,
     text = TOKYO.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    told = node(state, "--config", str(path))
+    told = node_here(state, "--config", str(path))
     refused(told, ExitCode.CONFIG, words)
     assert str(path) in told.stderr
 
 
 def test_a_missing_api_key_is_named(state: Path) -> None:
-    refused(node(state, "--region", "tokyo"), ExitCode.WRONG_KEY, "TOKYO_X_API_KEY")
+    refused(node_here(state, "--region", "tokyo"), ExitCode.WRONG_KEY, "TOKYO_X_API_KEY")
 
 
-def test_a_missing_coordinator_key_is_named(tmp_path: Path, secrets: dict[str, str]) -> None:
+def test_a_missing_coordinator_key_is_named(
+    tmp_path: Path, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "keys" / "coordinator.pub").unlink()
-    told = node(tmp_path, "--region", "tokyo", environment=secrets)
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    told = node_here(tmp_path, "--region", "tokyo")
     refused(told, ExitCode.WRONG_KEY, "coordinator.pub")
 
 

@@ -30,7 +30,7 @@ def nodes_begin(state: Path) -> bool:
     ("moment", "signum"),
     [(begins, signal.SIGINT), (venue_begins, signal.SIGTERM), (nodes_begin, signal.SIGINT)],
 )
-def test_a_word_to_end_is_obeyed_while_it_starts(
+def test_a_word_to_end_is_obeyed_while_it_starts_and_then_it_starts_again(
     tmp_path: Path, moment: Callable[[Path], bool], signum: signal.Signals
 ) -> None:
     stale = report_file(tmp_path, "tokyo-1")
@@ -48,6 +48,11 @@ def test_a_word_to_end_is_obeyed_while_it_starts(
     assert err.splitlines()[-1].startswith("swarm: stopped before every part was ready")
     assert processes_of(tmp_path) == []
     assert not stale.exists()
+    if moment is nodes_begin:
+        assert swarm("status", state=tmp_path).returncode == ExitCode.NOT_RUNNING
+        with RunningSwarm(tmp_path, "--seconds", "3", counted=False) as running:
+            code, summary, err = running.end()
+        assert code == ExitCode.OK, (summary, err)
 
 
 def test_a_viewer_that_goes_away_ends_it_cleanly(tmp_path: Path) -> None:
@@ -60,14 +65,3 @@ def test_a_viewer_that_goes_away_ends_it_cleanly(tmp_path: Path) -> None:
         assert '"positions_match":true' in running.process.stdout.read()
         assert running.process.wait(30) == ExitCode.OK
     assert processes_of(tmp_path) == []
-
-
-def test_a_run_that_was_interrupted_at_its_start_starts_again(tmp_path: Path) -> None:
-    with RunningSwarm(tmp_path) as running:
-        until("its venue starts", lambda: venue_begins(tmp_path), 60)
-        running.process.send_signal(signal.SIGINT)
-        assert running.end()[0] == ExitCode.INTERRUPTED
-    assert swarm("status", state=tmp_path).returncode == ExitCode.NOT_RUNNING
-    with RunningSwarm(tmp_path, "--seconds", "3") as running:
-        code, summary, err = running.end()
-    assert code == ExitCode.OK, (summary, err)

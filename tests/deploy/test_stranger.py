@@ -39,7 +39,7 @@ def buy_at_market(port: int, key: str, secret: str) -> dict[str, Any]:
 
 
 def test_a_trade_that_is_not_ours_is_seen_blocked_and_told_at_the_end(tmp_path: Path) -> None:
-    with RunningSwarm(tmp_path) as running:
+    with RunningSwarm(tmp_path, counted=False) as running:
         running.wait_started()
         known = keys(tmp_path)
         told = buy_at_market(running.port_base + 31, known["TOKYO_X_API_KEY"], known["TOKYO_X_API_SECRET"])
