@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.bounds import check_memory, cores_left, out_of_memory
 from deploy.voice import say
-from domain.errors import SwarmError
+from domain.errors import ExitCode, SwarmError
 from hw.clock import perf_ns
+from hw.device import pin
 
 if TYPE_CHECKING:
     from agents.config import RegionConfig
@@ -44,6 +46,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--federated", action="store_true", help="do not train here: a SuperNode beside this does, for each"
     )
+    command.add_argument("--cores", type=int, metavar="N", help="run on so many cores at most (default 1)")
+    command.add_argument(
+        "--off", type=int, nargs="+", default=[], metavar="CORE", help="never on these: of `swarm node --pin`"
+    )
+    command.add_argument("--memory-mb", type=int, metavar="MB", help="end and begin anew beyond (2048)")
     command.add_argument("--state", type=Path, default=Path(os.environ.get("SWARM_STATE", ".swarm")))
     command.set_defaults(run=run)
 
@@ -56,14 +63,33 @@ def run(arguments: argparse.Namespace) -> int:
     stopping = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stopping.set())
-    learner = Learner(arguments.state, arguments.regions, federated=arguments.federated)
+    config = _config(arguments)
+    pin(cores_left(os.sched_getaffinity(0), arguments.off, config.cores_max))
+    learner = Learner(arguments.state, arguments.regions, federated=arguments.federated, config=config)
     say(sys.stdout, "learner ready\n")
     try:
         while not stopping.wait(PAUSE_S):
             learner.turn()
+            check_memory(config.memory_mb, "learner")
+    except MemoryError:
+        raise out_of_memory("it was refused memory", "learner") from None
     finally:
         learner.close()
     return 0
+
+
+def _config(arguments: argparse.Namespace) -> LearnerConfig:
+    from pydantic import ValidationError
+
+    from deploy.learner_config import LearnerConfig
+
+    given = {"cores_max": arguments.cores, "memory_mb": arguments.memory_mb}
+    try:
+        return LearnerConfig.model_validate({name: each for name, each in given.items() if each is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise SwarmError(what, where="learner", mend="see --help", code=ExitCode.USAGE) from None
 
 
 class Learner:

@@ -41,5 +41,9 @@ class LearnerConfig(BaseModel):
     """What each region trains by itself, in this order, with its settings."""
     rows_max: int = Field(20_000, ge=200)
     """So many of the newest rows are trained and judged on."""
+    cores_max: int = Field(1, ge=1)
+    """Cores that it runs on, never one that a node has for itself."""
+    memory_mb: int = Field(2_048, ge=256)
+    """More than so much it never holds for long: it ends itself, and goes on when it is started anew."""
     look_s: float = Field(3.0, ge=0)
     """From one look at new rows to the next."""

@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     NOT_STARTED = 23
     BAD_DATA = 24
     NOT_PROMOTED = 25
+    OUT_OF_MEMORY = 26
     INTERRUPTED = 130
 
 
