@@ -6,6 +6,7 @@ the three steps that follow are short, and who is lost in them is made up for by
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -43,6 +44,7 @@ from federation.vetting.history import norm, step_of
 from federation.vetting.vet import vet
 
 ROUNDING = 1.001  # a clipped step is rounded to floats, and its words to integers
+STEP_SLACK, TOOK_MAX = 4.0, 32
 NEXT = {SHOW: DEAL, DEAL: SEND, SEND: UNCOVER}
 
 
@@ -81,6 +83,7 @@ class SecureLoop:
         self._server, self._said = SecureServer(), dict[str, Part]()
         self._members: tuple[str, ...] = ()
         self._left_out: list[RejectedUpdate] = []
+        self._took_ns: deque[int] = deque(maxlen=TOOK_MAX)
         self._durations_ns = dict(self.current.durations_ns)
         self._attempt, self._opened_ns, self._told_ns = 0, 0, 0
         self._not_before_ns: dict[str, int] = {}
@@ -120,6 +123,8 @@ class SecureLoop:
         if said.step == SHOW:
             took_ns = now_ns - told.at_ns
             self._durations_ns = with_duration(self._durations_ns, said.region, took_ns)
+        else:
+            self._took_ns.append(now_ns - told.at_ns)
         if (said.sum, said.step) != (self.sum, self.step_name):
             return
         wrong = self._server.wrong(said.part, word_count(self.current.arrays))
@@ -141,7 +146,14 @@ class SecureLoop:
         if self.step_name == SHOW:
             usual_ns = deadline_ns(self.config, self.up, self._durations_ns)
             return now_ns >= self._opened_ns + usual_ns and len(self._said) >= CLIENTS_MIN
-        return now_ns >= self._opened_ns + self._step_ns
+        return now_ns >= self._opened_ns + self._patience_ns()
+
+    def _patience_ns(self) -> int:
+        """Wait for a step of messages by how long such steps took before, and no longer than told."""
+        if not self._took_ns:
+            return self._step_ns
+        usual_ns = int(STEP_SLACK * max(self._took_ns))
+        return min(self._step_ns, max(usual_ns, int(self.config.deadline_min_s * 1e9)))
 
     def _open(self, now_ns: int, actions: list[Action]) -> None:
         """Begin a sum among those who are up, rested and not busy; among fewer than three nobody hides."""

@@ -16,7 +16,12 @@ from federation.run.deployment.plan import Planned
 
 BACKOFF_S = (0.2, 1.0, 2.0, 4.0, 8.0)
 STEADY_S = 60.0
-LOG_BYTES_MAX = 16 << 20
+LOG_BYTES_MAX, TAIL_BYTES = 16 << 20, 1 << 16
+TROUBLES = {
+    b"CERTIFICATE_VERIFY_FAILED": ": the SuperLink is not the one whose certificate it was given",
+    b"Failed to activate SuperNode": ": the SuperLink does not know its key",
+    b"address already in use": ": its port is taken",
+}
 
 
 class Child:
@@ -87,6 +92,14 @@ class Child:
         with self.planned.log.open("rb") as log:
             log.seek(self._log_start)
             return self.planned.ready_word.encode() in log.read(1 << 20)
+
+    def trouble(self) -> str:
+        """Say in our words what the process's log last says of its SuperLink; nothing where it says none."""
+        with contextlib.suppress(OSError), self.planned.log.open("rb") as log:
+            log.seek(max(0, self.planned.log.stat().st_size - TAIL_BYTES))
+            said = log.read()
+            return next((told for word, told in TROUBLES.items() if word in said), "")
+        return ""
 
     def _end_group(self, by: signal.Signals) -> None:
         """Tell the whole session: what a killed process leaves behind would go on talking."""

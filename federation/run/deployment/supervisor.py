@@ -164,9 +164,11 @@ class FederationSupervisor:
             self._told = told
 
     def _never_ready(self) -> SwarmError:
-        missing = [child.planned for child in self.children if not child.ready]
+        waited_for = [child for child in self.children if not child.ready]
+        missing = [child.planned for child in waited_for]
+        why = waited_for[0].trouble() if waited_for else ""
         return SwarmError(
-            f"{missing[0].name if missing else 'the run'} was not ready within {READY_S:.0f} s",
+            f"{missing[0].name if missing else 'the run'} was not ready within {READY_S:.0f} s{why}",
             where="federation",
             mend=f"see {missing[0].log if missing else self.deployment.state / 'logs'}",
             code=ExitCode.NOT_STARTED,

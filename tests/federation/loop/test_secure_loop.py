@@ -231,6 +231,22 @@ def test_a_region_that_goes_down_after_it_dealt_is_made_up_for_at_once() -> None
     assert sums.announced == [1] and sums.now_ns == 0
 
 
+def test_steps_that_were_quick_are_not_waited_for_long() -> None:
+    sums = Sums(*FIVE[:4])
+    for lost in (None, "nyc"):
+        sums.passed(1)
+        sums.answer()
+        for _ in STEPS[1:]:
+            sums.now_ns += S // 2
+            sums.tells = [tell for tell in sums.tells if tell.region != lost]
+            sums.answer()
+            if lost is not None and sums.loop.sum and not sums.tells:
+                sums.passed(1.4)
+                assert not sums.tells, "four times half a second is two"
+                sums.passed(0.2)
+    assert sums.announced == [1, 2] and len(sums.line[2].members) == 3
+
+
 def test_a_restart_begins_a_new_sum_and_the_old_ones_parts_are_nothing() -> None:
     sums = Sums(*FIVE[:3])
     sums.round()

@@ -202,11 +202,18 @@ def test_the_supervisor_introduces_nodes_and_keeps_one_run(
 
 def test_one_that_is_never_ready_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = deployment(tmp_path)
-    silent = python(tmp_path, "superlink", "import time;time.sleep(60)")
-    monkeypatch.setattr(Deployment, "processes", lambda self: [silent])
     monkeypatch.setattr(supervisor, "READY_S", 0.5)
-    with pytest.raises(SwarmError, match="superlink was not ready"):
-        FederationSupervisor(made, SystemClock()).run(lambda: None)
+    said = {
+        "": r"within 0 s \(federation",
+        "SSL: CERTIFICATE_VERIFY_FAILED": "not the one whose certificate",
+        "[code: 2004] Failed to activate SuperNode.": "does not know its key",
+    }
+    for words, told in said.items():
+        silent = python(tmp_path, "superlink", "import time;time.sleep(60)")
+        silent.log.write_text(words)
+        monkeypatch.setattr(Deployment, "processes", lambda self, silent=silent: [silent])
+        with pytest.raises(SwarmError, match=f"superlink was not ready.*{told}"):
+            FederationSupervisor(made, SystemClock()).run(lambda: None)
 
 
 def test_the_commands_tell_versions_and_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
