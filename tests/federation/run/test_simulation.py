@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,14 +57,15 @@ def test_simulate_makes_as_many_more_versions_as_it_was_told(
         server(grid, Context(1, 1, {}, RecordDict(), {}))
         grid.close()
 
-    monkeypatch.setattr("flwr.simulation.run_simulation", in_threads)
+    ray = SimpleNamespace(run_simulation=in_threads)  # importing the real one takes seconds
+    monkeypatch.setitem(sys.modules, "flwr.simulation", ray)
     monkeypatch.setattr("os.environ", {**os.environ})
     given = ["--config", str(deployment_file(tmp_path)), "--state", str(tmp_path / "state")]
     for number in (1, 2):
         assert main(["simulate", *given, "--versions", "1"]) == ExitCode.OK
         assert f"{number:>6} " in capsys.readouterr().out
     assert [each.number for each in read_versions(tmp_path / "state" / "federation", 9)] == [0, 1, 2]
-    monkeypatch.setattr("flwr.simulation.run_simulation", lambda *given, **more: None)
+    ray.run_simulation = lambda *given, **more: None
     assert main(["simulate", *given]) == ExitCode.NOT_STARTED
     assert "ended early" in capsys.readouterr().err
 
