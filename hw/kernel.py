@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -14,7 +15,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Progress = Callable[[int, int, str], None]
 
 _CACHED_BUILDS_MAX = 1024  # one for each kernel and version of it
-_SETTINGS = 1  # raised with what is handed to the compiler, so that older builds are not taken for these
+_SETTINGS = 2  # raised with what is handed to the compiler, so that older builds are not taken for these
 _registry: dict[str, tuple[Any, str]] = {}
 _stamps: dict[str, bytes] = {}
 
@@ -142,6 +143,7 @@ def _dispatcher(function: Callable[..., Any], stamp: bytes, cached: bool, nogil:
     try:
         njit: Any = numba.njit
         return njit(
+            **({} if called else {"pipeline_class": _linked_only()}),
             cache=cached,
             nogil=nogil,
             fastmath=False,
@@ -153,6 +155,45 @@ def _dispatcher(function: Callable[..., Any], stamp: bytes, cached: bool, nogil:
         )(function)
     finally:
         settings.CACHE_DIR = user_folder
+
+
+@functools.cache
+def _linked_only() -> type:
+    """Give the compiler of kernels that only kernels call: they are optimised as part of those.
+
+    Otherwise whatever a kernel calls would be optimised, and turned into machine code, again at every level
+    up to it, which is a sixth of all compiling.
+    """
+    from numba.core import codegen, compiler
+
+    whole: Any = codegen.JITCodeLibrary
+    usual: Any = compiler.Compiler
+
+    class Linked(whole):  # type: ignore[misc]
+        @property
+        def codegen(self) -> Any:
+            return self  # for `set_env` alone: what has no machine code has no place for an environment
+
+        def set_env(self, *_: Any) -> None:
+            pass
+
+        def _optimize_final_module(self) -> None:
+            pass
+
+        def _finalize_final_module(self) -> None:
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+        def serialize_using_object_code(self) -> Any:
+            return self.serialize_using_bitcode()
+
+    class LinkedOnly(usual):  # type: ignore[misc]
+        def compile_extra(self, function: Callable[..., Any]) -> Any:
+            self.state.library = Linked(self.state.targetctx.codegen(), function.__qualname__)
+            self.state.library.enable_object_caching()
+            return super().compile_extra(function)
+
+    return LinkedOnly
 
 
 def _compiled_apart(function: Callable[..., Any], nogil: bool) -> Any:
