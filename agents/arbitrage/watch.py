@@ -16,8 +16,13 @@ from rich.text import Text
 
 from agents.arbitrage.scribe import MovesTold
 from agents.arbitrage.telling import Line
+from arbitrage.tool.books import books_of
+from arbitrage.tool.entries import entries
+from arbitrage.tool.live import AGE_MAX_S, FOLDER
+from arbitrage.tool.nearest import nearest
 from domain.errors import ExitCode, SwarmError
 from domain.moves import MoveReport
+from hw.clock import SystemClock
 
 PAUSE_S = 0.25
 SHOWN_MAX = 200
@@ -71,11 +76,21 @@ def _read(text: bytes) -> Line | None:
         return None
 
 
+def _nearest(path: Path) -> str:
+    books = books_of(entries(path.read_bytes(), str(path)), str(path))
+    found = nearest(books)
+    if found is None:
+        return ""
+    ways = [f"{'buy' if hop.side > 0 else 'sell'} {books.instruments[hop.market].key}" for hop in found.hops]
+    return f"{found.bps:+.1f} bps after fees: {', '.join(ways)}"
+
+
 class Watch:
     """Keep the newest opportunities of all nodes, or of one region's."""
 
     def __init__(self, state: Path, region: str | None) -> None:
-        self._folder, self._region = state / "arbitrage", region
+        self._state, self._folder, self._region = state, state / "arbitrage", region
+        self._nearest: dict[str, tuple[int, str]] = {}
         self._tails: dict[Path, Tail] = {}
         self.latest: OrderedDict[tuple[str, str, int], Line] = OrderedDict()
 
@@ -85,6 +100,21 @@ class Watch:
         counts = [one for told in every for one in told.counts if self._region in (None, one.region)]
         moves = [one for told in every for one in told.moves if self._region in (None, one.region)]
         return MovesTold(counts, moves)
+
+    def nearest(self, told: MovesTold) -> list[str]:
+        """Say of every node which cycle is nearest to a gain, by the books that it last wrote."""
+        said = []
+        for node in dict.fromkeys(one.node for one in told.counts):
+            path = self._state / FOLDER / f"{node}.json"
+            try:
+                written_ns = path.stat().st_mtime_ns
+                if self._nearest.get(node, (0, ""))[0] != written_ns:
+                    self._nearest[node] = written_ns, _nearest(path)
+            except (OSError, SwarmError):  # just being replaced
+                continue
+            if SystemClock().now_ns() - written_ns <= AGE_MAX_S * 1e9 and self._nearest[node][1]:
+                said.append(f"{node}, nearest to a gain at the touch: {self._nearest[node][1]}")
+        return said
 
     def step(self) -> list[Line]:
         """Take what is new, oldest first."""
@@ -116,6 +146,7 @@ def drawn(watching: Watch, rows: int) -> Group:
     if not watching.latest:
         parts.append(Text("nothing yet: a line comes when a cycle gains at the touch", style="dim"))
     told = watching.moves()
+    parts += [Text(one, style="dim") for one in watching.nearest(told)]
     if told.moves:
         parts.append(moves_table(told.moves))
     for one in told.counts:

@@ -167,6 +167,7 @@ def test_moves_are_shown_with_what_became_of_them_and_why(tmp_path: Path) -> Non
     r.start()
     Planning(r.node, r.step, lambda: r.now_ns).step()
     made = scribe_of(r, tmp_path)
+    made.write([], made.depths())
     made.write_moves(made.moves())
     news_file(tmp_path, "test-1").touch()
     watching = Watch(tmp_path, None)
@@ -184,6 +185,7 @@ def test_moves_are_shown_with_what_became_of_them_and_why(tmp_path: Path) -> Non
         "proposed",
         "for an operator to take",
         "nothing yet",
+        "test-1, nearest to a gain at the touch: ",
         "arb moves: proposed 1",
     ):
         assert word in shown, word
