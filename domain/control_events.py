@@ -87,11 +87,15 @@ class ModelSet(msgspec.Struct, frozen=True, array_like=True, tag=48):
 
 
 class MovesPlanned(msgspec.Struct, frozen=True, array_like=True, tag=58):
-    """What would bring a group's inventory back, worked out beside the node; it replaces the plan before."""
+    """What would bring a group's inventory back, worked out beside the node; it replaces the plan before.
+
+    `facts_ns` is when the balances and prices were taken that it was worked out from.
+    """
 
     local_ts_ns: int
     group: str
     proposals: tuple[Proposal, ...]
+    facts_ns: int
 
 
 class MoveOrdered(msgspec.Struct, frozen=True, array_like=True, tag=59):

@@ -16,7 +16,7 @@ def moves_planned(groups: Sequence[Arbitrageur], event: MovesPlanned) -> None:
     """Let a group have its plan; one that a changed config has no more is passed over."""
     for group in groups:
         if group.config.name == event.group:
-            group.rebalancer.moves.plan(event.proposals, event.local_ts_ns)
+            group.rebalancer.moves.plan(event.proposals, event.local_ts_ns, event.facts_ns)
 
 
 def move_ordered(groups: Sequence[Arbitrageur], mandate: Mandate, event: MoveOrdered) -> None:

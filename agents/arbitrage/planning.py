@@ -53,6 +53,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Where inventory lies now, and how it may be moved: a copy to think about."""
 
     inventory: bytes
+    hands: frozenset[int]
     ways: tuple[Way, ...]
     trades: tuple[TradeWay, ...]
 
@@ -64,6 +65,7 @@ def standing(group: Arbitrageur, now_ns: int) -> Standing:
     trades = _trades(group)
     return Standing(
         group.valuation.inventory.state(),
+        frozenset(group.hands),
         tuple(way for way in ways if (TRANSFER, way.asset, way.from_venue, way.to_venue) not in dropped),
         tuple(way for way in trades if (TRADE, way.asset, way.from_venue, way.to_venue) not in dropped),
     )
@@ -92,7 +94,7 @@ def planned(
     config: ArbitrageConfig, instruments: Sequence[Instrument], stands: Standing
 ) -> tuple[Proposal, ...]:
     """Find the cheapest moves; it may take a while, so it is done beside the loop."""
-    inventory = Inventory(config.inventory, instruments)
+    inventory = Inventory(config.inventory, instruments, stands.hands)
     inventory.restore(stands.inventory)
     found = proposals(config.rebalance, inventory, stands.ways, stands.trades).proposals
     return tuple([_typed(each) if each.kind == TRANSFER else each for each in found])
@@ -139,17 +141,19 @@ class Planning:
         while True:
             await asyncio.sleep(PAUSE_S)
             for group in due(self._node, self._asked_ns):
-                stands = standing(group, self._node.desk.now_ns)
+                facts_ns = self._node.desk.now_ns
+                stands = standing(group, facts_ns)
                 try:
                     found = await asyncio.to_thread(planned, group.config, known, stands)
                 except Exception as trouble:  # a solver's trouble must not end a node that trades
                     self._log(f"{group.config.name}: no plan: {type(trouble).__name__} {trouble}")
                     continue
-                self._deliver(MovesPlanned(self._now_ns(), group.config.name, found))
+                self._deliver(MovesPlanned(self._now_ns(), group.config.name, found, facts_ns))
 
     def step(self) -> None:
         """Plan at once where it is time: for a world in which thinking takes no time."""
         known = tuple(market.instrument for market in self._node.markets.values())
         for group in due(self._node, self._asked_ns):
-            found = planned(group.config, known, standing(group, self._node.desk.now_ns))
-            self._deliver(MovesPlanned(self._now_ns(), group.config.name, found))
+            facts_ns = self._node.desk.now_ns
+            found = planned(group.config, known, standing(group, facts_ns))
+            self._deliver(MovesPlanned(self._now_ns(), group.config.name, found, facts_ns))

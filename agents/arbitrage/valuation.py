@@ -50,9 +50,9 @@ class Valuation:
     ) -> None:
         self._config, self._instruments, self._hands = config, tuple(instruments), hands
         self._pipeline, self._sight, self.fees = pipeline, sight, fees
-        self.inventory = Inventory(config.inventory, instruments)
+        self.inventory = Inventory(config.inventory, instruments, frozenset(hands))
         self.threshold = Threshold(config.threshold, instruments, sight.filter.quotes, self.inventory)
-        self.shadows = Shadows(config.shadow, instruments)
+        self.shadows = Shadows(config.shadow, instruments, config.threshold.back_frac)
         self.capital = Capital(config.shares, instruments, self.shadows.outcomes)
         graph, sides = config.graph, sides_of(pipeline)
         self.sizer = Sizer(instruments, fees, graph.swap_ppm, graph.swaps, sides=sides)

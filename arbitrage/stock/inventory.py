@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -46,13 +46,19 @@ class Inventory:
     """Hold what each venue holds of each asset, and what is between them.
 
     The total of an asset is all of it, wherever it lies or flies: a transfer is not profit. Places are those
-    of the instruments.
+    of the instruments that we `trade`, or of all.
     """
 
-    def __init__(self, config: InventoryConfig, instruments: Sequence[Instrument]) -> None:
+    def __init__(
+        self,
+        config: InventoryConfig,
+        instruments: Sequence[Instrument],
+        trade: Collection[int] | None = None,
+    ) -> None:
         self.config = config
         self._places = [((each.venue, each.base), (each.venue, each.quote)) for each in instruments]
-        places = dict.fromkeys(place for pair in self._places for place in pair)
+        ours = [pair for index, pair in enumerate(self._places) if trade is None or index in trade]
+        places = dict.fromkeys(place for pair in ours for place in pair)
         self._held: dict[Place, int] = dict.fromkeys(places, 0)
         self._venues: dict[str, tuple[str, ...]] = {}
         for venue, asset in places:

@@ -81,14 +81,22 @@ class Moves:
 
     # What is proposed
 
-    def plan(self, proposals: Sequence[Proposal], now_ns: int) -> None:
-        """Put a plan in the place of the one before; what is proposed again keeps its number."""
+    def plan(self, proposals: Sequence[Proposal], now_ns: int, facts_ns: int) -> None:
+        """Put a plan in the place of the one before; what is proposed again keeps its number.
+
+        What was taken after the plan's facts were would be moved twice: the plan does not know of it.
+        """
         self.planned_ns = now_ns
+        taken = {
+            move.proposal.way
+            for move in (*self.live.values(), *self.over.values())
+            if move.state != MoveState.PROPOSED and move.since_ns > facts_ns
+        }
         known = {move.proposal.way: move for move in self.live.values() if move.state == MoveState.PROPOSED}
         for move in known.values():
             del self.live[move.number]
         for proposal in proposals:
-            if self.muted(proposal, now_ns) or len(self.live) >= LIVE_MAX:
+            if proposal.way in taken or self.muted(proposal, now_ns) or len(self.live) >= LIVE_MAX:
                 continue
             before = known.get(proposal.way)
             if before is None:

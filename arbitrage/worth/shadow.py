@@ -25,7 +25,7 @@ class ShadowConfig(BaseModel):
 
     Where legs do not fill alike, the surplus of the others goes back: that is reckoned to cost the dearest
     leg's taker fee twice, and `unwind_bps` for spread and slippage. How much of one market's side fills leans
-    on all of them, which weighs as `leg_samples`.
+    on all of them, which weighs as `leg_samples`. `Shadows` is told what share goes back: the rest is evened.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,8 +94,10 @@ class Shadows:
     nobody took, the oldest are lost, and counted.
     """
 
-    def __init__(self, config: ShadowConfig, instruments: Sequence[Instrument]) -> None:
-        self.config = config
+    def __init__(
+        self, config: ShadowConfig, instruments: Sequence[Instrument], back_frac: float = 1.0
+    ) -> None:
+        self.config, self._back_frac = config, back_frac
         self.outcomes = Outcomes(config.routes, config.memory)
         self.legs = LegFills(config.leg_samples, config.memory)
         self.followed, self.refused, self.abandoned, self.rows_lost = 0, 0, 0, 0
@@ -186,7 +188,8 @@ class Shadows:
         ]
         for frac, leg in zip(fracs, pending.ticket.legs, strict=True):
             self.legs.add(leg.instrument, leg.side, frac)
-        row = _row(pending, fills, fracs, 2 * fee_bps + self.config.unwind_bps, now_ns)
+        unwind_bps = self._back_frac * (2 * fee_bps + self.config.unwind_bps)
+        row = _row(pending, fills, fracs, unwind_bps, now_ns)
         self.rows_lost += len(self._rows) == self.config.rows
         self._rows.append(row)
         met, filled = row.filled_frac_max > 0, row.filled_frac >= 1

@@ -157,7 +157,7 @@ def test_the_second_of_two_trades_waits_for_the_first_and_then_for_its_pause() -
     first = move(r).proposal
     r.venues[A].script.append("mute")
     other = msgspec.structs.replace(first, asset="ETH", legs=((4, -1), (1, 1)), atoms=BTC)
-    r.step(MovesPlanned(r.now_ns, "arb", (first, other)))
+    r.step(MovesPlanned(r.now_ns, "arb", (first, other), r.now_ns))
     r.wait(0.5)
     assert state(r) == MoveState.TRADING
     waiting = next(one for one in r.group.rebalancer.moves.live.values() if one.proposal.asset == "ETH")
@@ -169,8 +169,8 @@ def test_the_second_of_two_trades_waits_for_the_first_and_then_for_its_pause() -
 def test_what_nobody_knows_or_has_no_hand_on_is_no_trade() -> None:
     r = rig()
     gone = Proposal(TRADE, "BTC", B, A, BTC, 0, 0, ((77, -1), (BTC_A, 1)), "of another config")
-    r.step(MovesPlanned(r.now_ns, "arb", (gone,)))
-    r.step(MovesPlanned(r.now_ns, "other", ()))
+    r.step(MovesPlanned(r.now_ns, "arb", (gone,), r.now_ns))
+    r.step(MovesPlanned(r.now_ns, "other", (), r.now_ns))
     r.wait(0.5)
     assert move(r).note == "no hand on a market of it"
 

@@ -97,7 +97,7 @@ def test_a_node_without_arbitrage_answers_too() -> None:
     r = Rig()
     node = Node(r.config.model_copy(update={"arbitrage": ()}), r.instruments)
     node.step(MoveOrdered(5, 1, "arb-1", "take"))
-    node.step(MovesPlanned(6, "arb", ()))
+    node.step(MovesPlanned(6, "arb", (), 6))
     assert (node.report(7).move_command_id, node.report(7).move_answer) == (1, "there is no move 'arb-1'")
 
 

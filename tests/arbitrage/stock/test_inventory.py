@@ -47,6 +47,15 @@ def test_an_asset_without_stated_shares_lies_evenly() -> None:
     assert inventory(900, 0, 0).targets("BTC") == {"a": 300, "b": 300, "c": 300}
 
 
+def test_where_we_do_not_trade_nothing_should_lie() -> None:
+    made = Inventory(InventoryConfig(), INSTRUMENTS, frozenset((0, 1)))
+    for venue in "abc":
+        made.hold(venue, "BTC", 600)
+    assert made.targets("BTC") == {"a": 600, "b": 600}
+    assert made.total_atoms("BTC") == 1_200
+    assert made.assets() == ("BTC", "USDT")
+
+
 def test_a_transfer_changes_no_total_wherever_balances_show_it() -> None:
     made = inventory(900, 0, 0)
     made.fly(1, flight(leaving=100, arriving=100))

@@ -33,7 +33,7 @@ def proposal(target: str = "b", atoms: int = 3 * UNIT, kind: str = TRANSFER) -> 
 def taken(**config: object) -> Moves:
     """Give a book whose first move an operator took."""
     made = book(**config)
-    made.plan([proposal()], START)
+    made.plan([proposal()], START, START)
     assert made.take(1, 9 * UNIT, START) == ""
     return made
 
@@ -44,8 +44,8 @@ def states(made: Moves) -> list[str]:
 
 def test_what_is_proposed_again_keeps_its_number_and_what_is_not_goes() -> None:
     made = book()
-    made.plan([proposal("b"), proposal("c")], START)
-    made.plan([proposal("c", 5 * UNIT), proposal("b", kind=TRADE)], START + 5)
+    made.plan([proposal("b"), proposal("c")], START, START)
+    made.plan([proposal("c", 5 * UNIT), proposal("b", kind=TRADE)], START + 5, START + 5)
     assert [(move.number, move.proposal.atoms, move.since_ns) for move in made.live.values()] == [
         (2, 5 * UNIT, START),
         (3, 3 * UNIT, START + 5),
@@ -56,7 +56,7 @@ def test_what_is_proposed_again_keeps_its_number_and_what_is_not_goes() -> None:
 
 def test_proposals_that_no_plan_repeats_are_forgotten() -> None:
     made = taken(every_s=10.0)
-    made.plan([proposal("c")], START)
+    made.plan([proposal("c")], START, START)
     made.expire(START + 24 * SECOND)
     assert len(made.live) == 2
     made.expire(START + 25 * SECOND)
@@ -66,7 +66,7 @@ def test_proposals_that_no_plan_repeats_are_forgotten() -> None:
 def test_there_are_never_more_than_can_be_listed() -> None:
     made = book()
     many = [Proposal(TRANSFER, f"X{n}", "a", "b", 1, 0, 0, (), "") for n in range(LIVE_MAX + 9)]
-    made.plan(many, START)
+    made.plan(many, START, START)
     assert len(made.live) == LIVE_MAX
     for number in list(made.live):
         assert made.drop(number, START) == ""
@@ -78,14 +78,16 @@ def test_a_transfer_that_is_taken_is_counted_where_it_shall_arrive_and_planned_n
     held = made._inventory
     assert (held.lying_atoms("a", "BTC"), held.flying_atoms("BTC", "b")) == (6 * UNIT, 3 * UNIT - FEE)
     assert made.reserved() == [("a", "BTC", 3 * UNIT)]
-    made.plan([proposal()], START)  # a plan of before it was taken: another one, and the first stays
-    assert states(made) == ["TAKEN", "PROPOSED"]
+    made.plan([proposal(), proposal("c")], START + 1, START - 1)  # from facts of before it was taken
+    assert states(made) == ["TAKEN", "PROPOSED"] and made.live[2].proposal.to_venue == "c"
+    made.plan([proposal()], START + 2, START + 1)  # as much again is wanted, by who knows of the first
+    assert [move.proposal.to_venue for move in made.live.values()] == ["b", "b"]
     assert made.take(1, 0, START + 1) == "" and made.live[1].since_ns == START  # said again
 
 
 def test_no_more_is_taken_than_there_is() -> None:
     made = book()
-    made.plan([proposal()], START)
+    made.plan([proposal()], START, START)
     why = made.take(1, 3 * UNIT - 1, START)
     assert why == "a has 0.0029999999 BTC free, and 0.0030000000 is to go"
     assert states(made) == ["PROPOSED"] and made.reserved() == []
@@ -128,7 +130,7 @@ def test_only_what_a_transfer_can_be_is_explained_by_it(
 
 def test_several_transfers_seen_at_once_are_told_apart() -> None:
     made = book()
-    made.plan([proposal("b", 2 * UNIT), proposal("c", 3 * UNIT)], START)
+    made.plan([proposal("b", 2 * UNIT), proposal("c", 3 * UNIT)], START, START)
     assert made.take(1, 9 * UNIT, START) == made.take(2, 7 * UNIT, START) == ""
     assert made.explain("a", "BTC", -5 * UNIT - FEE, START)
     assert all(move.left for move in made.live.values())
@@ -160,20 +162,20 @@ def test_a_dropped_way_is_not_proposed_for_a_while() -> None:
     assert states(made) == ["DROPPED"] and made.reserved() == [] and made._inventory.flying_atoms("BTC") == 0
     assert not made.explain("a", "BTC", -3 * UNIT, START)
     assert made.dropped(START) == (proposal().way[:4],)
-    made.plan([proposal(), proposal("c")], START + 49 * SECOND)
+    made.plan([proposal(), proposal("c")], START + 49 * SECOND, START + 49 * SECOND)
     assert [move.proposal.to_venue for move in made.live.values()] == ["c"]
-    made.plan([proposal()], START + 50 * SECOND)
+    made.plan([proposal()], START + 50 * SECOND, START + 50 * SECOND)
     assert states(made) == ["PROPOSED", "DROPPED"]
 
 
 def test_a_trade_is_made_where_it_is_allowed_or_an_operator_asks_for_it() -> None:
     made = book()
-    made.plan([proposal("b", kind=TRADE), proposal("c")], START)
+    made.plan([proposal("b", kind=TRADE), proposal("c")], START, START)
     assert made.trades() == []
     assert made.take(1, 0, START) == ""
     assert [move.number for move in made.trades()] == [1] and made.reserved() == []
     allowed = book(execute=True)
-    allowed.plan([proposal("b", kind=TRADE), proposal("c")], START)
+    allowed.plan([proposal("b", kind=TRADE), proposal("c")], START, START)
     (move,) = allowed.trades()
     move.ticket_id = 7
     allowed.begun(move, START + 1)
@@ -188,7 +190,7 @@ def test_a_trade_is_made_where_it_is_allowed_or_an_operator_asks_for_it() -> Non
 
 def test_a_reason_counts_once_as_long_as_it_stands() -> None:
     made = book(execute=True)
-    made.plan([proposal("b", kind=TRADE)], START)
+    made.plan([proposal("b", kind=TRADE)], START, START)
     (move,) = made.trades()
     for note in ("cost: 9", "cost: 8", "busy: x", "cost: 9"):
         made.say(move, note.partition(":")[0], note)
@@ -197,7 +199,7 @@ def test_a_reason_counts_once_as_long_as_it_stands() -> None:
 
 def test_all_is_taken_back_also_onto_an_inventory_that_knows_nothing() -> None:
     made, other = taken(), book()
-    made.plan([proposal("c"), proposal("c", kind=TRADE)], START)
+    made.plan([proposal("c"), proposal("c", kind=TRADE)], START, START)
     made.drop(2, START)
     other.restore(made.state())
     assert other.state() == made.state()

@@ -83,6 +83,13 @@ def test_a_leg_that_is_left_is_paid_for() -> None:
     assert row.whole_bps == pytest.approx(10)
 
 
+def test_only_the_share_that_is_taken_back_is_paid_for() -> None:
+    follower = Shadows(ShadowConfig(unwind_bps=5), INSTRUMENTS, 0.5)
+    follower.follow(ticket(*SPATIAL), {"a": 0, "b": 0})
+    row = settled(follower, START, (1, 1), (0.25, 1))
+    assert row.shadow_bps == pytest.approx(0.25 * 10 - 0.5 * 0.75 * 25)
+
+
 def test_the_leg_that_is_gone_most_often_is_the_hard_one() -> None:
     follower = shadows(leg_samples=2, memory=1_000)
     assert follower.legs.fill_ppm(0, 1) == follower.legs.fill_ppm(7, -1) == 1_000_000
