@@ -65,7 +65,7 @@ def decode_entries(text: bytes, where: str) -> Iterator[Entry]:
     for line, part in enumerate(whole(text).splitlines(), 1):
         try:
             entry = msgspec.json.decode(part, type=Entry)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _broken(line, where) from error
         if line == 1:
             # A history that was sealed goes on from where it stood; the first begins from nothing.

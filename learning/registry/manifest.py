@@ -65,7 +65,7 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
         if newer > FORMAT:
             raise refused(f"written in format {newer}, newer than {FORMAT}", "update this node", where)
         return msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused(f"corrupt: {error}", "use another version, or copy it again", where) from error
 
 

@@ -75,7 +75,7 @@ def read_memory(folder: Path) -> Memory:
         if known != FORMAT:
             raise refused(f"written in format {known}, not {FORMAT}", MEND, str(file))
         return msgspec.msgpack.decode(content, type=Memory)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused(f"corrupt: {error}", MEND, str(file)) from error
 
 
