@@ -41,6 +41,7 @@ class FixInput:
         self._path, self._progress = job.path, progress
         self.feed = FixFeed([self.instrument])
         self._last_ns = self._rows = 0
+        self._line = self._began_line = 1
 
     def rows(self) -> Iterator[tuple[Kind, Columns]]:
         """Give book changes and trades."""
@@ -48,12 +49,22 @@ class FixInput:
             while data := stream.read(_READ_BYTES):
                 if self.feed.frames.counts.messages == 0:
                     _check_separator(data[:_BEGIN_BYTES])
-                yield from self._columns(self.feed.feed(data))
-                self._check()
+                yield from self._columns(self._fed(data))
             yield from self._columns(self.feed.finish())
             self._check()
         if self.feed.frames.counts.messages == 0:
             raise BadInput("there is no FIX 4.4 message in it", 1)
+
+    def _fed(self, data: bytes) -> list[FixEvent]:
+        """Take bytes line by line, so that what is wrong is found in the line in which it begins."""
+        found: list[FixEvent] = []
+        for line in data.splitlines(keepends=True):
+            if self.feed.frames.held_bytes == 0:
+                self._began_line = self._line
+            found += self.feed.feed(line)
+            self._check()
+            self._line += line.endswith(b"\n")
+        return found
 
     def _check(self) -> None:
         """Refuse a damaged file: a live stream leaves such messages out, but a file can be mended."""
@@ -67,7 +78,8 @@ class FixInput:
         for what, count in wrong.items():
             if count > 0:
                 more = f", and {count - 1} more" if count > 1 else ""
-                raise BadInput(f"a message among the first {frames.messages + count} {what}{more}")
+                told = f"a message among the first {frames.messages + count} {what}{more}"
+                raise BadInput(told, self._began_line)
 
     def notes(self) -> tuple[str, ...]:
         """Tell what was left out."""

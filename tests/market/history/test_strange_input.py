@@ -68,12 +68,13 @@ def test_a_damaged_fix_file_is_refused_whole(
     tmp_path: Path, damage: Callable[[bytes], bytes], what: str
 ) -> None:
     path = tmp_path / "session.fix"
-    whole = full(1, ("0", "100.0", "1"), ("1", "101.0", "1")) + full(2, ("0", "100.5", "1"))
+    whole = full(1, ("0", "100.0", "1"), ("1", "101.0", "1")) + b"\n" + full(2, ("0", "100.5", "1"))
     steps = Steps("0.1", "0.001", "BTC", "USD", None)
-    path.write_bytes(damage(whole))
+    path.write_bytes(b"\n\n" + damage(whole))
     with pytest.raises(SwarmError, match=what) as told:
         imported(tmp_path, path, symbol="BTC/USD", format="fix", steps=steps)
     assert told.value.code == ExitCode.BAD_DATA and files(tmp_path) == []
+    assert "session.fix:3" in str(told.value)
 
 
 @pytest.mark.parametrize("separator", ["|", "^", ";"])
