@@ -97,7 +97,7 @@ class OwnRounds:
         from deploy.holdout import FOLDER, LateLoss
         from federation.loop.config import LoopConfig
         from federation.run.client import app
-        from federation.run.config import FederationConfig
+        from federation.run.config import TRAIN, FederationConfig
         from federation.run.grid import LocalGrid
         from federation.run.shell import RoundShell
 
@@ -106,7 +106,7 @@ class OwnRounds:
         loop = LoopConfig()
         own = {"regress_frac": loop.vetting.loss_slack_frac, "deadline_min_s": ROUND_S}
         loop = loop.model_copy(update=own)
-        self._config = FederationConfig(train={"rows_min": train.rows_min}, loop=loop)
+        self._config = FederationConfig(train={**TRAIN, "rows_min": train.rows_min}, loop=loop)
         self._holdout = LateLoss(folder / FOLDER)
         self._grid = LocalGrid(app, {name: self._settings(name, store) for name, store in stores.items()})
         self._nodes = {each.node_id: each.name for each in self._grid.get_nodes()}

@@ -13,6 +13,14 @@ from federation.loop.config import LoopConfig
 
 Scalar = str | int | float | bool
 SUMMED = ("fedavg", "fedprox", "fedadam")
+# Regions that begin together begin as lines, so that the mean of their first models is a model too. Then they
+# take short steps and are pulled back: what a region believes beyond that is mostly its own rows' chance.
+TRAIN: dict[str, Scalar] = {
+    "model.linear_start": 2,
+    "model.epochs": 3,
+    "model.held_frac": 0.0,
+    "model.decay": 1.0,
+}
 CONFIG_FILE, FIRST_FILE = "federation.json", "first.safetensors"
 
 
@@ -22,7 +30,7 @@ class FederationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     loop: LoopConfig = LoopConfig()
-    train: dict[str, Scalar] = {}
+    train: dict[str, Scalar] = TRAIN
     seed: int = 1
     holdout: str = Field(default="", description="module:function that makes the hold-out's loss of a path")
     holdout_path: Path = Path()

@@ -18,7 +18,7 @@ from learning.rows.row import FEATURE_COUNT
 if TYPE_CHECKING:
     from torch import Tensor
 
-LINE_RIDGE = 1e-3
+LINE_RIDGE = 1e-2
 NORM = ("norm.mean", "norm.scale")
 
 
@@ -135,6 +135,8 @@ def lined(start: Tensors, line: F4) -> Tensors:
     made = {name: tensor.copy() for name, tensor in start.items()}
     carried, last = 2 * len(line), len(start) // 2 - 1
     weights = line - line.mean(axis=0)
+    for i in range(last):
+        made[f"l{i}.bias"][:carried] = 0.0
     made["l0.weight"][:carried] = np.concatenate([weights[:, :-1], -weights[:, :-1]])
     for i in range(1, last):
         made[f"l{i}.weight"][:carried] = np.eye(carried, made[f"l{i}.weight"].shape[1])

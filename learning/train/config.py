@@ -12,6 +12,8 @@ NS_PER_S = 1_000_000_000
 # Columns of schema f1, named here so that no kernel is loaded for their names; a test holds them to it.
 ORDER_FLOW = (0, 1, 2, 3, 4, 5, 6, 12, 13)
 LAST_MOVE = 9
+# What stays as it is where up and down change places: spread, volatility and the time since a move.
+EVEN = (7, 11, 14)
 BASELINES = ("prior", "persistence", "logistic")
 
 
@@ -39,6 +41,9 @@ class TrainConfig(BaseModel):
     """Gains are summed over such periods before the Sharpe ratio, since neighbours share one move; at nought
     over periods as long as the median outcome takes."""
     rows_min: int = Field(100, ge=10, le=1_000_000)
+    mirror: bool = True
+    """Whether each row is learnt from as its mirror image too, up for down: no market is known to prefer a
+    side, and a region's few hours always seem to."""
     calibrate: bool = False
     """Whether a temperature, fitted to rows held back from the fit, is folded into the last layer."""
     tracking_uri: str = ""

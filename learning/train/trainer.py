@@ -7,11 +7,11 @@ import numpy as np
 
 from learning.models import begin, check, load
 from learning.models.hedge import Hedge
-from learning.models.model import F4, Exported, Model, Tensors
+from learning.models.model import F4, I1, Exported, Model, Tensors
 from learning.models.thread import one_thread
-from learning.rows.row import FEATURE_COUNT, UNLABELLED, Rows
+from learning.rows.row import FEATURE_COUNT, UNLABELLED, UP, Rows
 from learning.train.calibration import temperature
-from learning.train.config import TrainConfig
+from learning.train.config import EVEN, TrainConfig
 from learning.train.score import figures
 from learning.train.validation import Fold, held_out
 
@@ -56,14 +56,32 @@ def fitted(
     fit = rows.pick(fold.fit).need("train")
     x = inputs_of(rows, model)[fold.fit]
     with one_thread():
-        if isinstance(model, Hedge):
-            return model, model.learn(x, fit.y, gross_bps=fit.table["gross_bps"].astype(np.float32))
         if not config.calibrate:
-            return model, model.learn(x, fit.y)
+            return model, _learnt(model, x, fit, config)
         inner = held_out(fit, config.held_frac)
-        told = model.learn(x[inner.fit], fit.y[inner.fit])
+        told = _learnt(model, x[inner.fit], fit.pick(inner.fit), config)
         warmth = temperature(model.predict(x[inner.held]), fit.y[inner.held])
         return load(scaled(model.export(), warmth)), told | {"temperature": warmth}
+
+
+def _learnt(model: Model, x: F4, fit: Rows, config: TrainConfig) -> dict[str, float]:
+    y, gross_bps = fit.y, fit.table["gross_bps"].astype(np.float32)
+    if config.mirror and len(np.unique(y)) > 1:  # rows of one class stay refusable
+        x, y, gross_bps = mirrored(x, y, gross_bps)
+    return model.learn(x, y, gross_bps=gross_bps) if isinstance(model, Hedge) else model.learn(x, y)
+
+
+def mirrored(x: F4, y: I1, gross_bps: F4) -> tuple[F4, I1, F4]:
+    """Put after each row what it would have been with up for down: the newest stay the newest."""
+    sign = np.full(FEATURE_COUNT, -1, np.float32)
+    sign[list(EVEN)] = 1
+    turned = x * np.tile(sign, x.shape[1] // FEATURE_COUNT)
+    labels = np.stack([y, UP - y], axis=1).reshape(-1)
+    return (
+        np.stack([x, turned], axis=1).reshape(-1, x.shape[1]),
+        labels.astype(np.int8),
+        np.stack([gross_bps, -gross_bps], axis=1).reshape(-1),
+    )
 
 
 def predicted(model: Model, rows: Rows, fold: Fold) -> F4:

@@ -23,7 +23,7 @@ def rows_with_signal(
     x[:, 4] = draws.standard_t(3, count) * 100
     x[:, 5] = 7.0
     line = x[:, 0] - 0.5 * x[:, 1] + 0.25 * x[:, 2]
-    pull = 2.0 * x[:, 0] * x[:, 1] if curved else line
+    pull = 2.0 * x[:, 0] * x[:, 7] if curved else line
     gross = 3.0 * (strength * pull + draws.normal(size=count))
     table["features"] = x
     table["at_ns"] = begin_ns + np.arange(count) * STEP_NS

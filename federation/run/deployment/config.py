@@ -16,8 +16,6 @@ TRAINER = "federation.run.rows_trainer:train_rows"
 # Made from simulated rows where it is not yet there; whoever trains on other rows names another.
 HOLDOUT = "deploy.holdout:tape_loss"
 REGIONS = ("tokyo", "frankfurt", "nyc")
-# Regions that begin together begin as lines, so that the mean of their first models is a model too.
-TRAIN: dict[str, Scalar] = {"model.linear_start": 2}
 
 
 class DeployedRegion(BaseModel):
@@ -47,7 +45,6 @@ class DeploymentConfig(BaseModel):
     poll_s: float = Field(default=0.1, gt=0, le=60, description="how often Flower looks for work")
     federation: FederationConfig = FederationConfig(
         poll_s=0.5,
-        train=TRAIN,
         holdout=HOLDOUT,
         holdout_path=Path("holdout"),
         loop=LoopConfig(regress_frac=0.1),

@@ -11,8 +11,8 @@ import pytest
 
 from domain.errors import SwarmError
 from federation.run.client import app
-from federation.run.config import FIRST_FILE, FederationConfig
-from federation.run.deployment.config import TRAIN, TRAINER, DeploymentConfig
+from federation.run.config import FIRST_FILE, TRAIN, FederationConfig
+from federation.run.deployment.config import TRAINER, DeploymentConfig
 from federation.run.deployment.plan import Deployment
 from federation.run.grid import LocalGrid
 from federation.run.region_folder import PERSONAL_FILE
