@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from benchmarks.fed_quality import loss_of, norm_of, write
-from benchmarks.fed_world import Rows, grid_of, write_federation, write_regions
+from benchmarks.fed_world import (
+    Rows,
+    grid_of,
+    loss_of,
+    norm_of,
+    write,
+    write_federation,
+    write_regions,
+)
 from benchmarks.result import Result
 from federation.privacy.accountant import epsilon_of, rdp_of_release
 from federation.run.server import open_shell

@@ -18,7 +18,6 @@ from learning.rows.row import FEATURE_COUNT
 if TYPE_CHECKING:
     from torch import Tensor
 
-LINE_RIDGE = 1e-2
 NORM = ("norm.mean", "norm.scale")
 
 
@@ -31,6 +30,8 @@ class MlpConfig(DescentConfig):
     linear_start: int = Field(1, ge=0, le=2)
     """1: what begins by itself begins as the logistic model of its first rows, and so only learns what bends;
     2: so does what begins with given layers, as regions do that train together for the first time."""
+    line_ridge: float = Field(1e-2, gt=0, le=1e3)
+    """Penalty on that line, as of the logistic model: those to be averaged had better not be bold."""
     personal_head: int = Field(0, ge=0, le=1)
     """Whether the last layer is the region's own: the proximal term leaves it free."""
 
@@ -103,7 +104,9 @@ class Mlp:
         rows = fitted_rows(len(inner), held_frac)
         start = np.zeros((layers.OUT, self.columns + 1))
         with one_thread():
-            line, _, _ = newton(inner[:rows].astype(np.float64), y[:rows], weights[:rows], LINE_RIDGE, start)
+            line, _, _ = newton(
+                inner[:rows].astype(np.float64), y[:rows], weights[:rows], self.config.line_ridge, start
+            )
         self._layers = lined(self._layers, line.astype(np.float32))
         return True
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import SwarmError
 from learning.models import layers
-from learning.models.mlp import LINE_RIDGE, Mlp, forward
+from learning.models.mlp import Mlp, MlpConfig, forward
 from tests.learning.builders import rows_with_signal
 
 
@@ -72,7 +72,10 @@ def test_it_begins_as_the_line_and_stays_it_where_nothing_bends() -> None:
     from learning.models.logistic import Logistic
 
     rows, new = rows_with_signal(500, strength=0.5), rows_with_signal(500, seed=1)
-    line, model = Logistic({"ridge": LINE_RIDGE}), Mlp({"rate": 1.0, "epochs": 2, "follow": 1.0}, seed=1)
+    line, model = (
+        Logistic({"ridge": MlpConfig().line_ridge}),
+        Mlp({"rate": 1.0, "epochs": 2, "follow": 1.0}, seed=1),
+    )
     line.learn(rows.x, rows.y)
     assert model.learn(rows.x, rows.y)["best_epoch"] == 0
     assert np.abs(model.predict(new.x) - line.predict(new.x)).max() < 1e-5
