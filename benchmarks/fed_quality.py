@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from federation.run.server import open_shell
 from federation.run.tensors import Tensors, read_tensors, write_tensors
 from learning.models import begin
 from learning.models.mlp import Mlp
-from learning.models.model import Exported, Model
+from learning.models.model import Model
 from learning.rows.row import Rows
 from learning.rows.store import Store
 from learning.train.calibration import log_loss
@@ -60,7 +60,7 @@ def run(quick: bool) -> Result:
         },
         bar="best single region's log-loss over the federated >= 1 on every seed; within 0.02 of pooled",
         met=better >= 1 and float(within.mean()) <= 0.02,
-        peer="the same perceptron on all regions' rows in one place",
+        peer="the same perceptron on all regions' rows in one place, the better of two ways to train it",
         peer_metrics={"loss": float(pooled.mean())},
         ratio=float(pooled.mean() / federated.mean()),
         note="; ".join(
@@ -82,13 +82,18 @@ def once(rows: Mapping[str, Region], seed: int, rounds: int) -> tuple[float, flo
     """Give the log-losses: federated, best single region, each region's own at home, pooled.
 
     Each is the mean over regions of the log-loss on their later rows. What was learnt from one region's rows
-    alone, or from all, is used everywhere as it is; at home each region uses what it learnt itself.
+    alone, or from all, is used everywhere as it is; at home each region uses what it learnt itself. The rows
+    themselves choose between the two ways of learning alone and between the regions: in favour of the peers.
     """
     federated = loss_of(together(rows, seed, rounds), rows)
-    pooled = loss_of(dict.fromkeys(rows, alone([each.fit for each in rows.values()], seed, rounds)), rows)
+    pooled = alone([each.fit for each in rows.values()], seed, rounds)
     own = {name: alone([each.fit], seed, rounds) for name, each in rows.items()}
-    single = min(loss_of(dict.fromkeys(rows, model), rows) for model in own.values())
-    return federated, single, loss_of(own, rows), pooled
+    return (
+        federated,
+        min(loss_of(dict.fromkeys(rows, model), rows) for models in own.values() for model in models),
+        min(loss_of({name: models[way] for name, models in own.items()}, rows) for way in range(2)),
+        min(loss_of(dict.fromkeys(rows, model), rows) for model in pooled),
+    )
 
 
 def loss_of(models: Mapping[str, Model], rows: Mapping[str, Region]) -> float:
@@ -104,25 +109,14 @@ def of_rows(model: Model, rows: Rows) -> float:
 def together(
     rows: Mapping[str, Region], seed: int, rounds: int, training: Mapping[str, Scalar] = TRAIN
 ) -> Models:
-    """Let the regions learn together, and give each the version that their inner rows like best."""
+    """Let the regions learn together, and give each what it makes of the newest version."""
+    config = FederationConfig(versions_max=rounds, seed=seed, train=dict(training))
     with tempfile.TemporaryDirectory() as root:
-        config = FederationConfig(versions_max=rounds, seed=seed, train=dict(training))
-        versions = federation(Path(root), {name: each.fit for name, each in rows.items()}, config)
-        frac = TrainConfig().held_frac
-
-        def inner_loss(models: Models) -> float:
-            return float(np.mean([of_rows(models[name], each.inner(frac)) for name, each in rows.items()]))
-
-        return best(versions, inner_loss)
+        return federation(Path(root), {name: each.fit for name, each in rows.items()}, config)
 
 
-def best(versions: Iterable[Models], loss: Callable[[Models], float]) -> Models:
-    """Choose by inner rows, which nobody learnt from and nobody is judged by."""
-    return min(versions, key=loss)
-
-
-def federation(root: Path, rows: Mapping[str, Rows], config: FederationConfig) -> list[Models]:
-    """Run a federation that waits for all, and give what every region makes of each version."""
+def federation(root: Path, rows: Mapping[str, Rows], config: FederationConfig) -> Models:
+    """Run a federation that waits for all, and give what every region makes of its newest version."""
     loop = config.loop.model_copy(update={"deadline_min_s": LONGEST_S, "retry_s": 0.0})
     config = config.model_copy(update={"loop": loop})
     (root / CONFIG_FILE).write_text(config.model_dump_json())
@@ -144,28 +138,19 @@ def federation(root: Path, rows: Mapping[str, Rows], config: FederationConfig) -
     timer.cancel()
     grid.close()
     assert shell.loop.current.number == config.versions_max, list(shell.reports)[-3:]
-    made = [shell.store.version(number) for number in shell.store.numbers()[1:]]
+    newest = dict(zip(shell.loop.current.names, shell.loop.current.arrays, strict=True))
     shell.store.close()
-    own = {name: read_tensors(root / name / PERSONAL_FILE) for name in rows}
-    shared = [dict(zip(version.names, version.arrays, strict=True)) for version in made]
-    return [{name: perceptron({**own[name], **each}) for name in rows} for each in shared]
+    return {name: perceptron({**read_tensors(root / name / PERSONAL_FILE), **newest}) for name in rows}
 
 
-def alone(rows: list[Rows], seed: int, rounds: int) -> Model:
-    """Learn in one place, as a federation's region does in as many goes, and as a region by itself does.
-
-    Of all that comes of it the inner rows choose.
-    """
+def alone(rows: list[Rows], seed: int, rounds: int) -> tuple[Model, Model]:
+    """Learn in one place: as a region does that is by itself, and as a federation's does, in as many goes."""
     joined, tensors = Rows.joined(rows), Mlp(seed=seed).layers()
-    by_itself = train(joined, None, TrainConfig(), seed)
-    tried = [(by_itself.metrics["log_loss"], by_itself.exported)]
+    by_itself = train(joined, None, TrainConfig(), seed).exported.tensors
     settings = config_of(FederationConfig().train)
     for number in range(rounds):
-        trained = train(joined, tensors, settings, 1000 * seed + number)
-        tensors = trained.exported.tensors
-        tried.append((trained.metrics["log_loss"], trained.exported))
-    chosen: Exported = min(tried, key=lambda each: each[0])[1]
-    return perceptron(chosen.tensors)
+        tensors = train(joined, tensors, settings, 1000 * seed + number).exported.tensors
+    return perceptron(by_itself), perceptron(tensors)
 
 
 def perceptron(tensors: Tensors) -> Model:

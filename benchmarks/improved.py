@@ -48,7 +48,10 @@ def of_seed(seed: int, fit_rows: int = FIT_ROWS, test_rows: int = TEST_ROWS, rou
     models = {kind: at_home(rows, TrainConfig(kind=kind), seed) for kind in KINDS}
     for kind in UNMIRRORED:
         models[f"{kind}, not mirrored"] = at_home(rows, TrainConfig(kind=kind, mirror=False), seed)
-    models["mlp, pooled"] = dict.fromkeys(rows, alone([each.fit for each in rows.values()], seed, rounds))
+    pooled = alone([each.fit for each in rows.values()], seed, rounds)
+    models["mlp, pooled"], models["mlp, pooled, short steps"] = (dict.fromkeys(rows, each) for each in pooled)
+    own = {name: alone([each.fit], seed, rounds)[1] for name, each in rows.items()}
+    models["mlp, short steps"] = dict(own)
     models["mlp, federated"] = together(rows, seed, rounds)
     models["mlp, federated, not mirrored"] = together(rows, seed, rounds, {**TRAIN, "mirror": False})
     models["mlp, federated as before"] = together(rows, seed, rounds, BEFORE)

@@ -18,10 +18,6 @@ class Region:
     fit: Rows
     test: Rows
 
-    def inner(self, frac: float) -> Rows:
-        """Give the newest rows to learn from: `train` holds them back, and choices are made on them."""
-        return self.fit.pick(held_out(self.fit, frac).held)
-
 
 def regions(seed: int, fit_rows: int = FIT_ROWS, test_rows: int = TEST_ROWS) -> dict[str, Region]:
     """Simulate every region's market and cut its rows."""

@@ -17,6 +17,7 @@ SUMMED = ("fedavg", "fedprox", "fedadam")
 # take short steps and are pulled back: what a region believes beyond that is mostly its own rows' chance.
 TRAIN: dict[str, Scalar] = {
     "model.linear_start": 2,
+    "model.line_ridge": 0.2,
     "model.epochs": 3,
     "model.held_frac": 0.0,
     "model.decay": 1.0,

@@ -5,8 +5,8 @@ import pytest
 
 from domain.errors import SwarmError
 from learning.models import load
-from learning.train.config import LAST_MOVE, ORDER_FLOW, TrainConfig
-from learning.train.trainer import lagged, train
+from learning.train.config import EVEN, LAST_MOVE, ORDER_FLOW, TrainConfig
+from learning.train.trainer import lagged, mirrored, train
 from tests.learning.builders import rows_with_signal
 
 
@@ -103,4 +103,28 @@ def test_the_columns_that_models_ask_for_are_those_of_our_features() -> None:
     flow = [name for name in FEATURES if name.split("_")[0] in {"ofi", "imbalance", "micro", "flow"}]
     assert [FEATURES[column] for column in ORDER_FLOW] == flow
     assert FEATURES[LAST_MOVE] == "return_5s_bps"
+    assert [FEATURES[column] for column in EVEN] == ["spread_bps", "volatility_bps", "since_move"]
     assert TrainConfig(kind="hedge").settings["persistence/column"] == LAST_MOVE
+
+
+def test_a_row_and_its_mirror_image_are_learnt_from_so_that_no_side_is_preferred() -> None:
+    rows = rows_with_signal(400)
+    rows.table["label"][rows.y == 0] = 1  # hours in which it only ever rose
+    turned = rows.x.copy()
+    turned[:, [column for column in range(16) if column not in EVEN]] *= -1
+    for kind, alike in (("logistic", 1e-4), ("prior", 1e-6)):
+        even = load(train(rows, None, TrainConfig(kind=kind), seed=0).exported)
+        assert np.abs(even.predict(rows.x) - even.predict(turned)[:, ::-1]).max() < alike
+        bent = load(train(rows, None, TrainConfig(kind=kind, mirror=False), seed=0).exported)
+        assert np.abs(bent.predict(rows.x) - bent.predict(turned)[:, ::-1]).max() > 0.1
+
+
+def test_the_mirror_image_of_a_row_follows_it_in_every_step_of_a_sequence() -> None:
+    rows = rows_with_signal(3)
+    x, y, gross = mirrored(lagged(rows, 2), rows.y, rows.table["gross_bps"])
+    assert x.shape == (6, 32) and x[0::2].tobytes() == lagged(rows, 2).tobytes()
+    assert (y[0::2] == rows.y).all() and (y[1::2] == 2 - rows.y).all()
+    assert (gross[1::2] == -rows.table["gross_bps"]).all()
+    same = [step * 16 + column for step in range(2) for column in EVEN]
+    assert (x[1::2][:, same] == x[0::2][:, same]).all()
+    assert (x[1::2][:, [0, 16]] == -x[0::2][:, [0, 16]]).all()
