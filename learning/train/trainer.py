@@ -8,6 +8,7 @@ import numpy as np
 from learning.models import begin, check, load
 from learning.models.hedge import Hedge
 from learning.models.model import F4, I1, Exported, Model, Tensors
+from learning.models.ridge import Ridge
 from learning.models.thread import one_thread
 from learning.rows.row import FEATURE_COUNT, UNLABELLED, UP, Rows
 from learning.train.calibration import temperature
@@ -66,7 +67,8 @@ def fitted(
 
 def _learnt(model: Model, x: F4, fit: Rows, config: TrainConfig) -> dict[str, float]:
     y, gross_bps = fit.y, fit.table["gross_bps"].astype(np.float32)
-    if config.mirror and len(np.unique(y)) > 1:  # rows of one class stay refusable
+    # Rows of one class stay refusable; least squares row by row are worse off with rows that never came.
+    if config.mirror and len(np.unique(y)) > 1 and not isinstance(model, Ridge):
         x, y, gross_bps = mirrored(x, y, gross_bps)
     return model.learn(x, y, gross_bps=gross_bps) if isinstance(model, Hedge) else model.learn(x, y)
 
