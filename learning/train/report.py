@@ -84,6 +84,8 @@ def verdict(trials: list[Trial]) -> str:
         word = "below" if gap > 0 else "above"
         told.append(f"Its log-loss is {abs(gap):.4f} {word} that of {best.kind}, the best baseline.")
     total, skill = own.figures["total_bps"], own.figures.get("deflated_frac", own.figures["skill_frac"])
+    if own.figures["taken_frac"] == 0:
+        return " ".join([*told, "It takes no side: nothing is earned or lost."])
     earned = "earn" if total > 0 else "lose"
     told.append(
         f"Its decisions {earned} {abs(total):.0f} bps after cost; that this is skill is {skill:.2f} likely."

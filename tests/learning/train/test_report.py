@@ -80,6 +80,7 @@ def test_the_verdict_is_honest_about_a_model_that_is_worse() -> None:
     made = trials()
     assert "below that of prior" in verdict(made) and "earn " in verdict(made)
     assert "above that of logistic" in verdict(made[::-1])
+    assert "It takes no side" in verdict(made[::-1])
     noise = compared(
         rows_with_signal(500, strength=0.0), TrainConfig(kind="logistic", edge_frac=0.0, cost_bps=9.0), (), 0
     )
