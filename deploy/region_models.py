@@ -16,7 +16,7 @@ from learning.models import begin, load
 from learning.models.model import Exported, Settings, Tensors
 from learning.places import models_root, rows_root
 from learning.registry.gates import live_gate
-from learning.registry.manifest import Manifest
+from learning.registry.manifest import Gate, Manifest
 from learning.registry.registry import Registry
 from learning.registry.sequential import CANARY, CHAMPION, WORSE
 from learning.registry.standing import CANDIDATE
@@ -112,7 +112,7 @@ class RegionModels:
         model = self.registry.put(exported, self._manifest(rows, trained, order, why or {}))
         self.registry.judge(model, gates)
         if not passed(gates):
-            wrong = ", ".join(f"{g.name} {g.figure} (limit {g.limit})" for g in gates if not g.passed)
+            wrong = ", ".join(_failing(g) for g in gates if not g.passed)
             return self._told(model, f"does not serve: {wrong}")
         return self._told(model, self._promoted(model))
 
@@ -172,3 +172,9 @@ class RegionModels:
         text = f"{self.region} {model[:12]} {what}"
         self._log(text)
         return text
+
+
+def _failing(gate: Gate) -> str:
+    if gate.figure is None:
+        return f"{gate.name} ({gate.reason})"
+    return f"{gate.name} {gate.figure} (limit {gate.limit})"
