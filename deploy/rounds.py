@@ -13,6 +13,7 @@ from federation.run.region_folder import DUE_FILE, PERSONAL_FILE, newest_sent, r
 from federation.run.tensors import Tensors, read_tensors, write_tensors
 
 if TYPE_CHECKING:
+    from federation.loop.version import Version
     from federation.run.store import VersionStore
     from federation.update import Arrays
     from hw.clock import SystemClock
@@ -108,6 +109,7 @@ class OwnRounds:
         loop = loop.model_copy(update=own)
         self._config = FederationConfig(train={**TRAIN, "rows_min": train.rows_min}, loop=loop)
         self._holdout = LateLoss(folder / FOLDER)
+        self._learnt: set[str] = set()
         self._grid = LocalGrid(app, {name: self._settings(name, store) for name, store in stores.items()})
         self._nodes = {each.node_id: each.name for each in self._grid.get_nodes()}
         store = self._store()
@@ -116,8 +118,12 @@ class OwnRounds:
         def loss(arrays: Arrays) -> float:
             return self._holdout(dict(zip(names, arrays, strict=True)))
 
-        self._shell = RoundShell(self._config, store, self._grid, clock, self._roster, loss=loss)
-        self._told = self._shell.loop.current.number
+        def announce(version: Version) -> None:
+            self._learnt.update(member.region for member in version.members)
+
+        self._shell = RoundShell(
+            self._config, store, self._grid, clock, self._roster, loss=loss, announce=announce
+        )
 
     def _settings(self, region: str, store: Path) -> dict[str, str]:
         return {"store": str(store), "state": str(region_folder(self._folder, region)), "trainer": TRAINER}
@@ -138,19 +144,16 @@ class OwnRounds:
         return store
 
     def _roster(self) -> dict[int, str]:
-        """Name the regions that shall train, or are at it."""
-        now = self._together()
+        """Name the regions that shall train, or are at it; whose rows a version has are done."""
+        now = {name for name in self._together() if name not in self._learnt}
         return {node: name for node, name in self._nodes.items() if name in now}
 
     def turn(self) -> list[str]:
         """Ask whoever is ready, and take what came; without a sound tape nothing would be vetted."""
         self._holdout.check()
         self._shell.turn()
-        current = self._shell.loop.current
-        if current.number == self._told:
-            return []
-        self._told = current.number
-        return [member.region for member in current.members]
+        learnt, self._learnt = sorted(self._learnt), set()
+        return learnt
 
     def refused(self) -> list[tuple[str, str]]:
         """Give what the loop reported of this process's regions since."""

@@ -23,7 +23,7 @@ def region_folder(root: Path, region: str | None, what: str) -> Path:
     if region in known or (region is None and len(known) == 1):
         return root / (region or known[0])
     if not known:
-        mend = "let a learner run (swarm up --learn), or name another --state"
+        mend = "let a learner run (swarm up), or name another --state"
         raise ConfigError(f"there are no {what} yet", where=str(root), mend=mend)
     said = f"say whose {what}" if region is None else f"{region} has no {what}"
     raise ConfigError(said, where=str(root), mend=f"add --region, one of {', '.join(known)}")

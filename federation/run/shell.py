@@ -69,6 +69,7 @@ class RoundShell:
         self.stop = threading.Event()
         self._nodes: dict[str, int] = {}
         self._sent: dict[str, Ask | Tell] = {}
+        self._asks: list[tuple[Ask | Tell, Message]] = []
         self._step(Restarted(clock.now_ns()))
 
     def run(self) -> None:
@@ -78,11 +79,15 @@ class RoundShell:
             self.stop.wait(self.config.poll_s)
 
     def turn(self) -> None:
-        """See who is up, take what has come, and let time pass."""
+        """See who is up, take what has come, let time pass, and ask."""
+        before = self.loop.current.number
         self._see()
         for message in self._grid.pull_messages(list(self._sent)):
             self._receive(message)
         self._step(Passed(self._clock.now_ns()))
+        if self.loop.current.number != before:
+            self._see()  # who rests now that there is a version is not asked
+        self._push()
 
     def _enough(self) -> bool:
         return 0 < self.config.versions_max <= self.loop.current.number
@@ -120,7 +125,6 @@ class RoundShell:
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         """Do what the loop wants, in order: what is stored is durable before the next line runs."""
-        asks: list[Ask | Tell] = []
         for action in actions:
             if isinstance(action, Hold):
                 self.store.hold(action.update)
@@ -131,13 +135,16 @@ class RoundShell:
             elif isinstance(action, Reported):
                 self.reports.append(action)
             elif action.region in self._nodes and not self._enough():
-                asks.append(action)
-        self._push(asks)
+                self._asks.append((action, self._message(action)))
 
-    def _push(self, asks: list[Ask | Tell]) -> None:
-        messages = [self._message(ask) for ask in asks]
-        for ask, name in zip(asks, self._grid.push_messages(messages) if messages else (), strict=True):
-            self._sent[name] = ask
+    def _push(self) -> None:
+        """Send what is still to be sent: not to who has gone since."""
+        asks = [
+            each for each in self._asks if self._nodes.get(each[0].region) == each[1].metadata.dst_node_id
+        ]
+        self._asks.clear()
+        names = self._grid.push_messages([message for _, message in asks]) if asks else ()
+        self._sent.update(zip(names, (ask for ask, _ in asks), strict=True))
 
     def _message(self, ask: Ask | Tell) -> Message:
         content, kind = RecordDict(), MessageType.TRAIN

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.errors import ConfigError, SwarmError
+from federation.loop.version import Version
 from federation.run.config import CONFIG_FILE, FIRST_FILE
 from federation.run.flower import ClientApp, Context, Message, RecordDict
 from federation.run.grid import LocalGrid
@@ -15,6 +17,7 @@ from federation.run.messages import refusal_content, reply_content, tensors_of
 from federation.run.roster import Roster
 from federation.run.server import app as server_app
 from federation.run.server import open_shell
+from federation.run.shell import RoundShell
 from hw.clock import SystemClock
 from tests.federation.building import REGIONS, federation, regions, shell
 
@@ -57,6 +60,39 @@ def test_a_dead_region_is_gone_and_comes_back(tmp_path: Path) -> None:
     grid.take_down("nyc")
     made.turn()
     assert set(made.loop.up) == {"frankfurt", "tokyo"}
+    grid.close()
+
+
+def test_who_rests_once_a_version_is_made_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, grid = shell(tmp_path, loop=PATIENT)
+    asked: list[int] = []
+    push = grid.push_messages
+
+    def counted(messages: Iterable[Message]) -> Iterable[str]:
+        messages = list(messages)
+        asked.extend(each.metadata.dst_node_id for each in messages)
+        return push(messages)
+
+    monkeypatch.setattr(grid, "push_messages", counted)
+    resting: set[str] = set()
+
+    def roster() -> dict[int, str]:
+        return {each.node_id: each.name for each in grid.get_nodes() if each.name not in resting}
+
+    def announce(version: Version) -> None:
+        resting.update(member.region for member in version.members)
+
+    made = RoundShell(opened.config, opened.store, grid, SystemClock(), roster, announce=announce)
+    while made.loop.current.number < 1:
+        made.turn()
+    made.turn()
+    assert len(asked) == len(set(asked)) == len(REGIONS), "each once, for the version that there is"
+    resting.clear()
+    while made.loop.current.number < 2:
+        made.turn()
+    assert len(asked) == 2 * len(REGIONS)
     grid.close()
 
 
