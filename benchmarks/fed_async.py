@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fed_world import REGIONS, first_layers, grid_of, write_federation
+from benchmarks.fed_world import REGIONS, first_layers, flower_fields, grid_of, write_federation
 from benchmarks.result import Result
-from federation.run.flower import ConfigRecord, settled
+from federation.run.flower import settled
 from federation.run.messages import arrays_record
 from federation.run.server import open_shell
 from hw.clock import perf_ns
@@ -62,7 +62,7 @@ def barrier(root: Path, rounds: int) -> float:
         grid=grid,
         initial_arrays=arrays_record(tuple(tensors), list(tensors.values())),
         num_rounds=rounds,
-        train_config=ConfigRecord({"base": "", "version": 0, "attempt": 0, "seed": 1}),
+        train_config=flower_fields(),
     )
     seconds = (perf_ns() - began) / 1e9
     grid.close()

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fed_world import grid_of
+from benchmarks.fed_world import flower_fields, grid_of
 from benchmarks.result import Result
 from federation.run.config import CONFIG_FILE, FIRST_FILE, FederationConfig
-from federation.run.flower import ArrayRecord, ConfigRecord, MetricRecord, settled
+from federation.run.flower import ArrayRecord, MetricRecord, settled
 from federation.run.messages import arrays_record
 from federation.run.server import open_shell
 from federation.run.tensors import Tensors, write_tensors
@@ -116,7 +116,7 @@ def flowers(root: Path, seed: int, rounds: int) -> Curve:
 
     grid = grid_of(clients(root, seed))
     strategy = FedAvg(fraction_evaluate=0.0, min_available_nodes=CLIENTS, min_train_nodes=CLIENTS)
-    fields = ConfigRecord({"base": "", "version": 0, "attempt": 0, "seed": seed})
+    fields = flower_fields(seed)
     initial = arrays_record(tuple(first()), list(first().values()))
     strategy.start(
         grid=grid, initial_arrays=initial, num_rounds=rounds, train_config=fields, evaluate_fn=evaluate

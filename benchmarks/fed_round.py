@@ -5,9 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.fed_world import first_layers, grid_of, train_mlp, write_federation, write_regions
+from benchmarks.fed_world import (
+    first_layers,
+    flower_fields,
+    grid_of,
+    train_mlp,
+    write_federation,
+    write_regions,
+)
 from benchmarks.result import Result
-from federation.run.flower import ArrayRecord, ConfigRecord, settled
+from federation.run.flower import ArrayRecord, settled
 from federation.run.messages import arrays_record
 from federation.run.server import open_shell
 from hw.clock import perf_ns
@@ -62,7 +69,7 @@ def flowers(root: Path, rounds: int) -> float:
     grid = grid_of(write_regions(root / "flower", ROWS))
     tensors = first_layers()
     initial: ArrayRecord = arrays_record(tuple(tensors), list(tensors.values()))
-    config = ConfigRecord({"epochs": 2, "base": "", "version": 0, "attempt": 0, "seed": 1})
+    config = flower_fields(epochs=2)
     strategy = FedAvg(fraction_evaluate=0.0, min_available_nodes=3, min_train_nodes=3)
     began = perf_ns()
     strategy.start(grid=grid, initial_arrays=initial, num_rounds=rounds, train_config=config)

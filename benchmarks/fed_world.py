@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from federation.run.client import app
 from federation.run.config import CONFIG_FILE, FIRST_FILE, FederationConfig
+from federation.run.flower import ConfigRecord
 from federation.run.grid import LocalGrid
+from federation.run.messages import FORM, FORM_KNOWN
 from federation.run.tensors import Tensors, write_tensors
 from federation.run.trainer import Trained
 from learning.models import begin, load
@@ -142,3 +144,8 @@ def loss_of(tensors: Tensors, test: Rows) -> float:
     model = load(Exported("mlp", {name: tensors[name] for name in shapes_of(SIZES)}, {}))
     sure = model.predict(test[0])[np.arange(len(test[1])), test[1]]
     return float(-np.log(np.maximum(sure, 1e-9)).mean())
+
+
+def flower_fields(seed: int = 1, **more: int) -> ConfigRecord:
+    """Give what our clients want to be told beside the arrays, where Flower's own loop asks them."""
+    return ConfigRecord({FORM: FORM_KNOWN, "base": "", "version": 0, "attempt": 0, "seed": seed, **more})
