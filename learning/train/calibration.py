@@ -24,9 +24,14 @@ class Reliability(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def error(self) -> float:
-        """Give the expected calibration error."""
+        """Give the expected calibration error, less what chance gives where probabilities are right.
+
+        Thirty rows of three right probabilities seem to be off by a tenth or more; a thousand do not.
+        """
+        off = np.abs(self.stated - self.found)
+        chance = np.sqrt(2 / np.pi * self.stated * (1 - self.stated) / np.maximum(self.counts, 1))
         total = int(self.counts.sum())
-        return float((np.abs(self.stated - self.found) * self.counts).sum() / total) if total > 0 else 0.0
+        return max(0.0, float(((off - chance) * self.counts).sum() / total)) if total > 0 else 0.0
 
 
 def log_loss(probabilities: F4, y: I1) -> float:

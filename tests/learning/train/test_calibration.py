@@ -33,6 +33,18 @@ def test_true_probabilities_are_reliable_and_sharpened_ones_are_not() -> None:
     assert sure.stated[-1] > sure.found[-1]
 
 
+@pytest.mark.parametrize("rows", [30, 100, 1_000])
+def test_few_rows_are_not_held_against_true_probabilities_and_do_not_hide_false_ones(rows: int) -> None:
+    true, false = told_and_came(), told_and_came(sharper=4.0)
+    folds = range(0, 40 * rows if rows < 300 else 12_000, rows)
+    told = [np.mean([_error(which, at, rows) for at in folds]) for which in (true, false)]
+    assert told[0] < 0.03 and told[1] > 0.08
+
+
+def _error(which: tuple[F4, I1], at: int, rows: int) -> float:
+    return reliability(which[0][at : at + rows], which[1][at : at + rows]).error
+
+
 def test_the_temperature_undoes_what_sharpened() -> None:
     told, came = told_and_came(sharper=3.0)
     found = temperature(told, came)
