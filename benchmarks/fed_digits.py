@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fed_world import flower_fields, grid_of
+from benchmarks.fed_world import flower_fields, grid_of, read_rows
 from benchmarks.result import Result
 from federation.run.config import CONFIG_FILE, FIRST_FILE, FederationConfig
 from federation.run.flower import ArrayRecord, MetricRecord, settled
@@ -64,8 +64,7 @@ def first() -> Tensors:
 
 def train(store: Path, tensors: Tensors, config: Mapping[str, Any], seed: int) -> Trained:
     """Go through the rows once, by small batches of softmax regression."""
-    with np.load(store) as held:
-        x, y = held["x"], held["y"]
+    x, y = read_rows(store)
     bias, weight = tensors["bias"].copy(), tensors["weight"].copy()
     order = np.random.default_rng(seed + int(config["version"])).permutation(len(y))
     for start in range(0, len(y), BATCH):

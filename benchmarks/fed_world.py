@@ -29,6 +29,7 @@ SIZES, INPUTS, CLASSES = (16, 32, 32, 3), 16, 3
 PUBLIC_SEED = 99
 Rows = tuple[NDArray[np.float32], NDArray[np.int8]]
 Config = Mapping[str, str | int | float | bool]
+_READING = threading.Lock()
 
 
 def draw_rows(seed: int, count: int, tilt: float) -> Rows:
@@ -77,10 +78,15 @@ def first_layers() -> Tensors:
     return tensors
 
 
+def read_rows(store: Path) -> tuple[Any, Any]:
+    """Read a region's rows: clients are threads, and numpy's reader is not made for that."""
+    with _READING, np.load(store) as held:
+        return held["x"], held["y"]
+
+
 def train_mlp(store: Path, tensors: Tensors, config: Config, seed: int) -> Trained:
     """Train the perceptron for a few epochs on a region's rows."""
-    with np.load(store) as held:
-        x, y = held["x"], held["y"]
+    x, y = read_rows(store)
     settings: dict[str, str | int | float] = {
         "epochs": int(config.get("epochs", 2)),
         "held_frac": 0.0,

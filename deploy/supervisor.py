@@ -192,13 +192,19 @@ class Supervisor:
         """Stop the nodes, hold their last reports against the venues, then stop the rest."""
         if not self.interrupted:
             await self._settle()
-        ending = Ending(self.plan, self.children, (self.clock.now_ns() - self.started_ns) / 1e9)
+        began_ns = self.clock.now_ns()
+        ending = Ending(self.plan, self.children, (began_ns - self.started_ns) / 1e9)
         async with asyncio.TaskGroup() as beside:
             beside.create_task(self._stop_learners())
             await self._stop_nodes()
-            truths = await ending.truths(HURRIED_TRUTH_S if self.interrupted else TRUTH_S)
+            truths = await ending.truths(self._truth_s(began_ns) if self.interrupted else TRUTH_S)
         await self._stop_all()
         return ending.summary(truths, None if self.learnt is None else self.learnt.look())
+
+    def _truth_s(self, began_ns: int) -> float:
+        """Give the venues what the nodes left of their time, too, where somebody waits for the end."""
+        left_s = NODE_GRACE_S - (self.clock.now_ns() - began_ns) / 1e9
+        return HURRIED_TRUTH_S + max(0.0, left_s)
 
     async def _settle(self) -> None:
         """Let restarts end first, so that every node has a last word."""

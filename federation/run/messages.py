@@ -20,6 +20,7 @@ from federation.run.flower import (
     MetricRecord,
     RecordDict,
 )
+from federation.run.npy import array_of
 from federation.update import Arrays, Names, Update
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
@@ -79,7 +80,7 @@ def arrays_record(names: Names, arrays: Arrays) -> ArrayRecord:
 
 def tensors_of(content: RecordDict) -> Tensors:
     """Read the named arrays of a message; objects in them are refused by the reader."""
-    return {name: array.numpy() for name, array in content.array_records[ARRAYS].items()}
+    return {name: array_of(array) for name, array in content.array_records[ARRAYS].items()}
 
 
 def unlisted_in(content: RecordDict, asked: Iterable[str]) -> list[str]:
