@@ -32,6 +32,8 @@ class LearnerConfig(BaseModel):
     canary: CanaryConfig = CanaryConfig()
     schedule: ScheduleConfig = ScheduleConfig(rows_first=150, step_s=20.0, rest_s=5.0)
     """Quicker than its defaults, so that whoever looks on sees versions; the share of rows slows it down."""
+    together: ScheduleConfig = ScheduleConfig(rows_first=150, rows_step=60, step_s=8.0, rest_s=3.0)
+    """Rounds are short steps, of which it takes some ten to be as good as one long training."""
     drift: DriftConfig = DriftConfig()
     kinds: dict[str, Settings] = {
         "ridge": {"only": ",".join(str(column) for column in ORDER_FLOW)},

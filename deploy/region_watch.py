@@ -44,7 +44,7 @@ class RegionWatch:
         self._kept = self._read()
         self._taken = {(at_ns, shard) for at_ns, shard in self._kept.taken}
         self.comparison = Comparison(config.canary.outcomes, self._kept.comparison)
-        self.together, self.alone = Schedule(config.schedule), Schedule(config.schedule)
+        self.together, self.alone = Schedule(config.together), Schedule(config.schedule)
         if self._kept.together:
             self.together.restore(self._kept.together)
             self.alone.restore(self._kept.alone)

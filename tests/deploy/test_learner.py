@@ -26,7 +26,8 @@ REGIONS = ("tokyo", "frankfurt")
 
 
 # As it comes, but without waiting.
-CONFIG = LearnerConfig(look_s=0, kinds={}, schedule=ScheduleConfig(rows_first=200, step_s=0.001, rest_s=0))
+AT_ONCE = ScheduleConfig(rows_first=200, step_s=0.001, rest_s=0)
+CONFIG = LearnerConfig(look_s=0, kinds={}, schedule=AT_ONCE, together=AT_ONCE)
 
 
 def tape(state: Path, *, curved: bool = True) -> None:
