@@ -18,6 +18,7 @@ SUMMED = ("fedavg", "fedprox", "fedadam")
 TRAIN: dict[str, Scalar] = {
     "model.linear_start": 2,
     "model.line_ridge": 0.2,
+    "model.line_rows": 2_000,
     "model.epochs": 3,
     "model.held_frac": 0.0,
     "model.decay": 1.0,

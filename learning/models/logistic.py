@@ -14,6 +14,7 @@ from learning.rows.row import FEATURE_COUNT
 
 STEPS_MAX = 50
 GRADIENT_SMALL = 1e-7
+BIAS_RIDGE = 1e-6
 
 
 class LogisticConfig(BaseModel):
@@ -78,13 +79,15 @@ class Logistic:
         return model
 
 
-def newton(x: F8, y: I1, weight: F8, ridge: float, start: F8) -> tuple[F8, float, int]:
-    """Minimise mean weighted log-loss + ridge/2 · |w|² over [classes, columns + 1]; the bias pays least."""
+def newton(
+    x: F8, y: I1, weight: F8, ridge: float, start: F8, bias_ridge: float = BIAS_RIDGE
+) -> tuple[F8, float, int]:
+    """Minimise mean weighted log-loss + ridge/2 · |w|² over [classes, columns + 1]; the bias pays its own."""
     rows, classes = len(x), len(CLASSES)
     wide = np.column_stack([x, np.ones(rows)])
     target = np.eye(classes)[y]
     penalty = np.full(wide.shape[1], ridge)
-    penalty[-1] = min(ridge, 1e-6)
+    penalty[-1] = min(ridge, bias_ridge)
     found, loss = start, _loss(wide, target, weight, penalty, start)[0]
     for step in range(STEPS_MAX):
         _, shares = _loss(wide, target, weight, penalty, found)

@@ -10,7 +10,7 @@ from pydantic import Field
 from domain.draws import stream_seed
 from learning.models import check, layers
 from learning.models.descent import Descent, DescentConfig, fitted_rows
-from learning.models.logistic import newton
+from learning.models.logistic import BIAS_RIDGE, newton
 from learning.models.model import F4, F8, I1, Exported, Settings, Tensors
 from learning.models.thread import one_thread
 from learning.rows.row import FEATURE_COUNT
@@ -32,6 +32,8 @@ class MlpConfig(DescentConfig):
     2: so does what begins with given layers, as regions do that train together for the first time."""
     line_ridge: float = Field(1e-2, gt=0, le=1e3)
     """Penalty on that line, as of the logistic model: those to be averaged had better not be bold."""
+    line_rows: int = Field(0, ge=0, le=1_000_000)
+    """The line of fewer rows is held back the more, its bias too: what a minute shows is mostly chance."""
     personal_head: int = Field(0, ge=0, le=1)
     """Whether the last layer is the region's own: the proximal term leaves it free."""
 
@@ -103,9 +105,12 @@ class Mlp:
             return False
         rows = fitted_rows(len(inner), held_frac)
         start = np.zeros((layers.OUT, self.columns + 1))
+        few = max(0.0, self.config.line_rows / rows - 1.0)
+        ridge = self.config.line_ridge * (1.0 + few)
+        bias_ridge = max(BIAS_RIDGE, self.config.line_ridge * few)
         with one_thread():
             line, _, _ = newton(
-                inner[:rows].astype(np.float64), y[:rows], weights[:rows], self.config.line_ridge, start
+                inner[:rows].astype(np.float64), y[:rows], weights[:rows], ridge, start, bias_ridge
             )
         self._layers = lined(self._layers, line.astype(np.float32))
         return True

@@ -10,7 +10,9 @@ import pytest
 from deploy import holdout
 from deploy.holdout import LateLoss, tape, tape_loss
 from domain.errors import ExitCode, SwarmError
+from federation.run.config import TRAIN
 from federation.run.deployment.config import HOLDOUT
+from federation.run.rows_trainer import config_of
 from federation.run.trainer import named
 from federation.update import Update
 from federation.vetting.history import History
@@ -82,6 +84,26 @@ def test_an_update_that_learnt_the_market_passes_and_its_mirror_is_refused_by_na
     assert (found is None) == passes
     if found is not None:
         assert found.region == "tokyo" and found.reason.startswith("hold-out loss")
+
+
+@pytest.mark.parametrize(("told", "passes"), [({}, True), ({"model.line_rows": 0}, False)])
+def test_a_regions_first_minute_counts_though_its_market_moved_more_than_others_do(
+    folder: Path, told: dict[str, int], passes: bool
+) -> None:
+    rows, config = tape(folder), config_of({**TRAIN, **told})
+    rows.table["label"][:60] = np.resize([0, 2], 60)
+    first = Mlp(config.settings, 1).layers()
+    learnt = shared(train(rows, first, config, 1).exported.tensors)
+    names, loss = tuple(first), tape_loss(folder)
+    update = Update("tokyo", "base", [learnt[name] for name in names], 100, {}, names, 0)
+    found = vet(
+        update,
+        list(first.values()),
+        History(),
+        lambda arrays: loss(dict(zip(names, arrays, strict=True))),
+        names=names,
+    )
+    assert (found is None) == passes
 
 
 def test_a_damaged_tape_and_a_model_of_other_features_are_refused_by_name(

@@ -80,7 +80,11 @@ def _goes_on(state: Path) -> None:
     """Run again on the same state, and learn this time: rows of the first run lie in its journals."""
     with RunningSwarm(state, learn=True) as running:
         running.wait_started()
-        until("every region has judged a version", lambda: all(map(_judged, _registries(state))), LEARNT_S)
+        until(
+            "every region has judged a version of all",
+            lambda: all(map(_judged, _registries(state))),
+            LEARNT_S,
+        )
         champions = {each.folder.name: each.pointer().champion for each in _registries(state)}
         served = [name for name, champion in champions.items() if champion]
         until("champions serve", lambda: all(_serves(running, name) for name in served), 30)
@@ -106,7 +110,9 @@ def _registries(state: Path) -> list[Registry]:
 
 
 def _judged(registry: Registry) -> bool:
-    return any(entry.verb == "judge" for entry in registry.history())
+    """Tell whether a region has held a version of all against its gates; its own models do not count."""
+    judged = {entry.model for entry in registry.history() if entry.verb == "judge"}
+    return any(registry.show(model).source == "federation" for model in judged)
 
 
 def _serves(running: RunningSwarm, region: str) -> bool:

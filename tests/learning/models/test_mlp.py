@@ -103,6 +103,22 @@ def test_regions_that_begin_with_the_same_layers_begin_as_lines_whose_mean_is_a_
     assert np.abs(np.column_stack([x, np.ones(100)]) @ found - straight).max() < 1e-4
 
 
+def test_the_line_of_few_rows_is_held_back_its_bias_too_and_that_of_enough_is_not() -> None:
+    rows, new = rows_with_signal(120), rows_with_signal(500, seed=1)
+    rows.table["label"][:100] = 2  # a minute in which the market went one way
+
+    def told(line_rows: int, count: int) -> np.ndarray:
+        given = {"linear_start": 2, "line_ridge": 0.2, "epochs": 1, "rate": 1e-9}
+        model = Mlp({**given, "line_rows": line_rows}, seed=1)
+        model.learn(rows.x[:count], rows.y[:count])
+        return model.predict(new.x)
+
+    bold, held = told(0, 120), told(2_000, 120)
+    assert bold[:, 2].mean() > 0.6 and abs(held[:, 2].mean() - 1 / 3) < 0.1
+    assert np.ptp(held[:, 2]) < np.ptp(bold[:, 2]) / 2
+    assert told(120, 120).tobytes() == bold.tobytes()
+
+
 def test_layers_too_narrow_for_a_line_and_those_told_not_to_begin_anywhere() -> None:
     rows = rows_with_signal(500)
     for config in ({"hidden": "5"}, {"linear_start": 0}):
