@@ -97,8 +97,16 @@ def _head(blob: bytes) -> _Head:
         raise refused("not a model of ours", "use `swarm models export`")
     said = msgspec.json.decode(metadata[_KEY], type=dict[str, Any])
     if isinstance(said.get("format"), int) and said["format"] > FORMAT:
-        raise refused(f"written in format {said['format']}, newer than {FORMAT}", "update this node")
+        raise NewerFormat(said["format"], FORMAT, "model")
     return msgspec.convert(said, _Head)
+
+
+class NewerFormat(SwarmError):
+    """What a later program wrote: this one must neither guess at it nor write over it."""
+
+    def __init__(self, found: int, known: int, where: str) -> None:
+        what = f"written in format {found}, newer than {known}"
+        super().__init__(what, where=where, mend="update this node", code=ExitCode.BAD_DATA)
 
 
 def refused(what: str, mend: str, where: str = "model") -> SwarmError:

@@ -7,11 +7,12 @@ pointer counts it. Whoever writes next takes what is behind that as done, and po
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from domain.errors import SwarmError
-from learning.registry.blob import refused
+from learning.registry.blob import NewerFormat, refused
 from learning.registry.files import Reached, append, replace, sync_folder
 from learning.registry.history import NOTHING, Entry, decode_entries, encode_entries, whole
 from learning.registry.pointer import Pointer, decode_pointer, encode_pointer
@@ -36,11 +37,12 @@ class Chronicle:
         self._history, self._pointer = folder / "history.jsonl", folder / "pointer.json"
 
     def pointer(self) -> Pointer:
-        """Read which versions serve, whatever became of the history."""
+        """Read which versions serve, whatever became of the history; where it is gone, the history says it."""
         try:
             return decode_pointer(self._pointer.read_bytes(), str(self._pointer))
         except FileNotFoundError:
-            return Pointer()
+            told = self._read(None)
+            return Pointer() if told.number == 0 else _pointer_of(told)
 
     def standings(self) -> Standings:
         """Read where all versions stand as of the pointer."""
@@ -55,6 +57,8 @@ class Chronicle:
         """Read all that was written, to write on from there; a line that was not finished never counted."""
         try:
             pointer = self.pointer()
+        except NewerFormat:  # not ours to write over
+            raise
         except SwarmError:  # the history says it all
             return self._read(None)
         self._read(pointer)
@@ -62,19 +66,32 @@ class Chronicle:
 
     def add(self, told: Told, changes: list[Entry], lines_max: int) -> Told:
         """Write changes and point to them; they are sealed and numbered here."""
-        told = self._sealed(told) if told.lines >= lines_max else told
+        told = before = self._sealed(told) if told.lines >= lines_max else told
         entries, standings, head, number = [], told.standings, told.head, told.number
         for change in changes:
             number += 1
             entry = change.numbered(number, head)
             entries.append(entry)
             standings, head = after(standings, entry), entry.hash
-        if entries:
-            text = encode_entries(entries)
-            append(self._history, text, told.end, self._reached, "history")
-            told = Told(standings, number, head, told.lines + len(entries), told.end + len(text))
-        self._point(told)
+        try:
+            if entries:
+                text = encode_entries(entries)
+                append(self._history, text, told.end, self._reached, "history")
+                told = Told(standings, number, head, told.lines + len(entries), told.end + len(text))
+            self._point(told)
+        except OSError:
+            self._undo(before)
+            raise
         return told
+
+    def _undo(self, before: Told) -> None:
+        """Take back lines that nothing points to: what was told to have failed must not come about later."""
+        with suppress(OSError, SwarmError):
+            pointed = 0
+            with suppress(FileNotFoundError):
+                pointed = decode_pointer(self._pointer.read_bytes(), "").generation
+            if pointed <= before.number:
+                os.truncate(self._history, before.end)
 
     def _sealed(self, told: Told) -> Told:
         """Begin a history that goes on from this one, which keeps its lines under another name."""
@@ -90,11 +107,7 @@ class Chronicle:
         return Told(told.standings, seal.number, seal.hash, 1, len(text))
 
     def _point(self, told: Told) -> None:
-        stand = told.standings
-        pointer = Pointer(
-            stand.champion, stand.canary, stand.canary_ppm, told.number, stand.previous, told.head
-        )
-        replace(self._pointer, encode_pointer(pointer), self._reached, "pointer")
+        replace(self._pointer, encode_pointer(_pointer_of(told)), self._reached, "pointer")
 
     def _read(self, until: Pointer | None) -> Told:
         """Read as far as a pointer counts, or to the end; a seal stands for all before it."""
@@ -119,3 +132,8 @@ class Chronicle:
             return self._history.read_bytes()
         except FileNotFoundError:
             return b""
+
+
+def _pointer_of(told: Told) -> Pointer:
+    stand = told.standings
+    return Pointer(stand.champion, stand.canary, stand.canary_ppm, told.number, stand.previous, told.head)

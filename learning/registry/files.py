@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 Reached = Callable[[str], None]
@@ -31,14 +31,19 @@ def writing(path: Path) -> Iterator[None]:
 def replace(path: Path, content: bytes, reached: Reached, name: str) -> None:
     """Put a whole file in the place of another; it and its name are on the disk when this returns."""
     draft = path.with_name(path.name + DRAFT)
-    with draft.open("wb") as file:
-        file.write(content[: len(content) // 2])
-        reached(f"{name} half written")
-        file.write(content[len(content) // 2 :])
-        file.flush()
-        os.fsync(file.fileno())
-    reached(f"{name} drafted")
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(content[: len(content) // 2])
+            reached(f"{name} half written")
+            file.write(content[len(content) // 2 :])
+            file.flush()
+            os.fsync(file.fileno())
+        reached(f"{name} drafted")
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()  # a full disk has better use for it
+        raise
     reached(f"{name} renamed")
     sync_folder(path.parent)
 
@@ -50,13 +55,19 @@ def append(path: Path, content: bytes, end: int, reached: Reached, name: str) ->
         os.ftruncate(handle, end)
         os.lseek(handle, end, os.SEEK_SET)
         for part in (content[: len(content) // 2], content[len(content) // 2 :]):
-            os.write(handle, part)
+            _write(handle, part)
             reached(f"{name} written on")
         os.fsync(handle)
     finally:
         os.close(handle)
     sync_folder(path.parent)
     reached(f"{name} synced")
+
+
+def _write(handle: int, part: bytes) -> None:
+    """Write all of it: a disk that has room for some takes that, and only then says that it is full."""
+    while part:
+        part = part[os.write(handle, part) :]
 
 
 def sync_folder(folder: Path) -> None:

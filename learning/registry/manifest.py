@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from learning.models.model import Settings
-from learning.registry.blob import HASH_BYTES, SCHEMA, refused
+from learning.registry.blob import HASH_BYTES, SCHEMA, NewerFormat, refused
 
 FORMAT = 1
 
@@ -63,7 +63,7 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
     try:
         newer = msgspec.json.decode(text, type=_Format).format
         if newer > FORMAT:
-            raise refused(f"written in format {newer}, newer than {FORMAT}", "update this node", where)
+            raise NewerFormat(newer, FORMAT, where)
         return msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused(f"corrupt: {error}", "use another version, or copy it again", where) from error

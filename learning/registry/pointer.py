@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from learning.registry.blob import HASH_BYTES, refused
+from learning.registry.blob import HASH_BYTES, NewerFormat, refused
 
 FORMAT = 1
 MEND = "any change by `swarm models` writes it again"
@@ -42,12 +42,13 @@ def decode_pointer(text: bytes, where: str) -> Pointer:
     """Read a pointer, or say what is wrong with it."""
     try:
         told = msgspec.json.decode(text, type=dict[str, Any])
+        found = told.get("format")
+        if isinstance(found, int) and found > FORMAT:
+            raise NewerFormat(found, FORMAT, where)
         seal = told.pop("seal", "")
         pointer = msgspec.convert(told, Pointer)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused(f"corrupt: {error}", MEND, where) from error
-    if pointer.format > FORMAT:
-        raise refused(f"written in format {pointer.format}, newer than {FORMAT}", "update this node", where)
     if seal != _seal(pointer):
         raise refused("corrupt: its seal is another", MEND, where)
     if not (0 <= pointer.canary_ppm <= PPM and pointer.generation >= 0):

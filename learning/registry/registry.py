@@ -56,7 +56,7 @@ class Registry:
         try:
             blob = path.read_bytes()
         except FileNotFoundError:
-            raise self._unknown(model) from None
+            raise self._gone(model, path) from None
         if hash_of(blob, self._manifest(model)[0].schema) != model:
             raise refused("its hash is another: corrupt or cut off", "use another version", str(path))
         return blob
@@ -211,7 +211,7 @@ class Registry:
         try:
             text = path.read_bytes()
         except FileNotFoundError:
-            raise self._unknown(model) from None
+            raise self._gone(model, path) from None
         manifest = decode_manifest(text, str(path))
         if manifest.model != model:
             raise refused(
@@ -227,6 +227,11 @@ class Registry:
 
     def _entry(self, verb: str, model: str, **fields: object) -> Entry:
         return Entry(0, self._now_ns(), verb, model, "", **fields)  # type: ignore[arg-type]
+
+    def _gone(self, model: str, path: Path) -> Exception:
+        if model in self.states():
+            return refused("it is gone", "copy it here again, or use another version", str(path))
+        return self._unknown(model)
 
     def _unknown(self, model: str) -> Exception:
         return refused(f"no version {model[:40]!a}", "see `swarm models ls`", str(self.folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -72,7 +73,6 @@ def test_a_damaged_pointer_is_refused_and_written_again_by_the_next_change(tmp_p
     path = tmp_path / "pointer.json"
     for wrong, word in (
         (path.read_bytes()[:-9], "corrupt"),
-        (encode_pointer(Pointer(format=2)), "newer than 1"),
         (encode_pointer(Pointer(canary_ppm=-1)), "cannot be"),
     ):
         path.write_bytes(wrong)
@@ -81,6 +81,51 @@ def test_a_damaged_pointer_is_refused_and_written_again_by_the_next_change(tmp_p
         assert caught.value.where == str(path)
         made.mend()
         assert made.pointer().champion == second
+
+
+def test_a_pointer_of_a_later_program_is_not_written_over(tmp_path: Path) -> None:
+    made = registry(tmp_path)
+    champions(made, 1, 2)
+    path = tmp_path / "pointer.json"
+    for later in (encode_pointer(Pointer(format=2)), b'{"format":2,"said_otherwise":[]}'):
+        path.write_bytes(later)
+        for change in (made.pointer, made.mend, lambda: made.rollback("no")):
+            with pytest.raises(SwarmError, match="newer than 1"):
+                change()
+        assert path.read_bytes() == later
+
+
+def test_a_pointer_that_is_gone_is_read_off_the_history(tmp_path: Path) -> None:
+    made = registry(tmp_path)
+    champions(made, 1, 2)
+    pointer, states, lines = made.pointer(), made.states(), made.history()
+    (tmp_path / "pointer.json").unlink()
+    assert (made.pointer(), made.states(), made.history()) == (pointer, states, lines)
+    made.mend()
+    assert (tmp_path / "pointer.json").exists() and made.pointer() == pointer
+
+
+def test_a_change_that_failed_does_not_come_about_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = registry(tmp_path)
+    first, second = champions(made, 1, 2)
+    lines = made.history()
+
+    def full(point: str) -> None:
+        if point == "pointer half written":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        registry(tmp_path, reached=full).rollback("told to have failed")
+    made.put(exported(3), manifest())
+    assert (made.pointer().champion, made.history()[:-1]) == (second, lines)
+    assert not list(tmp_path.rglob("*.draft"))
+    # A disk that takes a part of what is written says so only when it is asked again.
+    write = os.write
+    monkeypatch.setattr("os.write", lambda handle, part: write(handle, part[:7]))
+    assert made.rollback("in small parts") == first == made.pointer().champion
+    assert made.history()[-1].reason == "in small parts"
 
 
 def test_a_long_history_is_sealed_and_goes_on_from_where_it_stood(tmp_path: Path) -> None:

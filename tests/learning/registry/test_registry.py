@@ -197,7 +197,7 @@ def test_what_is_damaged_is_refused_by_name_and_the_champion_goes_on(tmp_path: P
         blob.write_bytes(wrong)
         assert "its hash is another" in damaged(made, model)
     blob.unlink()
-    assert "no version" in damaged(made, model)
+    assert "it is gone" in damaged(made, model)
     blob.write_bytes(good)
     for wrong, word in (
         (text.replace(model.encode(), b"f" * 32), "it is of 'ffff"),
