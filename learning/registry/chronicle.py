@@ -37,7 +37,7 @@ class Chronicle:
         self._history, self._pointer = folder / "history.jsonl", folder / "pointer.json"
 
     def pointer(self) -> Pointer:
-        """Read which versions serve, whatever became of the history; where that is gone, the history tells."""
+        """Read which versions serve, whatever became of the history; which tells it where that is gone."""
         try:
             return decode_pointer(self._pointer.read_bytes(), str(self._pointer))
         except FileNotFoundError:
