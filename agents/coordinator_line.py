@@ -67,6 +67,10 @@ class CoordinatorLine:
             self._unconfirmed = False
             self._hurry.set()
 
+    def hurry(self) -> None:
+        """Let the next heartbeat go out at once: somebody waits for what it says."""
+        self._hurry.set()
+
     async def listen(self) -> None:
         """Turn what the coordinator says into events; what cannot be read is passed over."""
         async for message in self.link.messages():
@@ -94,8 +98,7 @@ class CoordinatorLine:
         for order in said.moves:
             if order.command_id > self._move_command_id:
                 self._move_command_id = order.command_id
-                events.append(MoveOrdered(now_ns, order.command_id, order.move, order.verb))
-                self._hurry.set()
+                events.append(MoveOrdered(now_ns, order.command_id, order.move, order.verb, order.atoms))
         expires_ns = said.sent_ns + said.ttl_ns
         events.append(LeaseGranted(now_ns, said.epoch, expires_ns, said.budget_atoms))
         return events

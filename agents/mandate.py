@@ -37,6 +37,11 @@ class Mandate:
         self.halt_reason, self.stopping = "", False
         self.move_command_id, self.move_answer = 0, ""
 
+    @property
+    def heard(self) -> tuple[int, str]:
+        """Give the last command on a move that was heard, and what it was answered."""
+        return self.move_command_id, self.move_answer
+
     def started(self, gate: Gate) -> None:
         """Begin a life: no lease, and none of an epoch that an earlier life may have used."""
         self.fence_epoch, self.stopping, self.lapsed_ns = self.seen_epoch, False, 0

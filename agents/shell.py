@@ -60,6 +60,8 @@ class NodeShell:
         self.stopping = asyncio.Event()
         self._gc = GcPolicy()
         self._clock_step_ns = 0
+        # What was replayed is durable, and so is the last command on a move that was obeyed in it.
+        self._heard = self.node.mandate.heard
         self._by_instrument: list[Venue] = []
         self._by_name: dict[str, Venue] = {}
         markets = [market.instrument for market in self.node.markets.values()]
@@ -120,7 +122,7 @@ class NodeShell:
         """Work until told to stop, end with nothing left open, and give the last word."""
         self._gc.freeze()
         async with asyncio.TaskGroup() as tasks:
-            kept = [self._tick(line), self._commit(), line.beat(), line.listen()]
+            kept = [self._tick(line), self._commit(line), line.beat(), line.listen()]
             kept += [work() for work in self.beside]
             if self.config.hot.spin or self.rehearsal is not None:
                 kept.append(keep_warm(self.config.hot, self._rehearse))
@@ -130,6 +132,7 @@ class NodeShell:
             for task in work:
                 task.cancel()
         self.journal.commit()
+        self._tell_heard(self.node.mandate.heard, line)
         report = self.report()
         await line.leave(report)
         return report
@@ -168,16 +171,24 @@ class NodeShell:
             self.deliver(ClockStepped(self.clock.now_ns(), step_ns - self._clock_step_ns))
             self._clock_step_ns = step_ns
 
-    async def _commit(self) -> None:
+    async def _commit(self, line: CoordinatorLine) -> None:
         """Make what happened durable, off the loop; take a snapshot where one is due."""
         pause_s = self.config.journal.commit_ms / 1000
         while True:
             await asyncio.sleep(pause_s)
+            heard = self.node.mandate.heard
             await _apart(self.journal.commit)
+            self._tell_heard(heard, line)
             if self.recorder.snapshot_due and self.node.pipeline.columns.block.nbytes < FORK_BYTES_MIN:
                 await _apart(self.recorder.write_snapshot, *self.recorder.take_snapshot())
             elif self.recorder.snapshot_due:
                 await self._snapshot_by_child()
+
+    def _tell_heard(self, heard: tuple[int, str], line: CoordinatorLine) -> None:
+        """Say that a command was heard, now that this is durable: who gave it forgets it then."""
+        if heard != self._heard:
+            self._heard = heard
+            line.hurry()
 
     async def _snapshot_by_child(self) -> None:
         """Have a child write a large state: the loop stands still for the fork, not for the writing."""
@@ -201,11 +212,14 @@ class NodeShell:
 
     def report(self) -> NodeReport:
         """Give the node's report with what only the shell knows."""
+        command_id, answer = self._heard
         return msgspec.structs.replace(
             self.node.report(self.clock.now_ns()),
             tick_to_order_counts=self.latency.counts(),
             journal_events=self.journal.events,
             journal_hash=self.journal.head_hash,
+            move_command_id=command_id,
+            move_answer=answer,
         )
 
 

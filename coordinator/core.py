@@ -148,8 +148,8 @@ class Coordinator:
                 return self._command(said, region, True, reason)
             case ResumeRequest(region):
                 return self._command(said, region, False, "")
-            case MoveRequest(move, verb):
-                return self._move(said, move, verb)
+            case MoveRequest():
+                return self._move(said, message)
             case StatusRequest():
                 return [Reply(said.peer, said.line, self.status())]
             case _:
@@ -279,20 +279,20 @@ class Coordinator:
         ]
         return [Record(fact), *pushed, Reply(said.peer, said.line, self.status())]
 
-    def _move(self, said: Said, move: str, verb: str) -> list[CoordinatorAction]:
+    def _move(self, said: Said, asked: MoveRequest) -> list[CoordinatorAction]:
         """Note an operator's word for the one node that proposed this move, and push it."""
-        having = [member for member in self.members.values() if member.has_move(move)]
+        having = [member for member in self.members.values() if member.has_move(asked.move)]
         if len(having) != 1:
             why = "no node proposes it" if not having else "several nodes have a group of this name"
-            return [_refuse(said, f"move {move[:60]!a}: {why}")]
+            return [_refuse(said, f"move {asked.move[:60]!a}: {why}")]
         (member,) = having
-        same = self.orders.same(member.node, move, verb)
+        same = self.orders.same(member.node, asked)
         if same is not None:
             return [Reply(said.peer, said.line, MoveNoted(member.node, same))]
-        if (refusal := self.orders.refused(member.node, verb)) is not None:
+        if (refusal := self.orders.refused(member.node, asked)) is not None:
             return [_refuse(said, refusal)]
         obeyed = member.report.move_command_id if member.report is not None else 0
-        fact = self.orders.command(member.node, move, verb, obeyed)
+        fact = self.orders.command(member.node, asked, obeyed)
         self._apply(fact)
         answers: list[CoordinatorAction] = [Record(fact)]
         if member.line is not None and member.granted_atoms is not None:

@@ -43,6 +43,7 @@ class MoveCommanded(msgspec.Struct, frozen=True, tag="move"):
     command_id: int
     move: str
     verb: str
+    atoms: int = 0
 
 
 Fact = EpochGranted | NodeLeft | LatchSet | MoveCommanded

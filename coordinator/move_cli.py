@@ -24,6 +24,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     moves.add_argument("verb", nargs="?", choices=VERBS, help="take: I send it now; drop: not this one")
     moves.add_argument("move", nargs="?", metavar="ID", help="the move, as the list names it")
+    moves.add_argument(
+        "--amount", metavar="N", help="what you send, with take (default: as much as is proposed)"
+    )
     moves.add_argument("--region", help="list one region only (default: all)")
     moves.add_argument("--all", action="store_true", help="list also the latest that are over")
     moves.set_defaults(run=run_moves)
@@ -42,10 +45,12 @@ def run_moves(arguments: argparse.Namespace) -> int:
         mend = "name one that `swarm arb moves` lists"
         raise SwarmError(f"{arguments.verb} what?", where="swarm arb moves", mend=mend, code=ExitCode.USAGE)
 
+    sent = _sent(arguments)
+
     async def ask() -> list[MoveReport]:
         async with Operator(arguments.state, arguments.coordinator, arguments.timeout) as operator:
             if arguments.verb is not None:
-                return [await operator.move(arguments.move, arguments.verb)]
+                return [await operator.move(arguments.move, arguments.verb, sent)]
             status = await operator.status()
             return [move for member in status.members if member.report for move in member.report.moves]
 
@@ -58,6 +63,25 @@ def run_moves(arguments: argparse.Namespace) -> int:
         ]
     print(msgspec.json.encode(moves).decode() if arguments.json else moves_text(moves))
     return ExitCode.OK
+
+
+def _sent(arguments: argparse.Namespace) -> int:
+    """Read what an operator sends, in atoms: 0 where that is not told."""
+    from domain.errors import ExitCode, SwarmError
+    from domain.units import atoms
+
+    if arguments.amount is None:
+        return 0
+    try:
+        sent = atoms(arguments.amount)
+    except (ValueError, ArithmeticError):
+        sent = 0
+    if arguments.verb != "take" or sent <= 0:
+        what = f"--amount {arguments.amount[:40]!a} is no amount that can be sent"
+        what = what if arguments.verb == "take" else "an amount goes with `take` only"
+        mend = "`swarm arb moves take ID --amount 1.5`"
+        raise SwarmError(what, where="swarm arb moves", mend=mend, code=ExitCode.USAGE)
+    return sent
 
 
 def moves_text(moves: list[MoveReport]) -> str:

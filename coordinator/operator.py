@@ -77,10 +77,10 @@ class Operator:
         """Lift a halt."""
         return await self._asked(ResumeRequest(region))
 
-    async def move(self, move: str, verb: str) -> MoveReport:
+    async def move(self, move: str, verb: str, atoms: int = 0) -> MoveReport:
         """Take or drop a move, and wait until its node answered; what it refuses is raised."""
         began_ns = monotonic_ns()
-        noted = await self._ask(MoveRequest(move, verb))
+        noted = await self._ask(MoveRequest(move, verb, atoms))
         assert isinstance(noted, MoveNoted)
         while (monotonic_ns() - began_ns) / 1e9 < self._timeout_s:
             status = await self.status()

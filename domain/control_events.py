@@ -105,6 +105,7 @@ class MoveOrdered(msgspec.Struct, frozen=True, array_like=True, tag=59):
     command_id: int
     move: str
     verb: str
+    atoms: int = 0
 
 
 ControlEvent = (

@@ -32,11 +32,15 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True):
 
 
 class MoveOrder(msgspec.Struct, frozen=True):
-    """An operator's word on a move: `take` or `drop`. Ids rise for ever; a node obeys each once."""
+    """An operator's word on a move: `take` or `drop`. Ids rise for ever; a node obeys each once.
+
+    `atoms` is what the operator sends where that is told: 0 is as much as is proposed.
+    """
 
     command_id: int
     move: str
     verb: str
+    atoms: int = 0
 
 
 class MoveCounts(msgspec.Struct, frozen=True):

@@ -66,10 +66,11 @@ class ResumeRequest(msgspec.Struct, frozen=True, tag="resume"):
 
 
 class MoveRequest(msgspec.Struct, frozen=True, tag="move"):
-    """An operator takes or drops a move that a node proposed."""
+    """An operator takes or drops a move that a node proposed; `atoms` as a `MoveOrder`'s."""
 
     move: str
     verb: str
+    atoms: int = 0
 
 
 class MoveNoted(msgspec.Struct, frozen=True, tag="move-noted"):

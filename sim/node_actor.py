@@ -92,7 +92,7 @@ class NodeActor(mesa.Agent):  # type: ignore[misc]
             for order in said.moves:
                 if order.command_id > self._move_command_id:
                     self._move_command_id = order.command_id
-                    self.deliver(MoveOrdered(now_ns, order.command_id, order.move, order.verb))
+                    self.deliver(MoveOrdered(now_ns, order.command_id, order.move, order.verb, order.atoms))
             expires_ns = said.sent_ns + said.ttl_ns
             self.deliver(LeaseGranted(now_ns, said.epoch, expires_ns, said.budget_atoms))
 

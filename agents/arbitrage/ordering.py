@@ -27,4 +27,4 @@ def move_ordered(groups: Sequence[Arbitrageur], mandate: Mandate, event: MoveOrd
     for group in groups:
         number = group.rebalancer.number(event.move)
         if number is not None:
-            mandate.move_answer = group.rebalancer.ordered(number, event.verb)
+            mandate.move_answer = group.rebalancer.ordered(number, event.verb, event.atoms)

@@ -55,7 +55,7 @@ class Rebalancer:
 
     # What comes in
 
-    def ordered(self, number: int, verb: str) -> str:
+    def ordered(self, number: int, verb: str, atoms: int = 0) -> str:
         """Do what an operator says; give why not, or nothing."""
         now_ns, move = self._group.desk.now_ns, self.moves.live.get(number)
         if verb == "take":
@@ -63,7 +63,7 @@ class Rebalancer:
             if move is not None:
                 wallet = self._wallets[move.proposal.from_venue, move.proposal.asset]
                 free = wallet.total_atoms - wallet.reserved_atoms
-            answer = self.moves.take(number, free, now_ns)
+            answer = self.moves.take(number, free, now_ns, atoms)
         elif verb == "drop":
             answer = self.moves.drop(number, now_ns)
         else:

@@ -132,20 +132,26 @@ class Moves:
 
     # What an operator says
 
-    def take(self, number: int, free_atoms: int, now_ns: int) -> str:
-        """An operator sends a transfer now, or wants a trade made; give why not, or nothing."""
+    def take(self, number: int, free_atoms: int, now_ns: int, atoms: int = 0) -> str:
+        """An operator sends a transfer now, or wants a trade made; give why not, or nothing.
+
+        `atoms` is what is sent, 0 for what is proposed: a plan may have changed that since it was looked at.
+        """
         move = self.live.get(number)
         if move is None:
             return self._gone(number)
-        proposal = move.proposal
-        if move.state != MoveState.PROPOSED:
-            return ""  # said again
+        proposal, due_atoms = move.proposal, atoms or move.proposal.atoms
+        if move.state != MoveState.PROPOSED:  # said again
+            return "" if atoms in (0, proposal.atoms) else f"it was taken with {atoms_text(proposal.atoms)}"
         if proposal.kind == TRADE:
+            if atoms > 0:
+                return "a trade is sized by books and bounds: leave the amount out"
             move.asked = True
             return ""
-        if proposal.atoms > free_atoms:
+        if due_atoms > free_atoms:
             free, asset = atoms_text(max(free_atoms, 0)), proposal.asset
-            return f"{proposal.from_venue} has {free} {asset} free, and {atoms_text(proposal.atoms)} is to go"
+            return f"{proposal.from_venue} has {free} {asset} free, and {atoms_text(due_atoms)} is to go"
+        move.proposal = msgspec.structs.replace(proposal, atoms=due_atoms)
         move.due_ns = now_ns + proposal.delay_ns + round(self.config.late_s * 1e9)
         self._to(move, MoveState.TAKEN, now_ns, "")
         return ""

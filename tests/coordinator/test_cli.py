@@ -11,6 +11,7 @@ import pytest
 
 from bus.keys import ensure_keys
 from domain.errors import ExitCode
+from domain.units import atoms
 from tests.coordinator.commands import main
 from tests.coordinator.processes import ROOT, coordinator, node, until
 from tests.coordinator.test_orders import move
@@ -64,14 +65,20 @@ def test_moves_are_listed_and_an_operators_word_reaches_its_node_over_a_crash(
         assert main([*moves, "take"]) == ExitCode.USAGE
         assert main([*moves, "take", "arb-9"]) == ExitCode.USAGE
         assert "no node proposes it" in capsys.readouterr().err
+        for wrong in (["take", "arb-7", "--amount", "0"], ["take", "arb-7", "--amount", "1e400x"]):
+            assert main([*moves, *wrong]) == ExitCode.USAGE
+            assert "is no amount that can be sent" in capsys.readouterr().err
+        assert main([*moves, "drop", "arb-7", "--amount", "1"]) == ExitCode.USAGE
+        assert main([*moves, "--amount", "1"]) == ExitCode.USAGE
+        assert capsys.readouterr().err.count("an amount goes with `take` only") == 2
         # The node hears nothing; the coordinator dies, comes back, and tells it then.
-        assert main([*moves, "take", "arb-7", "--timeout", "0.4"]) == ExitCode.TIMED_OUT
+        assert main([*moves, "take", "arb-7", "--amount", "1.25", "--timeout", "0.4"]) == ExitCode.TIMED_OUT
         assert "nyc-1 did not answer within 0.4 s" in capsys.readouterr().err
         running.kill()
         nyc.obeys = True
         running.start()
         until(lambda: nyc.heard)
-        assert [(one.move, one.verb) for one in nyc.heard] == [("arb-7", "take")]
+        assert [(one.move, one.verb, one.atoms) for one in nyc.heard] == [("arb-7", "take", atoms("1.25"))]
         nyc.moves = (move(state="taken"),)
         assert main([*moves, "take", "arb-7"]) == ExitCode.OK
         assert "arb-7            taken" in capsys.readouterr().out

@@ -51,10 +51,11 @@ def test_a_command_is_recorded_pushed_and_repeated_until_the_node_heard_it() -> 
 
 def test_what_is_said_twice_is_said_once_while_it_is_unheard() -> None:
     made = desk()
-    made.operate(MoveRequest("arb-7", "take"))
-    (again,) = made.operate(MoveRequest("arb-7", "take"))
+    made.operate(MoveRequest("arb-7", "take", 9))
+    (again,) = made.operate(MoveRequest("arb-7", "take", 9))
     assert isinstance(again, Reply) and again.message == MoveNoted("nyc-1", 1)
     assert said(made.operate(MoveRequest("arb-7", "drop"))) == MoveNoted("nyc-1", 2)
+    assert made.core.orders.of("nyc-1")[0] == MoveOrder(1, "arb-7", "take", 9)
     made.grant("nyc-1", moves=(move(),), move_command_id=2)
     assert said(made.operate(MoveRequest("arb-7", "take"))) == MoveNoted("nyc-1", 3)
 
@@ -64,6 +65,14 @@ def test_what_is_said_twice_is_said_once_while_it_is_unheard() -> None:
     [
         (MoveRequest("arb-8", "take"), "move 'arb-8': no node proposes it"),
         (MoveRequest("arb-7", "burn"), "a move can be taken or dropped, not 'burn'"),
+        (
+            MoveRequest("arb-7", "drop", 5),
+            "an amount that cannot be: one above nothing, and only with `take`",
+        ),
+        (
+            MoveRequest("arb-7", "take", -5),
+            "an amount that cannot be: one above nothing, and only with `take`",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_and_recorded_nowhere(request_: MoveRequest, why: str) -> None:

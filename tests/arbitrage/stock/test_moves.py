@@ -93,6 +93,25 @@ def test_no_more_is_taken_than_there_is() -> None:
     assert states(made) == ["PROPOSED"] and made.reserved() == []
 
 
+def test_what_an_operator_sends_counts_whatever_a_plan_has_made_of_it_since() -> None:
+    made = book()
+    made.plan([proposal()], START, START)
+    assert made.take(1, 9 * UNIT, START, 2 * UNIT) == "" and made.reserved() == [("a", "BTC", 2 * UNIT)]
+    assert made._inventory.flying_atoms("BTC", "b") == 2 * UNIT - FEE
+    assert made.take(1, 9 * UNIT, START, 2 * UNIT) == made.take(1, 9 * UNIT, START) == ""  # said again
+    assert made.take(1, 9 * UNIT, START, 3 * UNIT) == "it was taken with 0.0020000000"
+    assert made.explain("a", "BTC", -2 * UNIT, START) and made.explain("b", "BTC", 2 * UNIT - FEE, START)
+    assert MoveState(made.over[1].state) == MoveState.ARRIVED
+
+
+def test_more_than_there_is_or_an_amount_of_a_trade_is_refused() -> None:
+    made = book()
+    made.plan([proposal(), proposal("c", kind=TRADE)], START, START)
+    assert made.take(1, 3 * UNIT, START, 4 * UNIT).endswith("and 0.0040000000 is to go")
+    assert made.take(2, 9 * UNIT, START, UNIT) == "a trade is sized by books and bounds: leave the amount out"
+    assert states(made) == ["PROPOSED", "PROPOSED"] and not made.live[2].asked
+
+
 @pytest.mark.parametrize("order", [("left", "arrived"), ("arrived", "left")])
 def test_balances_tell_that_it_left_and_that_it_arrived_in_any_order(order: tuple[str, str]) -> None:
     made = taken()
