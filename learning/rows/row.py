@@ -109,6 +109,11 @@ class Rows:
             raise _unfit(f"all labelled rows are of one class: there is no {' and no '.join(missing)}", where)
         if not np.isfinite(self.table["features"]).all():
             raise _unfit("a row has a feature that is not finite", where)
+        known = self.table[self.table["label"] >= 0]
+        if not np.isfinite(known["gross_bps"]).all():
+            raise _unfit("a row has an outcome that is not finite", where)
+        if (known["label_ns"] < known["at_ns"]).any():
+            raise _unfit("a row's outcome was known before its decision", where)
         return self
 
 

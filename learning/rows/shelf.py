@@ -5,6 +5,7 @@ A number is higher than that of every file that was there before it; then come h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -12,6 +13,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 SUFFIX = ".parquet"
+_NAME = re.compile(r"(\d+)-(\w+)-(\w+)", re.ASCII)
 Series = tuple[str, str, int]
 
 
@@ -36,10 +38,12 @@ def folder_of(root: Path, venue: str, symbol: str, day: int) -> Path:
 
 def parts(root: Path) -> Iterator[Part]:
     """Find all files, those of one market's day in the order in which they were written."""
-    for path in sorted(root.glob(f"venue=*/symbol=*/day=*/*-*-*{SUFFIX}")):
+    for path in sorted(root.glob(f"venue=*/symbol=*/day=*/*{SUFFIX}")):
         venue, symbol, day = (unquote(each.partition("=")[2]) for each in path.parts[-4:-1])
-        number, rows, _ = path.stem.split("-")
-        yield Part((venue, symbol, int(day)), int(number), rows, str(path))
+        name = _NAME.fullmatch(path.stem)
+        # Somebody else's file is none of ours; a bad one of ours is refused when it is read.
+        if name is not None and day.isascii() and day.isdigit():
+            yield Part((venue, symbol, int(day)), int(name[1]), name[2], str(path))
 
 
 def groups(root: Path) -> dict[Series, list[Part]]:

@@ -255,6 +255,9 @@ class Store:
                 columns: dict[str, NDArray[Any]] = connection.execute(asked).fetchnumpy()
             except duckdb.Error as error:
                 raise self._told(found, error) from None
+        empty = next((name for name, column in columns.items() if np.ma.is_masked(column)), None)
+        if empty is not None:
+            raise damaged(Path(found[0].path).parent, f"a row has nothing in column {empty}")
         return columns
 
     def _check(self, path: Path, known: Labelled | None) -> None:

@@ -11,6 +11,8 @@ from learning.train.calibration import brier, log_loss, reliability
 from learning.train.config import NS_PER_S, TrainConfig
 from learning.train.sharpe import moments, probabilistic, sharpe
 
+PERIODS_MAX = 1_000_000
+
 
 def sides_of(probabilities: F4, edge_frac: float) -> I1:
     """Take the side that is likeliest of all and ahead of the other by the edge; else none."""
@@ -35,9 +37,10 @@ def periods_of(rows: Rows, gains: F8, config: TrainConfig) -> F8:
 
 
 def by_period(at_ns: npt.NDArray[np.int64], gains: F8, period_ns: int) -> F8:
-    """Sum gains over the periods between first and last row, empty ones too."""
+    """Sum gains over the periods between first and last row, empty ones too; longer ones for too many."""
     if len(gains) == 0:
         return np.empty(0)
+    period_ns = max(period_ns, -(-int(at_ns[-1] - at_ns[0]) // PERIODS_MAX))
     summed: F8 = np.bincount((at_ns - at_ns[0]) // period_ns, weights=gains).astype(np.float64)
     return summed
 

@@ -47,6 +47,10 @@ def broken(what: str) -> Rows:
         rows.table["label"] = -1
     if what == "nan":
         rows.table["features"][3, 4] = np.nan
+    if what == "outcome":
+        rows.table["gross_bps"][3] = np.nan
+    if what == "early":
+        rows.table["label_ns"][3] = rows.table["at_ns"][3] - 1
     return rows
 
 
@@ -58,6 +62,8 @@ def broken(what: str) -> Rows:
         (broken(""), 7, "the region has 6 labelled rows of the 7 it needs"),
         (broken("class"), 1, "all labelled rows are of one class: there is no down and no up"),
         (broken("nan"), 1, "a row has a feature that is not finite"),
+        (broken("outcome"), 1, "a row has an outcome that is not finite"),
+        (broken("early"), 1, "a row's outcome was known before its decision"),
     ],
 )
 def test_what_cannot_is_refused_by_name(rows: Rows, least: int, words: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from domain.errors import ExitCode, SwarmError
-from learning.rows.part import COLUMNS
+from learning.rows.part import COLUMNS, _file_hash
 from learning.rows.row import Rows
 from learning.rows.shelf import parts
 from learning.rows.store import DAY_NS, Store, StoreConfig
@@ -204,6 +204,21 @@ def test_a_bad_file_is_refused_by_its_name(tmp_path: Path, harm: Callable[[Path]
         assert "\n" not in str(refused.value)
 
 
+def test_a_row_that_has_nothing_in_a_column_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    Store(tmp_path).append(rows(6))
+    (only,) = files(tmp_path)
+    whole = pq.ParquetFile(only).read()
+    place = whole.column_names.index("f_ofi_2")
+    holes = pa.array([None, *whole["f_ofi_2"].to_pylist()[1:]], pa.float32())
+    pq.write_table(whole.set_column(place, whole.schema.field(place), holes), only)
+    only.rename(only.with_stem(f"{only.stem[: only.stem.rindex('-')]}-{_file_hash(only)}"))
+    with pytest.raises(SwarmError, match="a row has nothing in column f_ofi_2"):
+        Store(tmp_path).rows()
+
+
 def test_a_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(SwarmError, match=r"rows cannot be written: (Not a directory|File exists)") as refused:
@@ -217,7 +232,11 @@ def test_other_files_do_no_harm(tmp_path: Path) -> None:
     (only,) = files(tmp_path)
     (only.parent / "notes.txt").write_text("mine")
     (only.parent / "half.parquet.new").write_bytes(b"x")
-    assert store.count() == 3
+    for name in ("my-own-copy", "0000000002-a-b-c", "2-a"):
+        (only.parent / f"{name}.parquet").write_bytes(only.read_bytes())
+    (only.parent.parent / "day=before").mkdir()
+    (only.parent.parent / "day=before" / only.name).write_bytes(b"x")
+    assert store.count() == 3 and store.append(rows(4)) == 1
 
 
 def test_what_a_dead_writer_left_is_swept(tmp_path: Path) -> None:

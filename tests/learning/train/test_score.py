@@ -26,6 +26,7 @@ def test_gains_are_summed_by_period_and_quiet_ones_count() -> None:
     gains = by_period(at_ns, np.array([1.0, 2.0, 4.0, 8.0]), 60 * NS_PER_S)
     assert gains.tolist() == [7.0, 0.0, 0.0, 8.0]
     assert len(by_period(at_ns[:0], np.empty(0), NS_PER_S)) == 0
+    assert len(by_period(at_ns, np.ones(4), 1)) <= 1_000_001
 
 
 def test_periods_are_as_long_as_outcomes_take_where_none_are_set() -> None:
