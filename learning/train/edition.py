@@ -57,9 +57,7 @@ class Edition(msgspec.Struct, frozen=True, eq=False):
 def make(rows: Rows, order: Order, registry: Registry, now_ns: int, progress: Progress = silent) -> Edition:
     """Make one version of these rows and keep it as a candidate with its gates and its page."""
     rows = fit_to_learn(rows, order.config)
-    searched = (
-        search(rows, order.config, order.searches, order.seed, progress) if order.searches > 0 else None
-    )
+    searched = _searched(rows, order, progress) if order.searches > 0 else None
     config = (
         order.config if searched is None else order.config.model_copy(update={"model": searched.settings})
     )
@@ -79,6 +77,12 @@ def make(rows: Rows, order: Order, registry: Registry, now_ns: int, progress: Pr
     return Edition(
         version, trained, trials, gates, report, searched, tracked(config, trained, version, report)
     )
+
+
+def _searched(rows: Rows, order: Order, progress: Progress) -> Searched:
+    """Search settings without the rows that the gates judge by."""
+    seen = rows.pick(held_out(rows, order.config.held_frac).fit)
+    return search(seen, order.config, order.searches, order.seed, progress)
 
 
 def judged(

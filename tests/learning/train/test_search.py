@@ -4,8 +4,12 @@ import pytest
 
 from domain.errors import SwarmError
 from learning.models import MODELS, begin
+from learning.rows.row import Rows
+from learning.train import edition
 from learning.train.config import TrainConfig
 from learning.train.search import SPACES, search, suggested
+from learning.train.trial import silent
+from learning.train.validation import held_out
 from tests.learning.builders import rows_with_signal
 
 
@@ -48,3 +52,13 @@ def test_a_search_finds_better_settings_prunes_and_repeats_by_seed() -> None:
 def test_a_model_without_settings_has_none_to_search() -> None:
     with pytest.raises(SwarmError, match="no settings to search"):
         search(rows_with_signal(100), TrainConfig(kind="prior"), 2, 0)
+
+
+def test_settings_are_chosen_without_the_rows_that_the_gates_judge_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, given = rows_with_signal(300), list[Rows]()
+    monkeypatch.setattr(edition, "search", lambda rows, *_: given.append(rows))
+    edition._searched(rows, edition.Order(TrainConfig(), "tokyo", searches=2), silent)
+    first_judged_ns = rows.table["at_ns"][held_out(rows, TrainConfig().held_frac).held[0]]
+    assert len(given[0]) > 200 and (given[0].table["label_ns"] < first_judged_ns).all()
