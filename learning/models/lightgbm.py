@@ -14,7 +14,7 @@ from learning.models import check
 from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings
 from learning.rows.row import FEATURE_COUNT
 
-HELD_LEAST = 32
+HELD_LEAST, CHANCE_LEAST = 32, 1e-9
 TEXT_BYTES_MAX = 64 << 20
 DIGEST_BYTES, HEAD_BYTES = 16, 4096
 BEGINS = b"tree\n"
@@ -30,7 +30,7 @@ class LightgbmConfig(BaseModel):
     again_rounds: int = Field(20, ge=1, le=5000)
     """Rounds that learning again adds."""
     rounds_max: int = Field(1000, ge=1, le=20_000)
-    """Beyond so many rounds it begins anew, from the rows at hand."""
+    """Beyond so many rounds it begins anew, from the rows at hand; so it does at a class that never came."""
     leaves: int = Field(15, ge=2, le=1024)
     leaf_rows: int = Field(40, ge=1, le=100_000)
     rate: float = Field(0.05, gt=0, le=1)
@@ -55,8 +55,10 @@ class Lightgbm:
         """Add trees until the newest rows, which are held back, are no longer told better."""
         import lightgbm
 
-        again = self._trees is not None and self._trees.current_iteration() < self.config.rounds_max
-        x, y, weights = check.examples(x, y, weight, self.columns, self.kind, one_class=again)
+        x, y, weights = check.examples(x, y, weight, self.columns, self.kind, one_class=True)
+        again = self._goes_on(x, y)
+        if not again:
+            check.examples(x, y, weight, self.columns, self.kind)
         held = int(len(x) * self.config.held_frac)
         fitted = len(x) - (held if held >= HELD_LEAST else 0)
         rows, tested = (
@@ -74,6 +76,15 @@ class Lightgbm:
         )
         self._take(trees.model_to_string(num_iteration=-1).encode())
         return {"rounds": float(self._trees.current_iteration()), "rows": float(len(x))}
+
+    def _goes_on(self, x: F4, y: I1) -> bool:
+        """Tell whether trees can be added: there are some, not too many, and they know of each class.
+
+        A class that never came has a chance of nought, from which more trees jump instead of learning.
+        """
+        if self._trees is None or self._trees.current_iteration() >= self.config.rounds_max:
+            return False
+        return bool((self.predict(x).max(axis=0)[np.unique(y)] > CHANCE_LEAST).all())
 
     def _data(self, x: F4, y: I1, weights: F8, rows: slice) -> Any:
         import lightgbm

@@ -41,6 +41,16 @@ def test_learning_again_adds_trees_until_it_begins_anew() -> None:
     assert model.learn(rows.x, rows.y)["rounds"] <= 10
 
 
+def test_a_class_that_never_came_is_learnt_when_it_comes() -> None:
+    rows = rows_with_signal(500)
+    two, model = rows.pick(rows.y != 1), Lightgbm({"rounds": 10, "again_rounds": 3})
+    model.learn(two.x, two.y)
+    with pytest.raises(SwarmError, match="all 9 rows are 'flat'"):
+        model.learn(two.x[:9], np.ones(9, np.int8))
+    model.learn(rows.x, rows.y)
+    assert abs(model.predict(rows.x)[:, 1].mean() - (rows.y == 1).mean()) < 0.05
+
+
 def test_weights_count() -> None:
     rows = rows_with_signal(500)
     model = Lightgbm({"rounds": 5})
