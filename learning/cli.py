@@ -45,7 +45,9 @@ def _train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument(
         "--search", type=_whole(1, SEARCHES_MAX), default=0, metavar="N", help="try so many settings first"
     )
-    verb.add_argument("--base", default="", metavar="MODEL", help="go on from this version, by its hash")
+    verb.add_argument(
+        "--base", default="", metavar="MODEL", help="go on from this version, by its hash or champion"
+    )
     verb.add_argument("--mlflow", default="", metavar="URI", help="log there too")
 
 
@@ -90,6 +92,7 @@ def _whole(least: int, most: int) -> Any:
 def run_train(arguments: argparse.Namespace) -> int:
     """Make a version."""
     from hw.clock import SystemClock
+    from learning.registry.cli import named
     from learning.registry.registry import Registry
     from learning.train.edition import Order, make, passed
 
@@ -98,9 +101,11 @@ def run_train(arguments: argparse.Namespace) -> int:
     )
     out = _out(arguments)
     source = arguments.region or out.name
-    order = Order(config, source, arguments.seed, arguments.search, arguments.purged, arguments.base)
+    registry = Registry(out)
+    base = named(registry, arguments.base) if arguments.base != "" else ""
+    order = Order(config, source, arguments.seed, arguments.search, arguments.purged, base)
     with _progress() as progress:
-        made = make(_rows(arguments), order, Registry(out), SystemClock().now_ns(), progress)
+        made = make(_rows(arguments), order, registry, SystemClock().now_ns(), progress)
     held = {gate.name: gate.passed for gate in made.gates}
     answer = {
         "model": made.version,
@@ -121,6 +126,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def run_report(arguments: argparse.Namespace) -> int:
     """Write a version's page anew, tried on the rows there are now."""
+    from learning.registry.cli import named
     from learning.registry.registry import Registry
     from learning.train.config import BASELINES
     from learning.train.edition import Order, write_report
@@ -128,7 +134,7 @@ def run_report(arguments: argparse.Namespace) -> int:
     from learning.train.trial import compared, path_sharpes
 
     registry = Registry(_out(arguments))
-    version = registry.pointer().champion if arguments.model == "champion" else arguments.model
+    version = named(registry, arguments.model)
     exported = registry.get(version)
     config = _config(arguments, exported.kind, dict(exported.config))
     rows = fit_to_learn(_rows(arguments), config)

@@ -89,7 +89,7 @@ def run_show(arguments: argparse.Namespace) -> int:
     from learning.registry.table import print_version, shown
 
     registry = _registry(arguments)
-    return _told(shown(registry, _named(registry, arguments.model)), print_version, arguments)
+    return _told(shown(registry, named(registry, arguments.model)), print_version, arguments)
 
 
 def run_diff(arguments: argparse.Namespace) -> int:
@@ -97,21 +97,21 @@ def run_diff(arguments: argparse.Namespace) -> int:
     from learning.registry.table import differences, print_differences
 
     registry = _registry(arguments)
-    pair = (_named(registry, name) for name in (arguments.model, arguments.other))
+    pair = (named(registry, name) for name in (arguments.model, arguments.other))
     return _told(differences(registry, *pair), print_differences, arguments)
 
 
 def run_promote(arguments: argparse.Namespace) -> int:
     """Let a version serve."""
     registry = _registry(arguments)
-    registry.promote(_named(registry, arguments.model), arguments.to, share_ppm=arguments.share)
+    registry.promote(named(registry, arguments.model), arguments.to, share_ppm=arguments.share)
     return _pointer(registry, arguments)
 
 
 def run_split(arguments: argparse.Namespace) -> int:
     """Let two versions be compared."""
     registry = _registry(arguments)
-    pair = [_named(registry, name) for name in (arguments.model, arguments.other)]
+    pair = [named(registry, name) for name in (arguments.model, arguments.other)]
     registry.split(pair[0], pair[1], arguments.share)
     return run_ab(arguments)
 
@@ -144,7 +144,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     from learning.registry.export import export
 
     registry = _registry(arguments)
-    written = export(registry, _named(registry, arguments.model), arguments.file, arguments.format)
+    written = export(registry, named(registry, arguments.model), arguments.file, arguments.format)
     return _told({"written": [str(path) for path in written]}, _print_fields, arguments)
 
 
@@ -155,7 +155,8 @@ def _registry(arguments: argparse.Namespace) -> Registry:
     return Registry(region_folder(models_root(arguments.state), arguments.region, "models"))
 
 
-def _named(registry: Registry, name: str) -> str:
+def named(registry: Registry, name: str) -> str:
+    """Give the version that is meant by the first letters of its hash, or by what it does."""
     from domain.errors import ExitCode, SwarmError
 
     pointer = registry.pointer()

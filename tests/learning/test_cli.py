@@ -82,7 +82,7 @@ def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
     assert all(passed.values()) and lines[-2].endswith("passed every gate: `swarm models promote`")
     assert main(["models", "promote", first, "--to", "champion", "--state", str(tmp_path)]) == 0
     capsys.readouterr()
-    code, out, _ = told(capsys, *words, "--base", first, "--seed", "1", "--json")
+    code, out, _ = told(capsys, *words, "--base", first[:12], "--seed", "1", "--json")
     second = json.loads(out)["model"]
     assert second != first and registry.show(second).parent == first
     limits = {gate.name: gate.limit for gate in registry.show(second).gates}
@@ -121,6 +121,8 @@ def test_rows_are_counted_by_class_and_market(state: Path, capsys: pytest.Captur
         (("train", "--cost-bps", "-1"), "--cost-bps -1"),
         (("train", "--store", "nowhere"), "no rows yet"),
         (("report", "0" * 32), "no version"),
+        (("report", "champion"), "'champion' is no version"),
+        (("train", "--base", "0" * 12), "no version"),
     ],
 )
 def test_trouble_is_one_line(
