@@ -35,6 +35,15 @@ class RejectedUpdate(msgspec.Struct, frozen=True):
     reason: str
 
 
+def plain(text: str, most: int = 200) -> str:
+    """Keep a stranger's words to one line that no terminal obeys.
+
+    >>> plain("no rows\\x1b[2J")
+    'no rows?[2J'
+    """
+    return "".join(each if each.isprintable() else "?" for each in text[:most])
+
+
 def digest(names: Names, arrays: Arrays, salt: str = "") -> str:
     """Hash names, types, shapes and bytes: two models are the same when this is.
 

@@ -36,11 +36,11 @@ def fedadam(
     deltas = [new - old for new, old in zip(mean, like, strict=True)]
     before = moments or Moments([np.zeros_like(x) for x in mean], [np.zeros_like(x) for x in mean])
     first = [
-        config.beta_1 * old + (1 - config.beta_1) * delta
+        np.asarray(config.beta_1 * old + (1 - config.beta_1) * delta)
         for old, delta in zip(before.first, deltas, strict=True)
     ]
     second = [
-        config.beta_2 * old + (1 - config.beta_2) * (delta**2)
+        np.asarray(config.beta_2 * old + (1 - config.beta_2) * (delta**2))
         for old, delta in zip(before.second, deltas, strict=True)
     ]
     scale = config.eta * np.sqrt(1 - config.beta_2 ** (step + 1.0)) / (1 - config.beta_1 ** (step + 1.0))

@@ -109,7 +109,7 @@ def _moved(each: Counted, current: Version, discount: float) -> Update:
     if each.base.number == current.number:
         return each.update
     arrays = [
-        now + (new - then) * now.dtype.type(discount)
+        np.asarray(now + (new - then) * now.dtype.type(discount))
         for now, new, then in zip(current.arrays, each.update.arrays, each.base.arrays, strict=True)
     ]
     return msgspec.structs.replace(each.update, arrays=arrays)

@@ -109,13 +109,13 @@ class RoundLoop:
         region = update.region
         base = self._base(update)
         asked = self.asked.get(region)
-        if (
-            asked is not None
-            and base is not None
-            and (asked.version, asked.attempt) == (base.number, update.attempt)
-        ):
-            del self.asked[region]
-            self._durations_ns = with_duration(self._durations_ns, region, now_ns - asked.at_ns)
+        if asked is not None and base is not None and asked.version == base.number:
+            if update.attempt > asked.attempt:
+                self._set_aside(region, f"try {update.attempt}, which nobody asked for", now_ns, actions)
+                return
+            if update.attempt == asked.attempt:
+                del self.asked[region]
+                self._durations_ns = with_duration(self._durations_ns, region, now_ns - asked.at_ns)
         self._accept(update, now_ns, actions, stored=False)
 
     def _accept(self, update: Update, now_ns: int, actions: list[Action], *, stored: bool) -> None:

@@ -32,6 +32,6 @@ def mean_of_words(total: Words, base: Arrays) -> tuple[list[NDArray[np.floating]
         raise ValueError(f"a sum over {examples:g} examples")
     for array in base:
         step = values[start : start + array.size].reshape(array.shape) / examples
-        arrays.append((array + step).astype(array.dtype))
+        arrays.append(np.asarray(array + step).astype(array.dtype, copy=False))
         start += array.size
     return arrays, examples

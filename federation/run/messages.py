@@ -28,6 +28,7 @@ EXAMPLES, REFUSED, FORM = "num-examples", "refused", "form"
 FORM_KNOWN = 1  # of these messages: one that means something else by a field has another
 REGION = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 METRICS_MAX = 32
+ATTEMPTS_MAX = 1 << 31
 Tensors = dict[str, NDArray[np.floating]]
 
 
@@ -74,7 +75,7 @@ def refusal_content(region: str, reason: str) -> RecordDict:
 def arrays_record(names: Names, arrays: Arrays) -> ArrayRecord:
     """Write named arrays as Flower carries them."""
     return ArrayRecord(
-        {name: Array(np.ascontiguousarray(array)) for name, array in zip(names, arrays, strict=True)}
+        {name: Array(np.asarray(array, order="C")) for name, array in zip(names, arrays, strict=True)}
     )
 
 
@@ -135,8 +136,9 @@ def update_of(message: Message) -> Update | str:
         not isinstance(region, str)
         or REGION.fullmatch(region) is None
         or not isinstance(base, str)
-        or not isinstance(attempt, int)
-        or not isinstance(examples, int)
+        or type(attempt) is not int  # a truth value is an int too, and could not be read back from a file
+        or not 0 <= attempt < ATTEMPTS_MAX
+        or type(examples) is not int
         or len(metrics) > METRICS_MAX
     ):
         return "an unreadable reply: a field has the wrong form"

@@ -13,7 +13,7 @@ from federation.run.flower import Context, Grid, ServerApp
 from federation.run.roster import Roster
 from federation.run.shell import RoundShell
 from federation.run.store import VersionStore
-from federation.run.tensors import Tensors, read_tensors
+from federation.run.tensors import Tensors, odd_tensors, read_tensors
 from federation.run.trainer import named
 from federation.update import Names
 from hw.clock import SystemClock
@@ -52,6 +52,8 @@ def first_of(folder: Path, config: FederationConfig) -> Version:
         raise ConfigError(
             "there is nothing to begin with", where=str(folder), mend=f"put tensors into {FIRST_FILE}"
         )
+    if (odd := odd_tensors(shared)) is not None:
+        raise ConfigError(odd, where=str(folder / FIRST_FILE), mend="begin with other tensors")
     names, arrays = tuple(shared), list(shared.values())
     loss = holdout_of(config, folder, names)
     return first_version(names, arrays, loss=None if loss is None else loss(arrays))

@@ -35,7 +35,7 @@ from federation.run.flower import Grid, Message, MessageType, RecordDict
 from federation.run.messages import ask_content, update_of
 from federation.run.secure_messages import SUM, part_of, told_content
 from federation.run.store import VersionStore
-from federation.update import Update
+from federation.update import Update, plain
 
 REPORTS_MAX = 256
 Roster = Callable[[], Mapping[int, str]]
@@ -112,7 +112,7 @@ class RoundShell:
         now_ns = self._clock.now_ns()
         read = update_of(message) if isinstance(ask, Ask) else part_of(message, ask.step)
         if isinstance(read, str):
-            self._step(Failed(ask.region, read, now_ns))
+            self._step(Failed(ask.region, plain(read), now_ns))
         elif read.region != ask.region:
             self._step(Failed(ask.region, f"says that it is {read.region}", now_ns))
         elif isinstance(read, Update):

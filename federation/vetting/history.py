@@ -25,7 +25,7 @@ class History(msgspec.Struct, frozen=True):
 
 def step_of(arrays: Arrays, base: Arrays) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     """Give how far each array moved, in float64."""
-    return [new.astype(np.float64) - old for new, old in zip(arrays, base, strict=True)]
+    return [np.asarray(new.astype(np.float64) - old) for new, old in zip(arrays, base, strict=True)]
 
 
 def norm(step: Arrays) -> float:

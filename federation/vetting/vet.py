@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from federation.update import Arrays, Names, RejectedUpdate, Update
+from federation.update import Arrays, Names, RejectedUpdate, Update, plain
 from federation.vetting.history import History, cosine, norm, step_of
 
 Loss = Callable[[Arrays], float]
@@ -60,7 +60,7 @@ def _form(update: Update, like: Arrays, names: Names) -> str | None:
         return f"{len(update.arrays)} arrays where {len(like)} are due"
     if names and update.names != names:
         odd = sorted(set(update.names) ^ set(names)) or ["their order"]
-        return f"names differ: {', '.join(odd)[:200]}"
+        return f"names differ: {plain(', '.join(odd))}"
     for place, (array, model) in enumerate(zip(update.arrays, like, strict=True)):
         if array.shape != model.shape or array.dtype != model.dtype:
             found, due = f"{array.dtype}{array.shape}", f"{model.dtype}{model.shape}"
@@ -72,7 +72,9 @@ def _form(update: Update, like: Arrays, names: Names) -> str | None:
 
 def _size(step: Arrays, like: Arrays, history: History, config: VettingConfig) -> str | None:
     size, base = norm(step), norm(like)
-    if base > 0 and size > config.norm_base_max * base:
+    # Of a model of zeros nothing is known but how many numbers it has: each may come to be about one.
+    unit = base if base > 0 else math.sqrt(sum(array.size for array in like))
+    if size > config.norm_base_max * unit:
         return f"step of {size:.3g} from a model of {base:.3g}"
     if size == 0 or len(history.norms) < config.norm_history_min:
         return None

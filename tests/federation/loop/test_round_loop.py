@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from federation.loop.events import Announce, Ask, Failed, Passed, Store
-from federation.loop.version import decode_version, encode
+from federation.loop.version import decode_version, encode, first_version
 from federation.update import Update
 from tests.federation.aggregation.flowers import answer, strategy
 from tests.federation.loop.world import S, World, learnt, model
@@ -121,6 +121,26 @@ def test_a_duplicate_and_a_stale_replay_count_once() -> None:
     world.arrive(learnt(world.current, "tokyo"))
     world.arrive(old)
     assert "replay" in world.reported[-1].reason and len(world.loop.buffer) == 0
+
+
+def test_a_try_that_nobody_asked_for_is_left_out_and_not_waited_for() -> None:
+    world = World()
+    world.up("nyc", "tokyo")
+    world.arrive(learnt(world.current, "nyc", attempt=7))
+    assert "nobody asked for" in world.reported[-1].reason and world.loop.buffer == {}
+    world.arrive(learnt(world.current, "tokyo"))
+    assert [member.region for member in world.current.members] == ["tokyo"]
+
+
+@pytest.mark.parametrize("aggregator", ["fedavg", "fedadam", "median", "trimmed_mean", "krum"])
+def test_a_number_without_an_axis_is_learnt_and_read_back(aggregator: str) -> None:
+    first = first_version(("a", "b"), [np.array(1.0, np.float32), np.ones(2, np.float32)])
+    world = World(first, aggregator=aggregator, buffer=1)
+    world.up("nyc", "tokyo")
+    late = learnt(first, "tokyo")
+    world.arrive(learnt(first, "nyc"))
+    world.arrive(late)
+    assert [each.arrays[0].shape for each in world.line] == [(), (), ()]
 
 
 def test_a_region_that_fails_is_reported_and_asked_again_after_a_rest() -> None:

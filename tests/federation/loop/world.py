@@ -39,7 +39,7 @@ def learnt(version: Version, region: str, step: float = 1.0, examples: int = 10,
     """Build what a region answers: its own way from the version, drawn from the region's name."""
     draws = np.random.default_rng([ord(letter) for letter in region] + [version.number, attempt])
     arrays = [
-        array + np.float32(step) * draws.normal(1, 0.1, array.shape).astype(np.float32)
+        np.asarray(array + np.float32(step) * np.float32(draws.normal(1, 0.1, array.shape)))
         for array in version.arrays
     ]
     return Update(region, version.hash, arrays, examples, names=version.names, attempt=attempt)

@@ -45,6 +45,9 @@ def test_a_good_reply_is_an_update() -> None:
         ({"region": 5}, "wrong form"),
         ({"base": 1.5}, "wrong form"),
         ({"attempt": "x"}, "wrong form"),
+        ({"attempt": True}, "wrong form"),
+        ({"attempt": -1}, "wrong form"),
+        ({"attempt": 2**63 - 1}, "wrong form"),
         ({"num-examples": 0.5}, "wrong form"),
         ({"form": 2}, "form 2, and form 1 is known here"),
         ({"form": "x"}, "form x"),
@@ -84,6 +87,11 @@ def test_a_failure_and_a_refusal_are_said() -> None:
     failed = update_of(reply(Error(1, "it broke")))
     assert isinstance(failed, str) and "it broke" in failed
     assert update_of(reply(refusal_content("nyc", "no rows"))) == "refused: no rows"
+
+
+def test_an_array_without_an_axis_goes_out_and_comes_back_as_it_is() -> None:
+    first = first_version(("scale",), [np.array(1.5, np.float32)])
+    assert tensors_of(ask_content(first, 0, 1, {}))["scale"].shape == ()
 
 
 def test_too_many_figures_are_refused() -> None:

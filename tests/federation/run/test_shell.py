@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from domain.errors import ConfigError, SwarmError
@@ -18,6 +19,7 @@ from federation.run.roster import Roster
 from federation.run.server import app as server_app
 from federation.run.server import open_shell
 from federation.run.shell import RoundShell
+from federation.run.tensors import read_tensors, write_tensors
 from hw.clock import SystemClock
 from tests.federation.building import REGIONS, federation, regions, shell
 
@@ -108,7 +110,19 @@ def broken(message: Message, context: Context) -> Message:
     raise KeyError("a row")
 
 
-@pytest.mark.parametrize(("work", "word"), [(lying, "says that it is tokyo"), (broken, "KeyError")])
+def shouting(message: Message, context: Context) -> Message:
+    """Refuse in words that a terminal would obey, with a line of its own."""
+    return Message(refusal_content("nyc", "\x1b[2Jno rows\n     9 champion"), reply_to=message)
+
+
+@pytest.mark.parametrize(
+    ("work", "word"),
+    [
+        (lying, "says that it is tokyo"),
+        (broken, "KeyError"),
+        (shouting, "refused: ?[2Jno rows?     9 champion"),
+    ],
+)
 def test_a_region_that_lies_or_breaks_is_reported(tmp_path: Path, work: Any, word: str) -> None:
     app = ClientApp()
     app.train()(work)
@@ -201,3 +215,24 @@ def test_a_federation_without_tensors_or_with_a_wrong_config_is_refused(tmp_path
     (torn / FIRST_FILE).write_bytes(b"torn")
     with pytest.raises(SwarmError, match="is damaged"):
         open_shell(torn, grid)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "word"),
+    [(np.ones(2, np.int64), "only floats have a mean"), (np.array([np.nan], np.float32), "not finite")],
+)
+def test_tensors_that_nobody_can_learn_from_are_refused_by_name(
+    tmp_path: Path, tensor: Any, word: str
+) -> None:
+    folder = federation(tmp_path)
+    write_tensors(folder / FIRST_FILE, {"odd": tensor})
+    with pytest.raises(ConfigError, match=f"odd .*{word}"):
+        open_shell(folder, LocalGrid(ClientApp(), {}))
+
+
+def test_a_type_that_numpy_does_not_have_is_refused_by_name(tmp_path: Path) -> None:
+    head = b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
+    with pytest.raises(SwarmError, match="BF16"):
+        read_tensors(path)

@@ -143,6 +143,24 @@ def test_no_examples_is_a_reason() -> None:
     assert rejected is not None and rejected.reason == "learnt from 0 examples"
 
 
+def test_a_shift_that_no_loss_shows_is_bounded_even_from_a_model_of_zeros() -> None:
+    first = first_version(NAMES, LIKE)
+    good = trained(first, "evil")
+    shifted = [good.arrays[0] + np.float32(1e30), good.arrays[1]]
+    update = Update("evil", first.hash, shifted, good.examples, names=NAMES)
+    assert holdout(shifted) <= holdout(LIKE) * 1.1
+    rejected = vet(update, LIKE, History(), holdout, names=NAMES)
+    assert rejected is not None and "from a model of 0" in rejected.reason
+
+
+def test_names_that_a_terminal_would_obey_are_said_plainly() -> None:
+    first = first_version(NAMES, LIKE)
+    good = trained(first, "evil")
+    update = Update("evil", first.hash, good.arrays, good.examples, names=("bias", "\x1b[2J\n7 champion"))
+    rejected = vet(update, LIKE, History(), names=NAMES)
+    assert rejected is not None and "?[2J?7 champion" in rejected.reason and rejected.reason.isprintable()
+
+
 def test_a_step_of_nothing_is_harmless() -> None:
     assert vet(Update("nyc", "h", LIKE, 5), LIKE, History((1.0,) * 9, LIKE)) is None
     assert cosine(LIKE, LIKE) is None
