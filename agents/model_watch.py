@@ -9,7 +9,8 @@ from pathlib import Path
 from agents.minds import CANARY, CHAMPION, Mind, Minds
 from domain.control_events import ModelSet
 from domain.errors import SwarmError
-from hw.inference.engine import fastest
+from hw.inference.engine import FOR_TREES, fastest
+from hw.inference.forest import is_forest
 from learning.registry.blob import read_blob
 from learning.registry.registry import Registry
 from learning.registry.served import served
@@ -74,11 +75,19 @@ class ModelWatch:
     def _made_ready(self, slot: str, model: str, share_ppm: int) -> ModelSet:
         """Read a model and compile what it needs, so that the node only has to take it up."""
         blob = self._registry.blob(model)
-        if self._engine == "":
-            self._engine = fastest(served(read_blob(blob))[0].tensors)
-        told = ModelSet(self._now_ns(), slot, model, self._engine, blob, share_ppm)
+        told = ModelSet(self._now_ns(), slot, model, self._engine_of(blob), blob, share_ppm)
         Mind(told)
         return told
+
+    def _engine_of(self, blob: bytes) -> str:
+        """Name the engine that is quickest here for networks, measured on the first; trees have one."""
+        parts = [part.tensors for part in served(read_blob(blob))]
+        network = next((each for each in parts if not is_forest(each)), None)
+        if network is None:
+            return FOR_TREES
+        if self._engine == "":
+            self._engine = fastest(network)
+        return self._engine
 
     def _tell(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from domain.errors import ExitCode, SwarmError
 from hw.clock import perf_ns
+from hw.inference.forest import Forest, bounded, forest_of, is_forest
 from hw.inference.network import Floats, Network, network_of
 
 # Name → module with `open_engine(network)`. torch takes a second to import, so nobody who trades names it.
@@ -22,6 +23,8 @@ ENGINES = {
 }
 # Those that a node chooses from: the same probabilities, and quick to load. int8's differ a little more.
 EXACT = ("fused", "onnx")
+# What trees are computed by.
+FOR_TREES, _TREES = "fused", "hw.inference.trees"
 
 # How far a probability may be from float64's for each unit of the row's largest logit (at least one):
 # float32 keeps fewer digits of a larger number.
@@ -61,18 +64,26 @@ class Run(Protocol):
 
 
 def engine_of(name: str, tensors: Mapping[str, NDArray[np.generic]]) -> Engine:
-    """Check a model's tensors and give the named engine for them, or say what is wrong."""
-    return _opened(name, network_of(tensors))
+    """Check a model's tensors and give the named engine for them, or say what is wrong.
+
+    Trees have one way to be computed, whatever is named for networks.
+    """
+    return _opened(name, model_of(tensors))
+
+
+def model_of(tensors: Mapping[str, NDArray[np.generic]]) -> Network | Forest:
+    """Read a network or trees, or say what is wrong."""
+    return bounded(forest_of(tensors)) if is_forest(tensors) else network_of(tensors)
 
 
 def fastest(tensors: Mapping[str, NDArray[np.generic]], engines: Sequence[str] = EXACT) -> str:
     """Measure engines here and now, and name the fastest; one that cannot be had is left out."""
-    network = network_of(tensors)
+    model = model_of(tensors)
     measured: dict[str, float] = {}
     trouble: SwarmError | None = None
     for name in engines:
         try:
-            measured[name] = run_ns(_opened(name, network), network.shape)
+            measured[name] = run_ns(_opened(name, model), model.shape)
         except SwarmError as error:
             trouble = error
         except Exception as error:  # of a library that does not fit: the others are asked
@@ -102,7 +113,7 @@ def run_ns(engine: Engine, shape: Sequence[int]) -> float:
     return best
 
 
-def _opened(name: str, network: Network) -> Engine:
+def _opened(name: str, model: Network | Forest) -> Engine:
     module = ENGINES.get(name)
     if module is None:
         raise SwarmError(
@@ -111,8 +122,11 @@ def _opened(name: str, network: Network) -> Engine:
             mend=f"choose from {', '.join(ENGINES)}",
             code=ExitCode.CONFIG,
         )
+    if isinstance(model, Forest):
+        trees: Engine = importlib.import_module(_TREES).Trees(model)
+        return trees
     try:
-        engine: Engine = importlib.import_module(module).open_engine(network)
+        engine: Engine = importlib.import_module(module).open_engine(model)
     except ImportError as error:
         raise SwarmError(
             f"engine {name} needs {error.name}", where="inference", mend="install it", code=ExitCode.CONFIG

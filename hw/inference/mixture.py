@@ -1,4 +1,4 @@
-"""Several networks asked as one: their probabilities, mixed by fixed shares."""
+"""Several models asked as one: their probabilities, mixed by fixed shares."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from hw.inference.network import Floats
 
 
 class Part(NamedTuple):
-    """A network's tensors, and its share in what is told."""
+    """Tensors of a network or of trees, and their share in what is told."""
 
     share: float
     tensors: Mapping[str, NDArray[np.generic]]
 
 
 def engine_for(name: str, parts: Sequence[Part]) -> Engine:
-    """Open the named engine for one network, or for several that are mixed."""
+    """Open the named engine for one model, or for several that are mixed."""
     assert parts, "a model of nothing"
     engines = [engine_of(name, part.tensors) for part in parts]
     return engines[0] if len(parts) == 1 else Mixture(name, engines, [part.share for part in parts])
 
 
 class Mixture:
-    """Ask each network and mix what they tell; a row that one of them refuses is refused."""
+    """Ask each model and mix what they tell; a row that one of them refuses is refused."""
 
     def __init__(self, name: str, engines: Sequence[Engine], shares: Sequence[float]) -> None:
         self.name = name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +39,15 @@ class Network:
 
     def check(self, x: Floats, out: Floats) -> None:
         """Be sure that a batch is what engines take: rows that fit, contiguous float32."""
-        assert x.dtype == out.dtype == np.float32, "rows must be float32"
-        assert x.flags.c_contiguous and out.flags.c_contiguous, "rows must be contiguous"
-        rows, inputs, classes = len(out), self.shape[0], self.shape[-1]
-        assert x.shape == (rows, inputs) and out.shape == (rows, classes), "rows must fit the model"
+        check_rows(self.shape, x, out)
+
+
+def check_rows(shape: Sequence[int], x: Floats, out: Floats) -> None:
+    """Be sure that a batch fits a model of this shape, and is contiguous float32."""
+    assert x.dtype == out.dtype == np.float32, "rows must be float32"
+    assert x.flags.c_contiguous and out.flags.c_contiguous, "rows must be contiguous"
+    rows, inputs, classes = len(out), shape[0], shape[-1]
+    assert x.shape == (rows, inputs) and out.shape == (rows, classes), "rows must fit the model"
 
 
 def linear(inputs: int, classes: int) -> dict[str, Floats]:
@@ -57,15 +62,10 @@ def linear(inputs: int, classes: int) -> dict[str, Floats]:
 
 def network_of(tensors: Mapping[str, NDArray[np.generic]]) -> Network:
     """Read and check tensors `norm.mean norm.scale l0.weight l0.bias l1.weight …`, or say which is wrong."""
-    mean = _tensor(tensors, "norm.mean", None)
-    if mean.ndim != 1 or not 1 <= len(mean) <= WIDTH_MAX:
-        raise _wrong(f"norm.mean has shape {mean.shape}, not one of 1 to {WIDTH_MAX} features")
-    scale = _tensor(tensors, "norm.scale", mean.shape)
-    if not ((scale >= 1 / REACH_MAX) & (scale <= REACH_MAX)).all() or np.abs(mean).max() > REACH_MAX:
-        raise _wrong(f"norm.scale or norm.mean is not within {1 / REACH_MAX} to {REACH_MAX}")
+    mean, scale = norm_of(tensors)
     depth = sum(name.endswith(".weight") for name in tensors)
     if not 1 <= depth <= LAYERS_MAX:
-        raise _wrong(f"{depth} weights, not 1 to {LAYERS_MAX}")
+        raise wrong(f"{depth} weights, not 1 to {LAYERS_MAX}")
     layers, width = [], len(mean)
     for number in range(depth):
         weight, bias = _layer(tensors, number, width)
@@ -74,8 +74,19 @@ def network_of(tensors: Mapping[str, NDArray[np.generic]]) -> Network:
     network = Network(mean, scale, tuple(layers))
     _extra(tensors, depth)
     if not reaches(network, FAR)[-1] <= REACH_MAX:
-        raise _wrong("the weights are too large to compute with")
+        raise wrong("the weights are too large to compute with")
     return network
+
+
+def norm_of(tensors: Mapping[str, NDArray[np.generic]], width_max: int = WIDTH_MAX) -> tuple[Floats, Floats]:
+    """Read and check mean and scale of each input."""
+    mean = _tensor(tensors, "norm.mean", None)
+    if mean.ndim != 1 or not 1 <= len(mean) <= width_max:
+        raise wrong(f"norm.mean has shape {mean.shape}, not one of 1 to {width_max} features")
+    scale = _tensor(tensors, "norm.scale", mean.shape)
+    if not ((scale >= 1 / REACH_MAX) & (scale <= REACH_MAX)).all() or np.abs(mean).max() > REACH_MAX:
+        raise wrong(f"norm.scale or norm.mean is not within {1 / REACH_MAX} to {REACH_MAX}")
+    return mean, scale
 
 
 def reaches(network: Network, far: float) -> list[float]:
@@ -92,20 +103,20 @@ def _layer(tensors: Mapping[str, NDArray[np.generic]], number: int, width: int) 
     name = f"l{number}.weight"
     weight = _tensor(tensors, name, None)
     if weight.ndim != 2 or weight.shape[1] != width or not 1 <= len(weight) <= WIDTH_MAX:
-        raise _wrong(f"{name} has shape {weight.shape}, not (1 to {WIDTH_MAX}, {width})")
+        raise wrong(f"{name} has shape {weight.shape}, not (1 to {WIDTH_MAX}, {width})")
     return weight, _tensor(tensors, f"l{number}.bias", (len(weight),))
 
 
 def _tensor(tensors: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int, ...] | None) -> Floats:
     found = tensors.get(name)
     if found is None:
-        raise _wrong(f"tensor {name} is missing")
+        raise wrong(f"tensor {name} is missing")
     if found.dtype != np.float32:
-        raise _wrong(f"{name} is {found.dtype}, not float32")
+        raise wrong(f"{name} is {found.dtype}, not float32")
     if shape is not None and found.shape != shape:
-        raise _wrong(f"{name} has shape {found.shape}, not {shape}")
+        raise wrong(f"{name} has shape {found.shape}, not {shape}")
     if not np.isfinite(found).all():
-        raise _wrong(f"{name} has a value that is not finite")
+        raise wrong(f"{name} has a value that is not finite")
     return np.ascontiguousarray(found, np.float32)
 
 
@@ -115,8 +126,9 @@ def _extra(tensors: Mapping[str, NDArray[np.generic]], depth: int) -> None:
     }
     unknown = sorted(set(tensors) - known)
     if unknown:
-        raise _wrong(f"unknown tensor {unknown[0][:60]!a}")
+        raise wrong(f"unknown tensor {unknown[0][:60]!a}")
 
 
-def _wrong(what: str) -> SwarmError:
+def wrong(what: str) -> SwarmError:
+    """Give the one line about tensors that are no model."""
     return SwarmError(what, where="model", mend="export it again from its trainer", code=ExitCode.BAD_DATA)

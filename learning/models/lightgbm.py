@@ -1,23 +1,25 @@
-"""Boosted trees by LightGBM, kept as the text of the trees: data, never code."""
+"""Boosted trees by LightGBM, kept as flat arrays: what runs them, here and in a node, is our own kernel."""
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import Any, ClassVar, Self
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.draws import stream_seed
-from learning.models import check
-from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings
+from hw.inference.forest import Forest, forest_of
+from learning.models import check, layers
+from learning.models.lightgbm_text import joined, trees_of
+from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings, Tensors
 from learning.rows.row import FEATURE_COUNT
 
+if TYPE_CHECKING:
+    from hw.inference.trees import Trees
+
 HELD_LEAST, CHANCE_LEAST = 32, 1e-9
-TEXT_BYTES_MAX = 64 << 20
-DIGEST_BYTES, HEAD_BYTES = 16, 4096
-BEGINS = b"tree\n"
+WIDTH_MAX = 4096
 
 
 class LightgbmConfig(BaseModel):
@@ -25,7 +27,7 @@ class LightgbmConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    inputs: int = Field(FEATURE_COUNT, ge=1, le=4096)
+    inputs: int = Field(FEATURE_COUNT, ge=1, le=WIDTH_MAX)
     rounds: int = Field(200, ge=1, le=5000)
     again_rounds: int = Field(20, ge=1, le=5000)
     """Rounds that learning again adds."""
@@ -48,48 +50,49 @@ class Lightgbm:
         self.config = check.settings_of(LightgbmConfig, config, self.kind)
         self.columns = self.config.inputs
         self._seed = seed
-        self._text = b""
-        self._trees: Any = None
+        self._forest: Forest | None = None
 
     def learn(self, x: F4, y: I1, weight: F4 | None = None) -> dict[str, float]:
         """Add trees until the newest rows, which are held back, are no longer told better."""
-        import lightgbm
-
         x, y, weights = check.examples(x, y, weight, self.columns, self.kind, one_class=True)
-        again = self._goes_on(x, y)
-        if not again:
+        before = self._forest if self._goes_on(x, y) else None
+        if before is None:
             check.examples(x, y, weight, self.columns, self.kind)
-        held = int(len(x) * self.config.held_frac)
-        fitted = len(x) - (held if held >= HELD_LEAST else 0)
-        rows, tested = (
-            self._data(x, y, weights, slice(0, fitted)),
-            self._data(x, y, weights, slice(fitted, None)),
-        )
-        stop = lightgbm.early_stopping(self.config.patience, verbose=False)
-        trees = lightgbm.train(
-            self._parameters(),
-            rows,
-            num_boost_round=self.config.again_rounds if again else self.config.rounds,
-            init_model=self._trees if again else None,
-            valid_sets=[tested] if fitted < len(x) else [],
-            callbacks=[stop] if fitted < len(x) else [],
-        )
-        self._take(trees.model_to_string(num_iteration=-1).encode())
-        return {"rounds": float(self._trees.current_iteration()), "rows": float(len(x))}
+        text = self._text(x, y, weights, before)
+        kept: Tensors = layers.norm_of(x, weights) if before is None else dict(before.tensors())
+        grown = joined([*([] if before is None else [kept]), *trees_of(text)])
+        self._forest = forest_of(kept | grown, WIDTH_MAX)
+        return {"rounds": float(len(self._forest.roots)), "rows": float(len(x))}
 
     def _goes_on(self, x: F4, y: I1) -> bool:
         """Tell whether trees can be added: there are some, not too many, and they know of each class.
 
         A class that never came has a chance of nought, from which more trees jump instead of learning.
         """
-        if self._trees is None or self._trees.current_iteration() >= self.config.rounds_max:
+        if self._forest is None or len(self._forest.roots) >= self.config.rounds_max:
             return False
         return bool((self.predict(x).max(axis=0)[np.unique(y)] > CHANCE_LEAST).all())
 
-    def _data(self, x: F4, y: I1, weights: F8, rows: slice) -> Any:
+    def _text(self, x: F4, y: I1, weights: F8, before: Forest | None) -> str:
+        """Train, and give what LightGBM writes of the trees that are new."""
         import lightgbm
 
-        return lightgbm.Dataset(x[rows], y[rows], weight=weights[rows], params={"verbosity": -1})
+        # What the trees before tell of the rows is where the new ones begin.
+        scores = None if before is None else _trees(before).scores(x)
+        held = int(len(x) * self.config.held_frac)
+        fitted = len(x) - (held if held >= HELD_LEAST else 0)
+        rows, tested = (
+            _data(x, y, weights, scores, part) for part in (slice(0, fitted), slice(fitted, None))
+        )
+        stop = lightgbm.early_stopping(self.config.patience, verbose=False)
+        trees = lightgbm.train(
+            self._parameters(),
+            rows,
+            num_boost_round=self.config.rounds if before is None else self.config.again_rounds,
+            valid_sets=[tested] if fitted < len(x) else [],
+            callbacks=[stop] if fitted < len(x) else [],
+        )
+        return str(trees.model_to_string(num_iteration=-1))
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -106,53 +109,46 @@ class Lightgbm:
             "verbosity": -1,
         }
 
-    def _take(self, text: bytes) -> None:
-        """Read the trees from their text, also just after learning: so both predict the same."""
-        import lightgbm
-
-        self._trees = lightgbm.Booster(model_str=text.decode())
-        self._text = text
-
     def predict(self, x: F4) -> F4:
         """Give the probabilities of the classes."""
-        check.learnt(self._trees, self.kind)
-        told: F8 = self._trees.predict(check.inputs(x, self.columns, self.kind), num_threads=1)
-        told = told.reshape(len(x), len(CLASSES))
-        shares: F8 = told / told.sum(axis=1, keepdims=True)
-        return shares.astype(np.float32)
+        check.learnt(self._forest, self.kind)
+        assert self._forest is not None
+        x = check.inputs(x, self.columns, self.kind)
+        told = np.empty((len(x), len(CLASSES)), np.float32)
+        _trees(self._forest).batch(x, told)
+        return told
 
     def export(self) -> Exported:
-        """Give the text of the trees as bytes, with their digest: its reader does not bear spoilt text."""
-        check.learnt(self._trees, self.kind)
-        tensors = {"lightgbm.text": _bytes(self._text), "lightgbm.digest": _bytes(_digest(self._text))}
+        """Give the trees as arrays, and mean and scale of the columns, by which a node knows foreign rows."""
+        check.learnt(self._forest, self.kind)
+        assert self._forest is not None
+        tensors = {name: np.array(each) for name, each in self._forest.tensors().items()}
         return Exported(self.kind, tensors, self.config.model_dump())
 
     @classmethod
     def load(cls, exported: Exported) -> Self:
-        """Take up exported trees, refusing text that is cut, spoilt or of another shape."""
+        """Take up exported trees, refusing what are none or of another shape."""
         check.of_kind(exported, cls.kind)
         model = cls(exported.config)
-        size = (min(np.size(exported.tensors.get("lightgbm.text", ())), TEXT_BYTES_MAX),)
-        text = check.tensor(exported.tensors, "lightgbm.text", size, cls.kind, np.uint8).tobytes()
-        digest = check.tensor(exported.tensors, "lightgbm.digest", (DIGEST_BYTES,), cls.kind, np.uint8)
-        model._take(_whole(text, digest.tobytes(), model.columns))
+        forest = forest_of(exported.tensors, WIDTH_MAX)
+        if forest.shape != (model.columns, len(CLASSES)):
+            mend = "use the file as it was exported"
+            check.refuse(f"the trees are not for {model.columns} columns and 3 classes", cls.kind, mend)
+        model._forest = forest
         return model
 
 
-def _bytes(text: bytes) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(text, np.uint8).copy()
+def _trees(forest: Forest) -> Trees:
+    """Open what computes trees, for rows however far from their means."""
+    from hw.inference.trees import Trees  # here, since its kernel loads the compiler
+
+    return Trees(forest, math.inf)
 
 
-def _digest(text: bytes) -> bytes:
-    return blake2b(text, digest_size=DIGEST_BYTES).digest()
+def _data(x: F4, y: I1, weights: F8, scores: F8 | None, rows: slice) -> Any:
+    import lightgbm
 
-
-def _whole(text: bytes, digest: bytes, columns: int) -> bytes:
-    mend = "use the file as it was exported"
-    if not text.startswith(BEGINS) or not text.isascii() or _digest(text) != digest:
-        check.refuse("the text of the trees is cut or spoilt", Lightgbm.kind, mend)
-    head = dict(line.split(b"=", 1) for line in text[:HEAD_BYTES].splitlines() if b"=" in line)
-    shape = (head.get(b"max_feature_idx"), head.get(b"num_class"))
-    if shape != (b"%d" % (columns - 1), b"%d" % len(CLASSES)):
-        check.refuse(f"the trees are not for {columns} columns and 3 classes", Lightgbm.kind, mend)
-    return text
+    begin = None if scores is None else scores[rows]
+    return lightgbm.Dataset(
+        x[rows], y[rows], weight=weights[rows], init_score=begin, params={"verbosity": -1}
+    )

@@ -17,12 +17,15 @@ def export(registry: Registry, model: str, file: Path, form: str) -> list[Path]:
     beside = file.with_name(file.name + ".json")
     content, manifest = registry.blob(model), encode_manifest(registry.show(model))
     if form == "onnx":
+        from hw.inference.forest import is_forest
         from hw.inference.network import network_of
         from hw.inference.onnx_session import model_bytes
 
         parts = served(registry.get(model))
         if len(parts) > 1:
-            raise refused("a hedge is several networks, and ONNX is written of one", "export safetensors")
+            raise refused("a hedge is several models, and ONNX is written of one", "export safetensors")
+        if is_forest(parts[0].tensors):
+            raise refused("ONNX is written of networks, and these are trees", "export safetensors")
         content = model_bytes(network_of(parts[0].tensors))
     for path in (file, beside):
         if path.exists():

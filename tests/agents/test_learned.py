@@ -8,16 +8,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
-from agents.minds import LASTING
+from agents.minds import LASTING, MODEL
 from agents.node import Node
 from agents.record import decode, encode_action, encode_event
 from domain.actions import Action, Alarm, Observed
 from domain.desire import TargetPosition
 from domain.market_events import Trade
+from learning.models.model import Exported
 from learning.rows.features import FEATURES
 from tests.agents.builders import MS, Rig, S, agent_table
-from tests.agents.mind_builders import exported, model_set
+from tests.agents.mind_builders import exported, hedge, model_set, trees
 
 
 def rig(**parameters: Any) -> Rig:
@@ -99,14 +101,16 @@ def test_falling_back_is_told_once_it_lasts() -> None:
     assert len(rows(made[: told[0]])) == LASTING
 
 
-def test_a_replay_and_a_restored_state_decide_the_same() -> None:
+@pytest.mark.parametrize("champion", [exported(0.3), trees(), hedge()], ids=lambda made: made.kind)
+def test_a_replay_and_a_restored_state_decide_the_same(champion: Exported) -> None:
     r = rig()
     play(r, 80)
-    r.step(model_set(exported(0.3), at_ns=r.now_ns))
-    play(r, 80)
+    told = model_set(champion, at_ns=r.now_ns)
+    r.step(told)
+    assert {(row.mode, row.model) for row in rows(play(r, 80))} == {(MODEL, told.model)}
     again, kept = Node(r.config, r.instruments), Node(r.config, r.instruments)
-    told = b"".join(encode_action(a) for event in r.inputs for a in again.step(_read(encode_event(event))))
-    assert told == b"".join(map(encode_action, r.log))
+    done = b"".join(encode_action(a) for event in r.inputs for a in again.step(_read(encode_event(event))))
+    assert done == b"".join(map(encode_action, r.log))
     kept.restore(r.node.state())
     before = len(r.inputs)
     made = play(r, 80, seed=4)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
 from agents.config import MindsConfig
-from agents.minds import Minds
+from agents.minds import MODEL, Minds
 from agents.model_watch import ModelWatch
 from domain.control_events import ModelSet
+from learning.models import begin
+from tests.learning.builders import rows_with_signal
 from tests.learning.registry.versions import ALIVE, champions, exported, manifest, registry
 
 
@@ -58,6 +62,25 @@ def test_promotion_canary_and_rollback_reach_the_node_each_once(watched: Watched
     assert watched.look() == [("champion", second)], "a promoted canary has left its slot by itself"
     watched.registry.rollback("worse")
     assert watched.look() == [("champion", first)]
+
+
+def test_trees_reach_the_node_by_their_own_engine_and_networks_after_them_are_measured(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_with_signal(300)
+    model = begin("lightgbm", {"rounds": 6})
+    model.learn(rows.x, rows.y)
+    monkeypatch.setattr("agents.model_watch.fastest", lambda tensors: "onnx")
+    first = watched.registry.put(model.export(), msgspec.structs.replace(manifest(), kind="lightgbm"))
+    watched.registry.promote(first, "champion")
+    assert watched.look() == [("champion", first)] and watched.told[0].engine == "fused"
+    for row, wanted in zip(rows.x[:20], model.predict(rows.x[:20]), strict=True):
+        out = np.zeros(3, np.float32)
+        assert watched.minds.answer(1, 100, row, out) == (MODEL, first, "fused")
+        np.testing.assert_array_equal(out, wanted)
+    champions(watched.registry, 2)
+    watched.look()
+    assert watched.told[-1].engine == "onnx"
 
 
 def test_a_canary_that_is_withdrawn_leaves_its_slot(watched: Watched) -> None:

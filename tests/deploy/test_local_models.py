@@ -22,7 +22,7 @@ CONFIG = LearnerConfig(
     kinds={
         "ridge": {},
         "lightgbm": {"rounds": 5, "again_rounds": 2},
-        "hedge": {"experts": "ridge,logistic"},
+        "hedge": {"experts": "ridge,lightgbm", "lightgbm/rounds": 5},
     },
 )
 
@@ -54,14 +54,14 @@ class Region:
         return told
 
 
-def test_kinds_take_turns_and_what_no_node_can_run_does_not_serve_however_good(tmp_path: Path) -> None:
+def test_kinds_take_turns_and_each_is_of_a_kind_that_nodes_run(tmp_path: Path) -> None:
     region = Region(tmp_path)
     region.labelled(600)
     assert region.local.busy
     ridge, trees, hedge = region.trained()
     assert "is champion" in ridge
-    assert "does not serve" in trees and "served" in trees
-    assert "waits" in hedge or "is canary" in hedge or "does not serve" in hedge
+    for told in (trees, hedge):
+        assert "waits" in told or "is canary" in told or "does not serve" in told
     registry = region.models.registry
     by_kind = {registry.show(model).kind: model for model in registry.states()}
     assert list(by_kind) == ["ridge", "lightgbm", "hedge"]
@@ -69,7 +69,8 @@ def test_kinds_take_turns_and_what_no_node_can_run_does_not_serve_however_good(t
     for model in by_kind.values():
         manifest = registry.show(model)
         assert (manifest.source, manifest.config[REASON], manifest.config[HOW]) == ("tokyo", "first", "whole")
-        assert manifest.window.rows > 400 and {gate.name for gate in manifest.gates} >= {"served", "log_loss"}
+        passed = {gate.name for gate in manifest.gates if gate.passed}
+        assert manifest.window.rows > 400 and passed >= {"finite", "served", "norm"}
     assert region.local.turn() == "" and not region.local.busy
 
 

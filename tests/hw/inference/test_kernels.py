@@ -17,6 +17,7 @@ from hw.inference.fused_kernels import DEFAULT_SHAPE, forward_of, source
 from hw.inference.network import network_of
 from hw.inference.ood import DEFAULTS, LIMIT, SHARE, Bounds
 from hw.inference.quantised import LOGIT_BITS, NEAR, POWERS, SUM_MAX, VALUE_MAX, quantised
+from tests.hw.inference.forests import forest
 from tests.hw.inference.networks import SHAPE, Floats, Tensors, rows, tensors
 
 _PLAIN = """
@@ -36,6 +37,9 @@ def computed() -> dict[str, list[int]]:
         out = np.zeros((12, 3), np.float32)
         assert engine_of(name, network).batch(x, out) == 2
         told[name] = out.view(np.int32).reshape(-1).tolist()
+    out = np.zeros((12, 3), np.float32)
+    assert engine_of("fused", forest(4).tensors()).batch(x, out) == 2
+    told["trees"] = out.view(np.int32).reshape(-1).tolist()
     foreign = Bounds(network["norm.mean"], network["norm.scale"], {SHARE: 0.0}).foreign
     return told | {"foreign": [int(foreign(row)) for row in x]}
 
@@ -49,8 +53,9 @@ def test_kernels_switched_off_give_the_same() -> None:
     told = computed()
     assert not with_numba and sum(plain["foreign"]) >= 2
     assert plain["int8"] == told["int8"] and plain["foreign"] == told["foreign"]
-    ours, theirs = (np.array(each["fused"], np.int32).view(np.float32) for each in (plain, told))
-    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for name in ("fused", "trees"):
+        ours, theirs = (np.array(each[name], np.int32).view(np.float32) for each in (plain, told))
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def in_integers(network: Tensors, row: Floats) -> tuple[list[float], int]:

@@ -90,7 +90,7 @@ def test_what_is_exported_is_arrays_and_plain_settings_that_learning_does_not_to
     kept = {name: tensor.copy() for name, tensor in exported.tensors.items()}
     model.learn(*data(model, 200, seed=3))
     for name, tensor in exported.tensors.items():
-        assert tensor.dtype in (np.float32, np.float64, np.int8, np.uint8)
+        assert tensor.dtype in (np.float32, np.float64, np.int8, np.int32)
         assert tensor.tobytes() == kept[name].tobytes()
     assert all(isinstance(value, str | int | float) for value in exported.config.values())
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from deploy.cli import main
 from domain.errors import ExitCode
 from learning.registry.manifest import Gate, Window, decode_manifest
 from learning.registry.registry import Registry
+from tests.agents.mind_builders import hedge, trees
 from tests.learning.registry.versions import ALIVE, PASSED, champions, exported, manifest, registry
 
 
@@ -141,6 +143,21 @@ def test_a_version_is_exported_with_its_manifest_and_nothing_is_overwritten(
     assert code == ExitCode.USAGE and "no such folder" in line
 
 
+def test_what_onnx_is_not_written_of_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = registry(tmp_path / "models" / "tokyo")
+    for kind, model, words in (
+        ("lightgbm", trees(), "these are trees"),
+        ("hedge", hedge(), "several models"),
+    ):
+        version = made.put(model, msgspec.structs.replace(manifest(), kind=kind))
+        code, line = refused(
+            tmp_path, "export", version, str(tmp_path / "x"), "--format", "onnx", capsys=capsys
+        )
+        assert code == ExitCode.BAD_DATA and words in line
+
+
 def test_names_that_are_none_or_many_are_refused(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "'zz' is no version" in refused(state, "show", "zz", capsys=capsys)[1]
     assert "'' could be 4 versions" in refused(state, "show", "", capsys=capsys)[1]
@@ -155,8 +172,6 @@ def test_a_state_without_models_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_the_window_of_rows_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import msgspec
-
     made = registry(tmp_path / "models" / "tokyo")
     window = Window(0, 60_000_000_000, 500)
     made.put(exported(), msgspec.structs.replace(manifest(PASSED), window=window, parent="f00d"))

@@ -13,6 +13,7 @@ from learning.models.model import Exported
 from learning.registry.gates import OFFLINE, GatesConfig, live_gate, offline_gates, told
 from learning.registry.manifest import Gate, Manifest, decode_manifest, encode_manifest
 from learning.registry.standing import LIVE
+from tests.hw.inference.forests import forest
 from tests.learning.registry.versions import exported
 
 GOOD = {"log_loss": 0.95, "calibration_error": 0.03, "skill_frac": 0.9, "gain_bps": 0.4}
@@ -90,14 +91,21 @@ def test_tensors_that_are_not_finite_or_too_large_hold_a_version_back() -> None:
 
 
 def test_a_model_without_weights_has_no_norm() -> None:
-    trees = Exported("lightgbm", {"lightgbm.text": np.zeros(4, np.uint8)}, {})
-    assert gates(trees)["norm"].reason == "no weights"
+    trees = Exported("lightgbm", dict(forest().tensors()), {})
+    assert gates(trees)["norm"].reason == "no weights" and held(gates(trees)) == []
+
+
+@pytest.mark.parametrize(("inputs", "classes"), [(15, 3), (16, 2)])
+def test_trees_of_another_width_are_held_back_by_name(inputs: int, classes: int) -> None:
+    trees = Exported("lightgbm", dict(forest(inputs=inputs, classes=classes).tensors()), {})
+    assert held(gates(trees)) == ["served"]
+    assert f"{inputs} inputs to {classes} classes" in told(gates(trees)["served"])
 
 
 def test_a_kind_that_no_node_can_run_is_held_back_by_name() -> None:
-    trees = Exported("lightgbm", {"lightgbm.text": np.zeros(4, np.uint8)}, {})
-    assert held(gates(trees)) == ["served"]
-    assert told(gates(trees)["served"]).startswith("no node serves the kind 'lightgbm'")
+    sequence = Exported("tcn", {"c0.weight": np.zeros(4, np.float32)}, {})
+    assert held(gates(sequence)) == ["served"]
+    assert told(gates(sequence)["served"]).startswith("no node serves the kind 'tcn'")
 
 
 def test_features_of_another_schema_hold_a_version_back() -> None:

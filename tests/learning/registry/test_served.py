@@ -13,7 +13,7 @@ from hw.inference.mixture import Mixture, engine_for
 from learning.models import MODELS, begin
 from learning.models.model import Exported, Settings
 from learning.registry.blob import read_blob, write_blob
-from learning.registry.served import HEDGE, NETWORKS, check_served, served
+from learning.registry.served import HEDGE, SINGLE, check_served, served
 from tests.learning.builders import rows_with_signal
 
 ROWS = rows_with_signal(600, strength=2.0)
@@ -25,7 +25,7 @@ def learnt(kind: str, config: Settings | None = None) -> Any:
     return model
 
 
-@pytest.mark.parametrize("kind", [*NETWORKS, HEDGE])
+@pytest.mark.parametrize("kind", [*SINGLE, HEDGE])
 @pytest.mark.parametrize("engine", EXACT)
 def test_every_kind_that_is_served_is_told_alike_by_its_model_and_by_the_node(kind: str, engine: str) -> None:
     model = learnt(kind)
@@ -39,6 +39,16 @@ def test_every_kind_that_is_served_is_told_alike_by_its_model_and_by_the_node(ki
     assert opened.run(x[7], row) == 0 and np.allclose(row, out[7], atol=1e-6)
 
 
+@pytest.mark.parametrize("engine", EXACT)
+def test_a_hedge_of_trees_and_a_network_is_told_alike_by_its_model_and_by_the_node(engine: str) -> None:
+    model = learnt(HEDGE, {"experts": "lightgbm,ridge", "lightgbm/rounds": 8})
+    opened = engine_for(engine, served(read_blob(write_blob(model.export()))))
+    assert isinstance(opened, Mixture)
+    out = np.empty((100, 3), np.float32)
+    assert opened.batch(ROWS.x[500:], out) == 0
+    assert np.abs(out - model.predict(ROWS.x[500:])).max() < 50 * TOLERANCE
+
+
 def test_a_row_that_is_no_market_gets_equal_chances_also_of_a_mixture() -> None:
     opened, out = engine_for("fused", served(learnt(HEDGE).export())), np.empty(3, np.float32)
     assert isinstance(opened, Mixture)
@@ -46,15 +56,15 @@ def test_a_row_that_is_no_market_gets_equal_chances_also_of_a_mixture() -> None:
     assert np.allclose(out, 1 / 3)
 
 
-@pytest.mark.parametrize("kind", [name for name in MODELS if name not in (*NETWORKS, HEDGE)])
+@pytest.mark.parametrize("kind", [name for name in MODELS if name not in (*SINGLE, HEDGE)])
 def test_other_kinds_are_refused_by_name(kind: str) -> None:
     with pytest.raises(SwarmError, match=f"no node serves the kind '{kind}'"):
         check_served(Exported(kind, {}, {}))
 
 
 def test_a_hedge_of_what_no_node_runs_and_one_whose_stake_is_spoilt_are_refused() -> None:
-    with pytest.raises(SwarmError, match="no node serves a hedge of 'lightgbm'"):
-        served(Exported(HEDGE, {}, {"experts": "ridge,lightgbm"}))
+    with pytest.raises(SwarmError, match="no node serves a hedge of 'tcn'"):
+        served(Exported(HEDGE, {}, {"experts": "ridge,tcn"}))
     good = learnt(HEDGE, {"experts": "ridge,logistic"}).export()
     for name, wrong in (
         ("hedge.gains", np.array([1.0])),
