@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.region_rows import FIT_ROWS, TEST_ROWS, Region, regions
 from benchmarks.result import Result
 from federation.run.client import app
-from federation.run.config import CONFIG_FILE, FIRST_FILE, TRAIN, FederationConfig, Scalar
+from federation.run.config import CONFIG_FILE, FIRST_FILE, FederationConfig
 from federation.run.deployment.config import TRAINER
 from federation.run.grid import LocalGrid
 from federation.run.region_folder import PERSONAL_FILE
@@ -107,10 +107,10 @@ def of_rows(model: Model, rows: Rows) -> float:
 
 
 def together(
-    rows: Mapping[str, Region], seed: int, rounds: int, training: Mapping[str, Scalar] = TRAIN
+    rows: Mapping[str, Region], seed: int, rounds: int, config: FederationConfig | None = None
 ) -> Models:
     """Let the regions learn together, and give each what it makes of the newest version."""
-    config = FederationConfig(versions_max=rounds, seed=seed, train=dict(training))
+    config = (config or FederationConfig()).model_copy(update={"versions_max": rounds, "seed": seed})
     with tempfile.TemporaryDirectory() as root:
         return federation(Path(root), {name: each.fit for name, each in rows.items()}, config)
 
@@ -124,12 +124,10 @@ def federation(root: Path, rows: Mapping[str, Rows], config: FederationConfig) -
     for name, each in rows.items():
         Store(root / "rows" / name).append(each)
     logging.getLogger("flwr").setLevel(logging.ERROR)
+    told = {"trainer": TRAINER, "personal": ",".join(config.personal)}
     grid = LocalGrid(
         app,
-        {
-            name: {"store": str(root / "rows" / name), "state": str(root / name), "trainer": TRAINER}
-            for name in rows
-        },
+        {name: {"store": str(root / "rows" / name), "state": str(root / name), **told} for name in rows},
     )
     shell = open_shell(root, grid)
     timer = threading.Timer(LONGEST_S, shell.stop.set)

@@ -16,7 +16,9 @@ import numpy as np
 
 from benchmarks.fed_quality import ROUNDS, SEEDS, Models, alone, together
 from benchmarks.region_rows import FIT_ROWS, TEST_ROWS, Region, regions
-from federation.run.config import TRAIN
+from federation.aggregation.adam import AdamConfig
+from federation.loop.config import LoopConfig
+from federation.run.config import TRAIN, FederationConfig
 from learning.models import load
 from learning.models.model import Model
 from learning.rows.row import Rows
@@ -28,7 +30,20 @@ from learning.train.validation import Fold
 
 KINDS = ("prior", "persistence", "logistic", "ridge", "lightgbm", "hedge", "tcn", "mlp")
 UNMIRRORED = ("logistic", "lightgbm", "mlp")
-BEFORE = {"model.linear_start": 1, "mirror": False}
+FEDERATED = {
+    ", not mirrored": FederationConfig(train={**TRAIN, "mirror": False}),
+    " as before": FederationConfig(train={"model.linear_start": 1, "mirror": False}),
+    " by FedProx": FederationConfig(
+        loop=LoopConfig(aggregator="fedprox"), train={**TRAIN, "model.proximal": 0.1}
+    ),
+    " by FedAdam": FederationConfig(
+        loop=LoopConfig(aggregator="fedadam", adam=AdamConfig(eta=0.03, tau=0.03)), train=TRAIN
+    ),
+    ", heads of their own": FederationConfig(
+        personal=("norm.", "l2."), train={**TRAIN, "model.personal_head": 1}
+    ),
+}
+"""Other ways to learn together than the one that is used."""
 COLUMNS = {
     "log_loss": "log-loss",
     "accuracy_frac": "accuracy",
@@ -53,8 +68,8 @@ def of_seed(seed: int, fit_rows: int = FIT_ROWS, test_rows: int = TEST_ROWS, rou
     own = {name: alone([each.fit], seed, rounds)[1] for name, each in rows.items()}
     models["mlp, short steps"] = dict(own)
     models["mlp, federated"] = together(rows, seed, rounds)
-    models["mlp, federated, not mirrored"] = together(rows, seed, rounds, {**TRAIN, "mirror": False})
-    models["mlp, federated as before"] = together(rows, seed, rounds, BEFORE)
+    for name, config in FEDERATED.items():
+        models[f"mlp, federated{name}"] = together(rows, seed, rounds, config)
     return measured(models, rows)
 
 
