@@ -14,6 +14,7 @@ from learning.registry.gates import OFFLINE, offline_gates
 from learning.registry.manifest import Gate, Manifest, Window
 from learning.registry.registry import Registry
 from learning.rows.row import FEATURE_COUNT, Rows
+from learning.train.code import code_version
 from learning.train.config import BASELINES, TrainConfig
 from learning.train.importance import importance
 from learning.train.report import Report, page
@@ -117,6 +118,7 @@ def manifest_of(rows: Rows, trained: Trained, order: Order, gates: tuple[Gate, .
         features=columns_of(FEATURE_COUNT),
         window=Window(int(fit["at_ns"][0]), int(fit["label_ns"].max()), len(fit)),
         config=_plain(order) | dict(trained.exported.config),
+        code_version=code_version(),
         metrics=dict(trained.metrics),
         gates=gates,
     )
