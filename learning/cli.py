@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from learning.train.trial import Progress, Trial
 
 KINDS = ("prior", "persistence", "logistic", "ridge", "lightgbm", "mlp", "tcn", "hedge")
-SEARCHES_MAX = 10_000
+KIND, SEARCHES_MAX = "mlp", 10_000
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +37,7 @@ def _train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "train", "make a version and keep it as a candidate", run_train)
     _shared(verb)
     verb.add_argument(
-        "--model", choices=KINDS, default="mlp", metavar="KIND", help=f"{', '.join(KINDS)} (mlp)"
+        "--model", choices=KINDS, metavar="KIND", help=f"{', '.join(KINDS)} ({KIND}, or that of --base)"
     )
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the model; repeatable"
@@ -96,13 +96,16 @@ def run_train(arguments: argparse.Namespace) -> int:
     from learning.registry.registry import Registry
     from learning.train.edition import Order, make, passed
 
-    config = _config(arguments, arguments.model, settings_of(arguments.set)).model_copy(
+    settings = settings_of(arguments.set)
+    config = _config(arguments, arguments.model or KIND, settings).model_copy(
         update={"tracking_uri": arguments.mlflow}
     )
     out = _out(arguments)
     source = arguments.region or out.name
     registry = Registry(out)
     base = named(registry, arguments.base) if arguments.base != "" else ""
+    if base != "":
+        _check_same(arguments, registry.get(base).kind)
     order = Order(config, source, arguments.seed, arguments.search, arguments.purged, base)
     with _progress() as progress:
         made = make(_rows(arguments), order, registry, SystemClock().now_ns(), progress)
@@ -122,6 +125,19 @@ def run_train(arguments: argparse.Namespace) -> int:
     failed = ", ".join(name for name, good in held.items() if not good)
     word = "passed every gate: `swarm models promote`" if passed(made.gates) else f"not passed: {failed}"
     return _told(arguments, answer, [*table(made.trials), f"\n{made.version} {word}", str(made.report)])
+
+
+def _check_same(arguments: argparse.Namespace, kind: str) -> None:
+    """Refuse what would be passed over: who goes on from a version has its kind and its settings."""
+    from domain.errors import ExitCode, SwarmError
+
+    named = (("--set", arguments.set), ("--search", arguments.search > 0))
+    given = [name for name, is_given in named if is_given]
+    if arguments.model not in (None, kind):
+        given.append(f"--model {arguments.model}")
+    if given:
+        what = f"--base goes on with the kind ({kind}) and the settings that it has"
+        raise SwarmError(what, where=given[0], mend="leave one of them out", code=ExitCode.USAGE)
 
 
 def run_report(arguments: argparse.Namespace) -> int:

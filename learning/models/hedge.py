@@ -45,9 +45,18 @@ class Hedge:
         self.config = check.settings_of(HedgeConfig, own, self.kind)
         self.columns = self.config.inputs
         self.names = self.config.experts.split(",")
+        self._check_experts(given)
         self.experts: list[Model] = [self._expert(name, given, seed) for name in self.names]
         self.stake = Stake(len(self.experts))
         self._learnt: bool | None = None
+
+    def _check_experts(self, given: Settings) -> None:
+        """Refuse settings of no model: they would be passed over."""
+        from learning.models import MODELS
+
+        wrong = next((key for key in given if "/" in key and key.split("/")[0] not in MODELS), None)
+        if wrong is not None:
+            check.refuse(f"setting {wrong!r} is of no model", self.kind, "correct or leave out the setting")
 
     def _expert(self, name: str, given: Settings, seed: int) -> Model:
         from learning.models import begin

@@ -13,6 +13,7 @@ from learning.cli import KINDS, _progress, settings_of
 from learning.models import MODELS
 from learning.registry.registry import Registry
 from learning.rows.store import Store
+from learning.train.code import code_version
 from tests.learning.builders import rows_with_signal
 
 
@@ -47,6 +48,7 @@ def test_training_keeps_a_candidate_with_gates_page_and_baselines(
     manifest = registry.show(answer["model"])
     assert (manifest.kind, manifest.source, manifest.window.rows) == ("mlp", "tokyo", answer["rows"])
     assert manifest.config["train.cost_bps"] == 2.0 and len(manifest.features) == 16
+    assert manifest.code_version == code_version() != ""
     assert {gate.name for gate in manifest.gates} == set(answer["gates"]) and len(manifest.gates) == 9
     assert registry.get(answer["model"]).config == answer["settings"]
     page = Path(answer["report"]).read_text(encoding="utf-8")
@@ -85,6 +87,9 @@ def test_a_version_that_passes_may_be_promoted_and_the_next_goes_on_from_it(
     code, out, _ = told(capsys, *words, "--base", first[:12], "--seed", "1", "--json")
     second = json.loads(out)["model"]
     assert second != first and registry.show(second).parent == first
+    for more in (("--set", "ridge=2"), ("--model", "mlp"), ("--search", "2")):
+        code, _, err = told(capsys, "train", *words[1:5], "--base", first, *more)
+        assert code == 2 and "--base goes on with the kind (ridge)" in err and more[0] in err
     limits = {gate.name: gate.limit for gate in registry.show(second).gates}
     assert limits["log_loss"] is not None and limits["gain"] is not None
     code, out, _ = told(capsys, "report", "champion", *words[1:5], "--json")
@@ -118,6 +123,7 @@ def test_rows_are_counted_by_class_and_market(state: Path, capsys: pytest.Captur
     [
         (("train", "--set", "epochs"), "is no setting"),
         (("train", "--set", "colour=3"), "setting 'colour'"),
+        (("train", "--model", "hedge", "--set", "zebra/epochs=3"), "setting 'zebra/epochs' is of no model"),
         (("train", "--cost-bps", "-1"), "--cost-bps -1"),
         (("train", "--store", "nowhere"), "no rows yet"),
         (("report", "0" * 32), "no version"),
