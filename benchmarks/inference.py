@@ -5,12 +5,19 @@ peers get the same network at their fastest and need check nothing: normalisatio
 layer for them; torch in inference mode on one thread, as a module and written by hand (`addmm` over turned
 weights, `relu_`, its input a tensor already; quicker here than its frozen trace); ONNX Runtime on one thread
 with input and output bound once. All take turns in short stretches, so that a slow moment meets all.
+
+Beside them, without a bar, 600 trees of fifteen leaves by our kernel, against LightGBM on one thread: its
+`predict` of one row, and its C call for single rows that has been told all but the row beforehand. Each call
+has another of 1,000 rows, since the ways of one row through the trees would soon be known by heart.
 """
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +25,16 @@ from benchmarks.result import Result
 from hw.clock import perf_ns
 from hw.gc_policy import GcPolicy
 from hw.inference.engine import TOLERANCE, TOLERANCE_INT8, engine_of
+from hw.inference.forest import forest_of
 from hw.inference.fused_kernels import DEFAULT_SHAPE
 from hw.inference.network import Floats, Network, network_of
 from hw.inference.onnx_session import bound, session_of
+from hw.inference.trees import Trees
+from learning.models.lightgbm_text import joined, trees_of
 
 CASE = "inference"
 BAR = {"p50_us": ("<=", 1.5), "ratio": (">=", 10.0), "ratio_onnx": (">=", 3.0)}
-STRETCH, BATCH = 20, 4_096
+STRETCH, BATCH, ROWS = 20, 4_096, 1_000
 Call = Callable[[], object]
 
 
@@ -81,6 +91,55 @@ def torchs(network: Network, x: Floats, out: Floats) -> dict[str, Call]:
     return {"torch_module": lambda: module(row), "torch_by_hand": by_hand}
 
 
+def grown(rounds: int) -> Any:
+    """Let LightGBM learn trees as the learner has it do."""
+    import lightgbm.basic
+
+    draw = np.random.default_rng(7)
+    x = draw.normal(size=(3_000, 16)).astype(np.float32)
+    pull = x[:, 0] - 0.5 * x[:, 1] + x[:, 2] * x[:, 3] + draw.normal(size=3_000)
+    settings = {"objective": "multiclass", "num_class": 3, "num_leaves": 15, "min_data_in_leaf": 40}
+    settings |= {"learning_rate": 0.05, "num_threads": 1, "deterministic": True, "verbosity": -1}
+    rows = lightgbm.Dataset(x, np.digitize(pull, (-0.7, 0.7)), params={"verbosity": -1})
+    return lightgbm.train(settings, rows, rounds)
+
+
+def treed(rounds: int) -> dict[str, Call]:
+    """Give the calls for one row of trees: ours, LightGBM's from Python, and its quickest."""
+    import lightgbm.basic
+
+    theirs = grown(rounds)
+    norm = {"norm.mean": np.zeros(16, np.float32), "norm.scale": np.ones(16, np.float32)}
+    run = Trees(forest_of(norm | joined(trees_of(theirs.model_to_string())))).run
+    library, fast, found = vars(lightgbm.basic)["_LIB"], ctypes.c_void_p(), ctypes.c_int64()
+    # Probabilities, from the first round, of all, of float32 (0, 0, -1, 0).
+    library.LGBM_BoosterPredictForMatSingleRowFastInit(
+        theirs._handle, 0, 0, -1, 0, 16, b"num_threads=1", ctypes.byref(fast)
+    )
+    call, size = library.LGBM_BoosterPredictForMatSingleRowFast, ctypes.byref(found)
+    x, told = np.random.default_rng(8).normal(size=(ROWS, 16)).astype(np.float32), np.zeros(3, np.float32)
+    ours, others, places = (itertools.cycle(each) for each in (list(x), [*x[:, None]], _places(x)))
+    theirs_told = np.zeros(3)
+    out = theirs_told.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+
+    def from_python() -> object:
+        return theirs.predict(next(others), num_threads=1)
+
+    for row, place in zip(x, _places(x), strict=True):
+        call(fast, place, size, out)
+        run(row, told)
+        np.testing.assert_allclose(told, theirs_told, atol=TOLERANCE)
+    return {
+        "trees": lambda: run(next(ours), told),
+        "lightgbm": from_python,
+        "lightgbm_c": lambda: call(fast, next(places), size, out),
+    }
+
+
+def _places(x: Floats) -> list[ctypes.c_void_p]:
+    return [ctypes.c_void_p(row.ctypes.data) for row in x]
+
+
 def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, float]:
     """Give the median nanoseconds of each call, each by itself, in stretches that take turns."""
     import torch
@@ -120,6 +179,7 @@ def run(quick: bool) -> Result:
     network = folded(network_of(tensors()))
     calls = {name: ours(name, x, outs[name]) for name in ("fused", "int8")}
     calls |= {"onnx": onnxs(network, x, outs["onnx"])} | torchs(network, x, outs["torch"])
+    calls |= treed(20 if quick else 200)
     took = in_turns(calls, 20 if quick else 500)
     for name, out in outs.items():
         bound_by = TOLERANCE_INT8 if name == "int8" else TOLERANCE
@@ -131,15 +191,17 @@ def run(quick: bool) -> Result:
         "ratio_onnx": round(took["onnx"] / took["fused"], 1),
         "int8_us": round(took["int8"] / 1_000, 2),
         "batch_ns": round(batch_ns(5 if quick else 50), 1),
+        "trees_us": round(took["trees"] / 1_000, 2),
     }
     return Result(
         CASE,
         metrics,
         "p50 <= 1.5 us, torch >= 10 times as long, ONNX Runtime >= 3 times",
         metrics["p50_us"] <= 1.5 and metrics["ratio"] >= 10 and metrics["ratio_onnx"] >= 3,
-        peer="torch inference_mode, ONNX Runtime with bound buffers, one thread each",
+        peer="torch inference_mode, ONNX Runtime with bound buffers, LightGBM for trees, one thread each",
         peer_metrics={
-            name: round(took[name] / 1_000, 2) for name in ("torch_by_hand", "torch_module", "onnx")
+            name: round(took[name] / 1_000, 2)
+            for name in ("torch_by_hand", "torch_module", "onnx", "lightgbm", "lightgbm_c")
         },
         ratio=metrics["ratio"],
         note="a call's time includes reading the clock once, for all alike",
