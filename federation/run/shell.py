@@ -34,7 +34,7 @@ from federation.run.config import FederationConfig
 from federation.run.flower import Grid, Message, MessageType, RecordDict
 from federation.run.messages import ask_content, update_of
 from federation.run.secure_messages import SUM, part_of, told_content
-from federation.run.store import VersionStore
+from federation.run.store import REFUSED_MAX, Refused, VersionStore, read_refused
 from federation.update import Update, plain
 
 REPORTS_MAX = 256
@@ -66,6 +66,7 @@ class RoundShell:
         else:
             self.loop = RoundLoop(config.loop, versions, store.held(), loss=loss)
         self.reports: deque[Reported] = deque(maxlen=REPORTS_MAX)
+        self._refused = read_refused(store.folder)
         self.stop = threading.Event()
         self._nodes: dict[str, int] = {}
         self._sent: dict[str, Ask | Tell] = {}
@@ -130,12 +131,28 @@ class RoundShell:
                 self.store.hold(action.update)
             elif isinstance(action, Store):
                 self.store.store(action.version)
+                self._pardon(action.version)
             elif isinstance(action, Announce):
                 self._announce(self.loop.current)
             elif isinstance(action, Reported):
                 self.reports.append(action)
+                self._note(action)
             elif action.region in self._nodes and not self._enough():
                 self._asks.append((action, self._message(action)))
+
+    def _note(self, report: Reported) -> None:
+        """Keep for each region why its work did not count the last time."""
+        before = {region: each for region, each in self._refused.items() if region != report.region}
+        new = Refused(report.version, report.reason, self._clock.now_ns())
+        self._refused = dict([*before.items(), (report.region, new)][-REFUSED_MAX:])
+        self.store.refuse(self._refused)
+
+    def _pardon(self, version: Version) -> None:
+        """Forget it of those who count now."""
+        counted = {member.region for member in version.members}
+        if not counted.isdisjoint(self._refused):
+            self._refused = {region: each for region, each in self._refused.items() if region not in counted}
+            self.store.refuse(self._refused)
 
     def _push(self) -> None:
         """Send what is still to be sent: not to who has gone since."""

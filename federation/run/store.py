@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,15 @@ from federation.loop.version import Version, decode_update, decode_version, enco
 from federation.update import Update
 
 Read = TypeVar("Read")
+REFUSED_FILE, REFUSED_MAX = "refused.json", 256
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why what a region was last asked for did not count: it stands until something of the region counts."""
+
+    version: int
+    reason: str
+    at_ns: int
 
 
 class VersionStore:
@@ -40,13 +49,17 @@ class VersionStore:
         """Make a version durable, then forget what it has counted and what is too old."""
         path = self._path(version.number)
         if path.exists():
-            raise self._broken(path, "is there already", "two loops have written here")
+            raise damaged(path, "is there already", "two loops have written here")
         write_durably(path, encode(version))
         for held in self._held_files():  # the loop counts all that it holds, or none
             held.unlink()
         for old in self.numbers()[: -self.kept]:
             if old != version.champion:
                 self._path(old).unlink()
+
+    def refuse(self, refused: Mapping[str, Refused]) -> None:
+        """Keep whose work does not count, and why, for whoever asks; unsynced."""
+        write_whole(self.folder / REFUSED_FILE, msgspec.json.encode(refused))
 
     def hold(self, update: Update) -> None:
         """Keep an accepted update; a region's newer one takes its place.
@@ -72,7 +85,7 @@ class VersionStore:
                 code=ExitCode.BAD_DATA,
             ) from None
         except (msgspec.DecodeError, ValueError) as error:
-            raise self._broken(path, "is damaged", str(error)) from None
+            raise damaged(path, "is damaged", str(error)) from None
 
     def newest(self, count: int) -> list[Version]:
         """Read the last versions, oldest first, after the champion where that is older."""
@@ -94,14 +107,6 @@ class VersionStore:
 
     def _path(self, number: int) -> Path:
         return self._versions / f"{number:08d}.version"
-
-    def _broken(self, path: Path, what: str, why: str) -> SwarmError:
-        return SwarmError(
-            f"{path.name} {what}: {why}",
-            where=str(path.parent),
-            mend="move the file away to go on from the version before it",
-            code=ExitCode.BAD_DATA,
-        )
 
 
 def _read(path: Path, decode: Callable[[bytes], Read]) -> Read | None:
@@ -131,6 +136,37 @@ def write_whole(path: Path, data: bytes, *, sync: bool = False, mode: int = 0o64
             file.flush()
             os.fsync(file.fileno())
     draft.replace(path)
+
+
+def read_refused(folder: Path) -> dict[str, Refused]:
+    """Read whose work did not count the last time, and why."""
+    try:
+        return msgspec.json.decode((folder / REFUSED_FILE).read_bytes(), type=dict[str, Refused])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def read_line(folder: Path, last: int) -> list[Version]:
+    """Read the newest versions for whoever looks at the line: a damaged one is refused by name."""
+    found = []
+    for path in sorted(folder.glob("versions/*.version"))[-last:]:
+        try:
+            found.append(decode_version(path.read_bytes()))
+        except FileNotFoundError:  # forgotten meanwhile
+            continue
+        except (msgspec.DecodeError, ValueError) as error:
+            raise damaged(path, "is damaged", str(error)) from None
+    return found
+
+
+def damaged(path: Path, what: str, why: str) -> SwarmError:
+    """Say which file of the line is wrong."""
+    return SwarmError(
+        f"{path.name} {what}: {why}",
+        where=str(path.parent),
+        mend="move the file away to go on from the version before it",
+        code=ExitCode.BAD_DATA,
+    )
 
 
 def read_versions(folder: Path, last: int) -> list[Version]:

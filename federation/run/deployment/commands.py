@@ -21,7 +21,7 @@ from federation.run.deployment.config import only, read_deployment
 from federation.run.deployment.credentials import ensure_node_key
 from federation.run.deployment.plan import Deployment, read_named
 from federation.run.deployment.supervisor import READY_S, FederationSupervisor, read_run
-from federation.run.store import read_versions, write_durably
+from federation.run.store import Refused, read_line, read_refused, read_versions, write_durably
 from hw.clock import SystemClock
 
 READY = "federation ready"
@@ -141,12 +141,13 @@ def stop(state: Path, timeout_s: float) -> int:
 def status(state: Path, *, as_json: bool) -> int:
     """Print processes and the newest version."""
     root = state.absolute() / "federation"
-    told, line = read_run(root), read_versions(root, 1)
+    told, line, now_ns = read_run(root), read_line(root, 1), SystemClock().now_ns()
     if told is None and not line:
         raise _not_running(state)
+    refused = {name: _aged(each, now_ns) for name, each in sorted(read_refused(root).items())}
     if as_json:
         newest = _plain(line[-1]) if line else None
-        _say(msgspec.json.encode({"running": told, "newest": newest}).decode())
+        _say(msgspec.json.encode({"running": told, "newest": newest, "refused": refused}).decode())
         return ExitCode.OK
     if told is None:
         _say("not running")
@@ -155,12 +156,18 @@ def status(state: Path, *, as_json: bool) -> int:
             _say(f"{name:<12} {'-' if pid is None else pid:>8}  restarts {told.restarts.get(name, 0)}")
     for each in line:
         _say(_line(each))
+    for name, why in refused.items():
+        _say(f"{name}: not counted {why['age_s']:.0f} s ago, at version {why['version']}: {why['reason']}")
     return ExitCode.OK
+
+
+def _aged(refused: Refused, now_ns: int) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(refused), "age_s": max(0.0, (now_ns - refused.at_ns) / 1e9)}
 
 
 def rounds(state: Path, last: int, *, as_json: bool) -> int:
     """Print the newest versions, oldest first."""
-    line = read_versions(state.absolute() / "federation", last)
+    line = read_line(state.absolute() / "federation", last)
     if not line:
         raise SwarmError(
             "there are no versions yet",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,9 @@ import numpy as np
 import pytest
 
 from domain.errors import ConfigError, SwarmError
+from federation.__main__ import main
 from federation.loop.version import Version
+from federation.run.client import train as honest
 from federation.run.config import CONFIG_FILE, FIRST_FILE
 from federation.run.flower import ClientApp, Context, Message, RecordDict
 from federation.run.grid import LocalGrid
@@ -19,9 +24,10 @@ from federation.run.roster import Roster
 from federation.run.server import app as server_app
 from federation.run.server import open_shell
 from federation.run.shell import RoundShell
+from federation.run.store import read_refused
 from federation.run.tensors import read_tensors, write_tensors
 from hw.clock import SystemClock
-from tests.federation.building import REGIONS, federation, regions, shell
+from tests.federation.building import REGIONS, federation, region, regions, shell
 
 PATIENT = {"deadline_min_s": 60.0}
 
@@ -131,6 +137,34 @@ def test_a_region_that_lies_or_breaks_is_reported(tmp_path: Path, work: Any, wor
     while not made.reports:
         made.turn()
     assert word in made.reports[0].reason and "a row" not in made.reports[0].reason
+    grid.close()
+
+
+def test_whose_work_does_not_count_is_told_until_it_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wise = threading.Event()
+
+    def work(message: Message, context: Context) -> Message:
+        return honest(message, context) if wise.is_set() else shouting(message, context)
+
+    app = ClientApp()
+    app.train()(work)
+    grid = LocalGrid(app, {"nyc": region(tmp_path, "nyc", 1)})
+    made = open_shell(federation(tmp_path, loop={"retry_s": 0.01}), grid)
+    while not made.reports:
+        made.turn()
+    made.store.close()
+    state = ["--state", str(tmp_path)]
+    assert main(["status", *state]) == 0
+    assert re.search(r"nyc: not counted \d+ s ago, at version 0: refused: \?\[2Jno", capsys.readouterr().out)
+    assert main(["status", *state, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["refused"]["nyc"]
+    assert "no rows" in told["reason"] and 0 <= told["age_s"] < 60 and told["version"] == 0
+    wise.set()
+    while made.loop.current.number < 1:
+        made.turn()
+    assert read_refused(made.store.folder) == {}
     grid.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import SwarmError
 from federation.loop.version import Version, first_version
-from federation.run.store import VersionStore, champion_in, read_versions
+from federation.run.store import VersionStore, champion_in, read_line, read_versions
 from federation.update import Update
 from tests.federation.loop.world import NAMES, World, learnt, model
 
@@ -68,6 +68,13 @@ def test_a_damaged_version_is_refused_by_name(tmp_path: Path, harm: str) -> None
     with pytest.raises(SwarmError, match=r"00000001\.version is damaged"):
         store.newest(1)
     assert [each.number for each in read_versions(tmp_path, 5)] == [0]
+
+
+def test_a_damaged_line_is_named_to_whoever_looks_at_it(tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "00000000.version").write_bytes(b"torn")
+    with pytest.raises(SwarmError, match=r"00000000\.version is damaged"):
+        read_line(tmp_path, 1)
 
 
 def test_a_version_that_is_not_there_is_named(tmp_path: Path) -> None:
