@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+PORT_MAX = 65_000  # the nodes' own ports follow it
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `swarm federate`."""
@@ -14,7 +16,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     start = _part(parts, "start", "start SuperLink and SuperNodes, and keep them running")
     start.add_argument("--config", type=Path, help="TOML file: regions, loop, privacy")
-    start.add_argument("--port", type=int, help="SuperLink's port; the nodes' own follow it")
+    start.add_argument("--port", type=_port, help="SuperLink's port; the nodes' own follow it")
     start.add_argument("--foreground", action="store_true", help="do not return until it is told to end")
     start.add_argument(
         "--regions", nargs="+", metavar="REGION", help="only these (default: all of the config)"
@@ -27,7 +29,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     join.add_argument("--superlink", required=True, metavar="HOST:PORT", type=_address)
     join.add_argument("--ca", type=Path, metavar="FILE", help="that machine's ca.crt; kept from then on")
     join.add_argument("--config", type=Path, help="TOML file of the deployment")
-    join.add_argument("--port", type=int, help="the node's own port")
+    join.add_argument("--port", type=_port, help="the node's own port")
     _paced(join)
     join.set_defaults(run=run_join)
 
@@ -71,6 +73,12 @@ def _paced(part: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"must be a count from 1 on, not {text[:20]!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text[:6]) <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"must be a port from 1 to {PORT_MAX}, not {text[:20]!r}")
     return int(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 Arrays = Sequence[NDArray[np.floating]]
 Names = tuple[str, ...]
+REGION = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 
 
 class Update(msgspec.Struct, frozen=True):

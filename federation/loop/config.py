@@ -17,7 +17,7 @@ class LoopConfig(BaseModel):
     from how long they took before.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     aggregator: Literal["fedavg", "fedprox", "fedadam", "trimmed_mean", "median", "krum"] = "fedavg"
     buffer: int = Field(default=0, ge=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -21,12 +20,11 @@ from federation.run.flower import (
     RecordDict,
 )
 from federation.run.npy import array_of
-from federation.update import Arrays, Names, Update
+from federation.update import REGION, Arrays, Names, Update
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 EXAMPLES, REFUSED, FORM = "num-examples", "refused", "form"
 FORM_KNOWN = 1  # of these messages: one that means something else by a field has another
-REGION = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 METRICS_MAX = 32
 ATTEMPTS_MAX = 1 << 31
 Tensors = dict[str, NDArray[np.floating]]

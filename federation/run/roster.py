@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from domain.protocols import Clock
 from federation.run.flower import ConfigRecord, Grid, RecordDict
-from federation.run.messages import CONFIG, REGION
+from federation.run.messages import CONFIG
+from federation.update import REGION
 
 WHO, QUERY, ASK_S, AGAIN_S = "query.who", "who", 600.0, 60.0
 

@@ -13,7 +13,8 @@ from federation.privacy.leaving import STEP_RECORD
 from federation.privacy.masks import KEY_BYTES
 from federation.privacy.secure_sum import Keys
 from federation.run.flower import ConfigRecord, ConfigRecordValues, Message, RecordDict
-from federation.run.messages import CONFIG, FORM, FORM_KNOWN, REFUSED, REGION, odd_form
+from federation.run.messages import CONFIG, FORM, FORM_KNOWN, REFUSED, odd_form
+from federation.update import REGION
 
 SUM = "train.sum"
 ALIVE, CLIP, EXAMPLES_MAX = "alive", "clip", "examples_max"

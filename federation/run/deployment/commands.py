@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ import msgspec
 from domain.errors import ConfigError, ExitCode, SwarmError
 from federation.loop.version import Version
 from federation.run.config import CONFIG_FILE
-from federation.run.deployment.config import only, read_deployment
+from federation.run.deployment.config import DeploymentConfig, only, read_deployment
 from federation.run.deployment.credentials import ensure_node_key
-from federation.run.deployment.plan import Deployment, read_named
+from federation.run.deployment.plan import SUPERLINK, Deployment, read_named
 from federation.run.deployment.supervisor import READY_S, FederationSupervisor, read_run
 from federation.run.store import Refused, read_line, read_refused, read_versions, write_durably
 from hw.clock import SystemClock
@@ -65,7 +67,8 @@ def _run(deployment: Deployment) -> int:
     _not_twice(deployment)
     _ports_are_free(deployment)
     clock = SystemClock()
-    deployment.prepare(clock.now_ns())
+    if (renewed := deployment.prepare(clock.now_ns())) is not None:
+        _say(f"certificates made anew in {deployment.keys}: {renewed}")
     supervisor = FederationSupervisor(deployment, clock)
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda *_: supervisor.stop.set())
@@ -114,6 +117,10 @@ def start_apart(state: Path, wanted: Wanted) -> int:
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
         )
     said = _until(lambda: process.poll() is not None or _has_said(log, began), READY_S + 10)
+    told = _trouble(log, began)
+    if process.poll() is not None and told:
+        sys.stderr.write(f"{told}\n")
+        return process.returncode
     if process.poll() is not None or not said:
         raise SwarmError(
             "the federation did not start", where=str(state), mend=f"see {log}", code=ExitCode.NOT_STARTED
@@ -201,8 +208,27 @@ def _plain(version: Version) -> dict[str, Any]:
 
 def _deployment(state: Path, wanted: Wanted) -> Deployment:
     read = only(read_deployment(wanted.config), wanted.regions, paced=wanted.paced)
+    _functions_are_there(read)
     given = {} if wanted.port is None else {"port": wanted.port}
     return Deployment(state.absolute(), read.model_copy(update=given))
+
+
+def _functions_are_there(config: DeploymentConfig) -> None:
+    """Look for the modules that are named: else each region would say so with every version."""
+    named = [(f"regions.{name}.trainer", config.regions[name].trainer) for name in config.here]
+    for field, function in [*named, ("federation.holdout", config.federation.holdout)]:
+        module, _, name = function.partition(":")
+        if function and not (name.isidentifier() and _module_is_there(module)):
+            raise ConfigError(
+                f"{field}: there is no {function[:80]}", where="federation", mend="name it as module:function"
+            )
+
+
+def _module_is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _not_twice(deployment: Deployment) -> None:
@@ -221,12 +247,13 @@ def _ports_are_free(deployment: Deployment) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((deployment.config.host if name == SUPERLINK else "127.0.0.1", port))
             except OSError as error:
+                taken = error.errno == errno.EADDRINUSE
                 raise SwarmError(
-                    f"port {port} is not free for {name}: {error.strerror}",
-                    where=str(deployment.root),
-                    mend="choose others with --port",
+                    f"port {port} is not to be had for {name}: {error.strerror}",
+                    where=str(deployment.root) if taken else f"host {deployment.config.host}",
+                    mend="choose others with --port" if taken else "name a host of this machine",
                     code=ExitCode.NOT_STARTED,
                 ) from None
 
@@ -244,6 +271,14 @@ def _has_said(log: Path, began: int) -> bool:
     with log.open("rb") as file:
         file.seek(began)
         return READY.encode() in file.read(1 << 16)
+
+
+def _trouble(log: Path, began: int) -> str:
+    """Give the line that the process ended with, where it is one of ours."""
+    with log.open("rb") as file:
+        file.seek(began)
+        lines = file.read().decode(errors="replace").splitlines()
+    return lines[-1] if lines and lines[-1].startswith("swarm: ") else ""
 
 
 def _until(true: Callable[[], bool], timeout_s: float) -> bool:

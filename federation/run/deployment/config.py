@@ -5,17 +5,23 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domain.errors import ConfigError
+from federation.cli import PORT_MAX
 from federation.loop.config import LoopConfig
-from federation.run.config import FederationConfig, Scalar
+from federation.privacy.secure_sum import CLIENTS_MIN
+from federation.run.config import FederationConfig, RegionSettings, Scalar
+from federation.update import REGION
 
 TRAINER = "federation.run.rows_trainer:train_rows"
 # Made from simulated rows where it is not yet there; whoever trains on other rows names another.
 HOLDOUT = "deploy.holdout:tape_loss"
 REGIONS = ("tokyo", "frankfurt", "nyc")
+TAKEN = frozenset({"superlink", "serverapp", "server"})  # by processes and by files of keys
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$", max_length=253)]
 
 
 class DeployedRegion(BaseModel):
@@ -28,16 +34,36 @@ class DeployedRegion(BaseModel):
     here: bool = Field(default=True, description="whether its node runs on this machine")
     settings: dict[str, Scalar] = {}
 
+    @model_validator(mode="after")
+    def _what_a_region_reads(self) -> Self:
+        """A bound that is misspelt would not be kept to, and nobody would know."""
+        if unknown := [name for name in self.settings if name not in RegionSettings.model_fields]:
+            raise ValueError(f"there is no setting {unknown[0]!r}")
+        texts = [str(self.store), *(each for each in self.settings.values() if isinstance(each, str))]
+        if any('"' in each or not each.isprintable() for each in texts):
+            raise ValueError("a text has a quote or a line's end in it")
+        known = {"region": "zug", "store": self.store, "state": Path(), "trainer": self.trainer}
+        try:
+            RegionSettings.model_validate({**known, **self.settings})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(_said(first["loc"], first["msg"])) from None
+        return self
+
 
 class DeploymentConfig(BaseModel):
     """Name the processes and their bounds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(default="127.0.0.1", description="SuperLink listens here; 0.0.0.0 for all addresses")
-    names: tuple[str, ...] = Field(default=(), description="under which other machines know this one")
-    port: int = Field(default=7180, ge=1, le=65_000, description="SuperLink; the nodes' own follow it")
-    superlink: str = Field(default="", description="HOST:PORT of a SuperLink elsewhere that nodes join")
+    host: Host = Field(default="127.0.0.1", description="SuperLink listens here; 0.0.0.0 for all addresses")
+    names: tuple[Host, ...] = Field(default=(), description="under which other machines know this one")
+    port: int = Field(default=7180, ge=1, le=PORT_MAX, description="SuperLink; the nodes' own follow it")
+    superlink: str = Field(
+        default="",
+        pattern=r"^(\S+:\d{1,5})?$",
+        description="HOST:PORT of a SuperLink elsewhere that nodes join",
+    )
     regions: dict[str, DeployedRegion] = {name: DeployedRegion(store=Path("rows") / name) for name in REGIONS}
     first: Path | None = Field(default=None, description="safetensors to begin with; none: a new perceptron")
     nice: int = Field(default=10, ge=0, le=19)
@@ -49,6 +75,17 @@ class DeploymentConfig(BaseModel):
         holdout_path=Path("holdout"),
         loop=LoopConfig(regress_frac=0.1),
     )
+
+    @model_validator(mode="after")
+    def _regions_that_can_be(self) -> Self:
+        if not self.regions:
+            raise ValueError("there is no region")
+        for name in self.regions:
+            if REGION.fullmatch(name) is None or name in TAKEN:
+                raise ValueError(f"{name[:60]!r} is no region's name: a to z, 0 to 9, - and _")
+        if self.federation.secure and len(self.regions) < CLIENTS_MIN:
+            raise ValueError(f"secure sums need {CLIENTS_MIN} regions, and here are {len(self.regions)}")
+        return self
 
     @property
     def local(self) -> str:
@@ -101,5 +138,9 @@ def read_deployment(path: Path | None) -> DeploymentConfig:
         raise ConfigError(str(error), where=str(path), mend="mend the TOML") from None
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{field}: {first['msg']}", where=str(path), mend="mend that field") from None
+        told = _said(first["loc"], first["msg"])
+        raise ConfigError(told, where=str(path), mend="mend that field") from None
+
+
+def _said(place: Sequence[int | str], what: str) -> str:
+    return ": ".join([*([".".join(map(str, place))] if place else []), what.removeprefix("Value error, ")])

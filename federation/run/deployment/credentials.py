@@ -13,16 +13,68 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-VALID_DAYS = 365
+from domain.errors import ConfigError
+
+VALID_DAYS, RENEW_DAYS = 365, 30
 _BEGIN = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 _PEM = serialization.Encoding.PEM
 
 
-def ensure_authority(keys: Path, hosts: Sequence[str], now_ns: int) -> None:
-    """Make `ca.crt`, `server.crt` and `server.key` once; the authority's own key is not kept."""
+def ensure_authority(keys: Path, hosts: Sequence[str], now_ns: int, *, shared: bool = False) -> str | None:
+    """Make `ca.crt`, `server.crt` and `server.key` where there are none that will do, and say what would not.
+
+    The authority's own key is not kept, so that new ones are trusted by nobody who has the old `ca.crt`:
+    where other machines have it (`shared`), what will not do is refused.
+    """
+    odd = None
     if (keys / "server.key").exists():
-        return
+        now = datetime.datetime.fromtimestamp(now_ns / 1e9, datetime.UTC)
+        odd = _odd(keys, hosts, now, datetime.timedelta(days=0 if shared else RENEW_DAYS))
+        if odd is None:
+            return None
+        if shared:
+            raise ConfigError(
+                odd,
+                where=str(keys),
+                mend="remove ca.crt, server.crt and server.key there, start anew, "
+                "and bring the new ca.crt to the other machines (join --ca)",
+            )
+    _make_authority(keys, hosts, now_ns)
+    return odd
+
+
+def ensure_trusted(certificate: Path, now_ns: int) -> None:
+    """Refuse another machine's certificate that nobody could be known by any more."""
+    now = datetime.datetime.fromtimestamp(now_ns / 1e9, datetime.UTC)
+    odd = _expired(certificate, now) if certificate.exists() else None
+    if odd is not None:
+        raise ConfigError(
+            odd, where=str(certificate), mend="bring that machine's new ca.crt here and name it with --ca"
+        )
+
+
+def _odd(keys: Path, hosts: Sequence[str], now: datetime.datetime, left: datetime.timedelta) -> str | None:
+    """Say what is wrong with the certificates that are there."""
+    for name in ("ca.crt", "server.crt"):
+        if (odd := _expired(keys / name, now + left)) is not None:
+            return odd
+    certificate = x509.load_pem_x509_certificate((keys / "server.crt").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    missing = [host for host in hosts if _host(host) not in list(names)]
+    return f"server.crt is not for {', '.join(missing)}" if missing else None
+
+
+def _expired(certificate: Path, by: datetime.datetime) -> str | None:
+    try:
+        ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return f"{certificate.name} cannot be read"
+    return f"{certificate.name} ends on {ends:%Y-%m-%d}" if ends <= by else None
+
+
+def _make_authority(keys: Path, hosts: Sequence[str], now_ns: int) -> None:
     keys.mkdir(parents=True, exist_ok=True)
+    (keys / "server.key").unlink(missing_ok=True)  # written last: what was broken off is made again
     ends = datetime.datetime.fromtimestamp(now_ns / 1e9, datetime.UTC) + datetime.timedelta(days=VALID_DAYS)
     authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name("murmuration federation")

@@ -15,9 +15,10 @@ from domain.errors import ConfigError
 from federation.run.config import CONFIG_FILE, FIRST_FILE, Scalar
 from federation.run.deployment.app_folder import write_app, write_link
 from federation.run.deployment.config import DeploymentConfig
-from federation.run.deployment.credentials import ensure_authority, ensure_node_key
+from federation.run.deployment.credentials import ensure_authority, ensure_node_key, ensure_trusted
 from federation.run.environment import environment
 from federation.run.store import write_durably
+from federation.run.tensors import odd_tensors, tensors_in
 
 SUPERLINK, JOINED_CA = "superlink", "superlink-ca.crt"
 SIZES = (16, 32, 32, 3)
@@ -72,21 +73,28 @@ class Deployment:
         """Give the certificate by which nodes know their SuperLink."""
         return self.keys / (JOINED_CA if self.config.superlink else "ca.crt")
 
-    def prepare(self, now_ns: int) -> None:
-        """Write keys, certificates, config and the app; what is there already stays."""
+    def prepare(self, now_ns: int) -> str | None:
+        """Write keys, certificates, config and the app; what is there already stays.
+
+        What was wrong with certificates that had to be made anew is given.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        ensure_authority(self.keys, [self.config.local, "localhost", *self.config.names], now_ns)
+        hosts = [self.config.local, "localhost", *self.config.names]
+        shared = not self.config.superlink and len(self.config.here) < len(self.config.regions)
+        renewed = ensure_authority(self.keys, hosts, now_ns, shared=shared)
         for region in self.config.here:
             ensure_node_key(self.keys, region)
         if self.config.superlink:
-            return
+            ensure_trusted(self.trusted, now_ns)
+            return renewed
         write_durably(self.root / CONFIG_FILE, self.config.federation.model_dump_json().encode())
         first = self.root / FIRST_FILE
         if not first.exists():
             given = self.config.first
-            write_durably(first, _beginning() if given is None else read_named(self.state / given, "first"))
+            write_durably(first, _beginning() if given is None else _first_of(self.state / given))
         write_app(self.root, self.root)
         write_link(self.home, self.superlink, self.keys / "ca.crt")
+        return renewed
 
     def processes(self) -> list[Planned]:
         """List the processes in the order in which they start."""
@@ -174,6 +182,15 @@ def read_named(path: Path, what: str) -> bytes:
         raise ConfigError(
             f"{what} cannot be read: {error.strerror}", where=str(path), mend="name a file that is there"
         ) from None
+
+
+def _first_of(path: Path) -> bytes:
+    """Read what a line is to begin with, which every region must be able to learn from."""
+    data = read_named(path, "first")
+    mend = "name a safetensors file of finite floats"
+    if (odd := odd_tensors(tensors_in(data, path, mend))) is not None:
+        raise ConfigError(odd, where=str(path), mend=mend)
+    return data
 
 
 def _script(name: str) -> str:

@@ -6,8 +6,6 @@ import argparse
 import json
 import os
 import signal
-import ssl
-import stat
 import subprocess
 import sys
 import threading
@@ -16,8 +14,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from domain.errors import ConfigError, ExitCode, SwarmError
 from federation.__main__ import main
@@ -25,7 +21,7 @@ from federation.cli import add_commands
 from federation.run.config import CONFIG_FILE, FIRST_FILE
 from federation.run.deployment import lowered, supervisor
 from federation.run.deployment.child import Child
-from federation.run.deployment.config import DeployedRegion, DeploymentConfig, only, read_deployment
+from federation.run.deployment.config import DeployedRegion, DeploymentConfig, only
 from federation.run.deployment.credentials import ensure_authority, ensure_node_key
 from federation.run.deployment.plan import Deployment, Planned
 from federation.run.deployment.supervisor import FederationSupervisor, RunFile, read_run, server_app
@@ -80,34 +76,6 @@ def test_what_was_prepared_stays(tmp_path: Path) -> None:
     first = read_tensors(made.root / FIRST_FILE)
     assert first["l0.weight"].shape == (32, 16) and not any(name.startswith("norm") for name in first)
     assert json.loads((made.root / CONFIG_FILE).read_text())["personal"] == ["norm."]
-
-
-def test_only_the_owner_reads_a_secret_and_the_certificate_is_for_this_host(tmp_path: Path) -> None:
-    ensure_authority(tmp_path, ["127.0.0.1", "localhost"], NOW_NS)
-    ensure_node_key(tmp_path, "tokyo")
-    for secret in ("server.key", "tokyo"):
-        assert stat.S_IMODE((tmp_path / secret).stat().st_mode) == 0o600
-    served = x509.load_pem_x509_certificate((tmp_path / "server.crt").read_bytes())
-    named = served.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [str(each) for each in named.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
-    served.verify_directly_issued_by(x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes()))
-    ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
-    serialization.load_ssh_public_key((tmp_path / "tokyo.pub").read_bytes())
-    assert not (tmp_path / "ca.key").exists()
-
-
-def test_a_deployments_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "federation.toml"
-    path.write_text('port = 7400\n[regions.zug]\nstore = "rows"\n[federation.loop]\nbuffer = 2\n')
-    read = read_deployment(path)
-    assert read.port == 7400 and list(read.regions) == ["zug"] and read.federation.loop.buffer == 2
-    path.write_text("port = ")
-    with pytest.raises(ConfigError):
-        read_deployment(path)
-    path.write_text("prot = 1")
-    with pytest.raises(ConfigError, match="prot"):
-        read_deployment(path)
-    assert list(read_deployment(None).regions) == ["tokyo", "frankfurt", "nyc"]
 
 
 def test_a_child_runs_low_is_started_again_and_ends_with_all_that_it_started(tmp_path: Path) -> None:
@@ -260,10 +228,19 @@ def test_stop_waits_for_the_supervisor(tmp_path: Path, capsys: pytest.CaptureFix
     stubborn.stdout.close()
 
 
-def test_a_start_that_fails_says_where_to_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "federation.toml"
     config.write_text('first = "nowhere.safetensors"\n[regions.zug]\nstore = "rows"\n')
     code = main(["start", "--state", str(tmp_path / "state"), "--config", str(config), "--port", "7399"])
+    said = capsys.readouterr().err
+    assert code == ExitCode.CONFIG and said.count("\n") == 1 and "first cannot be read" in said
+
+
+def test_a_start_that_breaks_says_where_to_look(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    code = main(["start", "--state", str(tmp_path / "state"), "--port", "7399"])
     assert code == ExitCode.NOT_STARTED and "federation.log" in capsys.readouterr().err
 
 
@@ -277,10 +254,10 @@ def test_the_commands_are_described_without_importing_flower() -> None:
 
 
 def test_a_region_is_described_by_its_own_settings(tmp_path: Path) -> None:
-    given = DeployedRegion(store=Path("rows"), settings={"clip": 1.0, "noise": 0.5, "quiet": True})
+    given = DeployedRegion(store=Path("rows"), settings={"clip": 1.0, "noise": 0.5, "waits": True})
     made = Deployment(tmp_path, DeploymentConfig(regions={"zug": given}))
     command = " ".join(made.processes()[1].command)
-    assert "clip=1.0 noise=0.5 quiet=true" in command and f'store="{tmp_path / "rows"}"' in command
+    assert "clip=1.0 noise=0.5 waits=true" in command and f'store="{tmp_path / "rows"}"' in command
 
 
 def test_only_the_regions_that_were_named_take_part_and_paced_ones_wait_to_be_told(tmp_path: Path) -> None:
