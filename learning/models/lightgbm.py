@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.draws import stream_seed
-from hw.inference.forest import Forest, forest_of
+from hw.inference.forest import SPLITS_MAX, Forest, forest_of
 from learning.models import check, layers
 from learning.models.lightgbm_text import joined, trees_of
 from learning.models.model import CLASSES, F4, F8, I1, Exported, Settings, Tensors
@@ -32,7 +32,8 @@ class LightgbmConfig(BaseModel):
     again_rounds: int = Field(20, ge=1, le=5000)
     """Rounds that learning again adds."""
     rounds_max: int = Field(1000, ge=1, le=20_000)
-    """Beyond so many rounds it begins anew, from the rows at hand; so it does at a class that never came."""
+    """Beyond so many rounds it begins anew, from the rows at hand; so it does where a node would not take
+    that many splits, and at a class that never came."""
     leaves: int = Field(15, ge=2, le=1024)
     leaf_rows: int = Field(40, ge=1, le=100_000)
     rate: float = Field(0.05, gt=0, le=1)
@@ -70,6 +71,9 @@ class Lightgbm:
         A class that never came has a chance of nought, from which more trees jump instead of learning.
         """
         if self._forest is None or len(self._forest.roots) >= self.config.rounds_max:
+            return False
+        grown = self.config.again_rounds * len(CLASSES) * (self.config.leaves - 1)
+        if len(self._forest.columns) + grown > SPLITS_MAX:
             return False
         return bool((self.predict(x).max(axis=0)[np.unique(y)] > CHANCE_LEAST).all())
 

@@ -118,6 +118,16 @@ def test_a_class_that_never_came_is_learnt_when_it_comes() -> None:
     assert abs(model.predict(rows.x)[:, 1].mean() - (rows.y == 1).mean()) < 0.05
 
 
+def test_it_begins_anew_before_it_has_more_splits_than_a_node_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rows = learnt(), rows_with_signal(500, seed=1)
+    splits = len(model.export().tensors["trees.columns"])
+    monkeypatch.setattr("learning.models.lightgbm.SPLITS_MAX", splits + 3 * 3 * 14)
+    assert model.learn(rows.x, rows.y)["rounds"] == 13
+    model = learnt()
+    monkeypatch.setattr("learning.models.lightgbm.SPLITS_MAX", splits + 3 * 3 * 14 - 1)
+    assert model.learn(rows.x, rows.y)["rounds"] <= 10
+
+
 def test_weights_count() -> None:
     rows = rows_with_signal(500)
     model = Lightgbm({"rounds": 5})
