@@ -47,6 +47,47 @@ def test_a_line_taken_out_is_noticed(tmp_path: Path) -> None:
         ledger(tmp_path)
 
 
+def test_an_end_cut_off_or_changed_is_noticed(tmp_path: Path) -> None:
+    mine = ledger(tmp_path)
+    for place in range(3):
+        mine.spend(f"v{place}", 0, 4.0, 1.0)
+    whole = mine.path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    changed = lines[2].replace(b'"noise":4.0', b'"noise":1e6')
+    for odd in (b"", b"".join(lines[:2]), whole[:-5], b"".join([*lines[:2], changed])):
+        mine.path.write_bytes(odd)
+        with pytest.raises(SwarmError, match="does not go on to line 3"):
+            ledger(tmp_path)
+    mine.path.unlink()
+    with pytest.raises(SwarmError, match="does not go on to line 3"):
+        ledger(tmp_path)
+    beside = mine.path.with_name("privacy.jsonl.last")
+    mine.path.write_bytes(whole)
+    kept = beside.read_bytes()
+    beside.write_bytes(b"torn")
+    with pytest.raises(SwarmError, match="cannot be read"):
+        ledger(tmp_path)
+    beside.write_bytes(kept)
+    assert ledger(tmp_path).releases == 3
+
+
+def test_a_noise_that_hides_nothing_is_no_line(tmp_path: Path) -> None:
+    mine = ledger(tmp_path)
+    mine.spend("v0", 0, 4.0, 1.0)
+    mine.path.write_bytes(mine.path.read_bytes().replace(b'"noise":4.0', b'"noise":0.0'))
+    with pytest.raises(SwarmError, match="line 1"):
+        ledger(tmp_path)
+
+
+def test_a_line_that_was_written_before_the_power_was_lost_counts(tmp_path: Path) -> None:
+    mine = ledger(tmp_path)
+    mine.spend("v0", 0, 4.0, 1.0)
+    kept = mine.path.with_name("privacy.jsonl.last").read_bytes()
+    mine.spend("v1", 0, 4.0, 1.0)
+    mine.path.with_name("privacy.jsonl.last").write_bytes(kept)
+    assert ledger(tmp_path).releases == 2
+
+
 def test_a_torn_last_line_is_cut_as_nothing_had_left(tmp_path: Path) -> None:
     mine = ledger(tmp_path)
     epsilon = mine.spend("v0", 0, 4.0, 1.0)
