@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+SECONDS_MAX = 3_600
 PORT_MAX = 65_000  # the nodes' own ports follow it
 
 
@@ -49,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     rounds.set_defaults(run=run_rounds)
 
     stop = _part(parts, "stop", "end the federation's processes")
-    stop.add_argument("--timeout", type=float, default=20.0, help="seconds to wait (default 20)")
+    stop.add_argument("--timeout", type=_seconds, default=20.0, help="seconds to wait (default 20)")
     stop.set_defaults(run=run_stop)
 
 
@@ -74,6 +75,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"must be a count from 1 on, not {text[:20]!r}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= SECONDS_MAX:  # neither is not-a-number
+        raise argparse.ArgumentTypeError(f"must be seconds from 0 to {SECONDS_MAX}, not {text[:20]!r}")
+    return seconds
 
 
 def _port(text: str) -> int:

@@ -70,7 +70,7 @@ class VersionStore:
 
     def numbers(self) -> list[int]:
         """List the versions that are there, oldest first."""
-        return sorted(int(path.stem) for path in self._versions.glob("*.version"))
+        return [int(path.stem) for path in _line_of(self.folder)]
 
     def version(self, number: int) -> Version:
         """Read one version; one that is damaged is refused by name."""
@@ -107,6 +107,12 @@ class VersionStore:
 
     def _path(self, number: int) -> Path:
         return self._versions / f"{number:08d}.version"
+
+
+def _line_of(folder: Path) -> list[Path]:
+    """List the versions' files, oldest first; what somebody else put there is none of them."""
+    found = [path for path in folder.glob("versions/*.version") if path.stem.isdecimal()]
+    return sorted(found, key=lambda path: int(path.stem))
 
 
 def _read(path: Path, decode: Callable[[bytes], Read]) -> Read | None:
@@ -149,7 +155,7 @@ def read_refused(folder: Path) -> dict[str, Refused]:
 def read_line(folder: Path, last: int) -> list[Version]:
     """Read the newest versions for whoever looks at the line: a damaged one is refused by name."""
     found = []
-    for path in sorted(folder.glob("versions/*.version"))[-last:]:
+    for path in _line_of(folder)[-last:]:
         try:
             found.append(decode_version(path.read_bytes()))
         except FileNotFoundError:  # forgotten meanwhile
@@ -171,8 +177,7 @@ def damaged(path: Path, what: str, why: str) -> SwarmError:
 
 def read_versions(folder: Path, last: int) -> list[Version]:
     """Read the newest versions without owning the folder: a version's file never changes."""
-    numbers = sorted(folder.glob("versions/*.version"))[-last:]
-    found = [_read(path, decode_version) for path in numbers]
+    found = [_read(path, decode_version) for path in _line_of(folder)[-last:]]
     return [each for each in found if each is not None]
 
 

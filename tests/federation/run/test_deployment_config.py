@@ -88,6 +88,12 @@ def test_a_port_that_is_none_is_wrong_usage(port: str) -> None:
         main(["start", "--port", port])
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "x"])
+def test_a_time_that_is_none_is_wrong_usage(tmp_path: Path, seconds: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["stop", "--state", str(tmp_path), "--timeout", seconds])
+
+
 def test_certificates_are_made_anew_for_other_names_and_before_they_end(tmp_path: Path) -> None:
     assert ensure_authority(tmp_path, ["127.0.0.1"], NOW_NS) is None
     before = (tmp_path / "ca.crt").read_bytes()

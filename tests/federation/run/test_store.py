@@ -70,6 +70,12 @@ def test_a_damaged_version_is_refused_by_name(tmp_path: Path, harm: str) -> None
     assert [each.number for each in read_versions(tmp_path, 5)] == [0]
 
 
+def test_a_file_that_is_no_version_is_no_part_of_the_line(tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "notes.version").touch()
+    assert VersionStore(tmp_path).numbers() == [] and read_line(tmp_path, 1) == []
+
+
 def test_a_damaged_line_is_named_to_whoever_looks_at_it(tmp_path: Path) -> None:
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "00000000.version").write_bytes(b"torn")
