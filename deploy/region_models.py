@@ -155,9 +155,10 @@ class RegionModels:
 
     def latest(self, kind: str, source: str) -> str:
         """Name the newest version of a kind and source, "" where there is none."""
-        for model in reversed(self.registry.states()):
+        states = self.registry.states()
+        for model in reversed(states):
             with suppress(SwarmError):
-                known = self.registry.show(model)
+                known = self.registry.show(model, states)
                 if (known.kind, known.source) == (kind, source):
                     return model
         return ""

@@ -103,6 +103,11 @@ def run_diff(arguments: argparse.Namespace) -> int:
 
 def run_promote(arguments: argparse.Namespace) -> int:
     """Let a version serve."""
+    from domain.errors import ExitCode, SwarmError
+
+    if arguments.share is not None and arguments.to == "champion":
+        what = "a champion serves all agents, so that it has no share"
+        raise SwarmError(what, where="--share", mend="leave it out", code=ExitCode.USAGE)
     registry = _registry(arguments)
     registry.promote(named(registry, arguments.model), arguments.to, share_ppm=arguments.share)
     return _pointer(registry, arguments)

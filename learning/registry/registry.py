@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -65,10 +65,13 @@ class Registry:
         """Give a version as a model's arrays and settings."""
         return read_blob(self.blob(model))
 
-    def show(self, model: str) -> Manifest:
-        """Give all that is known of a version, with every gate it was held against."""
+    def show(self, model: str, states: Mapping[str, Standing] | None = None) -> Manifest:
+        """Give all that is known of a version, with every gate it was held against.
+
+        Who asks for many gives the states, which are the whole history read.
+        """
         manifest, text = self._manifest(model)
-        known = self.states().get(model)
+        known = (self.states() if states is None else states).get(model)
         if known is None:
             return manifest
         if digest(text) != known.digest:

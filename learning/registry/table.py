@@ -36,13 +36,13 @@ def serving(pointer: Pointer) -> dict[str, Any]:
 
 def listed(registry: Registry) -> dict[str, Any]:
     """Tell all versions, those that serve first, and within a state the newest first."""
-    rows = []
-    for model, standing in registry.states().items():
+    rows, states = [], registry.states()
+    for model, standing in states.items():
         row: dict[str, Any] = {"model": model, "state": standing.state, "since_ns": standing.since_ns}
         passed = sum(gate.passed for gate in standing.gates)
         row |= {"gates_passed": passed, "gates": len(standing.gates)}
         try:
-            manifest = registry.show(model)
+            manifest = registry.show(model, states)
         except SwarmError as error:
             rows.append(row | {"trouble": error.what})
             continue

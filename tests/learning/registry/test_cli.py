@@ -12,6 +12,8 @@ import pytest
 
 from deploy.cli import main
 from domain.errors import ExitCode
+from learning.registry.chronicle import Chronicle
+from learning.registry.history import Entry
 from learning.registry.manifest import Gate, Window, decode_manifest
 from learning.registry.registry import Registry
 from tests.agents.mind_builders import hedge, trees
@@ -51,6 +53,24 @@ def test_versions_are_listed_those_that_serve_first(state: Path, capsys: pytest.
     assert [row["model"] for row in answer["models"][:2]] == [answer["champion"], answer["canary"]]
     text = shown(state, "ls", capsys=capsys)
     assert "canary 0.1" in text and "0.987" in text and "0/1" in text and answer["champion"][:12] in text
+
+
+def test_a_list_reads_the_history_no_oftener_for_more_versions(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, lines = list[bytes](), Chronicle._lines
+
+    def counted(self: Chronicle, text: bytes) -> list[Entry]:
+        read.append(text)
+        return lines(self, text)
+
+    monkeypatch.setattr(Chronicle, "_lines", counted)
+    said(state, "ls", capsys=capsys)
+    made, few = registry(state / "models" / "tokyo"), len(read)
+    for seed in range(10, 14):
+        made.put(exported(seed), manifest())
+    read.clear()
+    assert len(said(state, "ls", capsys=capsys)["models"]) == 8 and len(read) == few
 
 
 def test_a_damaged_version_is_listed_with_its_trouble(
