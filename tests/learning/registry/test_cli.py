@@ -137,6 +137,8 @@ def test_a_canary_gets_the_share_that_was_asked_for(state: Path, capsys: pytest.
             main(["models", "promote", "canary", "--share", share, "--state", str(state)])
         assert ended.value.code == ExitCode.USAGE
         assert "must be above 0 and up to 1" in capsys.readouterr().err
+    words = ("promote", "canary", "--to", "champion", "--share", "0.5")
+    assert refused(state, *words, capsys=capsys)[0] == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("form", ["safetensors", "onnx"])
