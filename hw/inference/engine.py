@@ -73,7 +73,7 @@ def engine_of(name: str, tensors: Mapping[str, NDArray[np.generic]]) -> Engine:
 
 def model_of(tensors: Mapping[str, NDArray[np.generic]]) -> Network | Forest:
     """Read a network or trees, or say what is wrong."""
-    return bounded(forest_of(tensors)) if is_forest(tensors) else network_of(tensors)
+    return forest_of(bounded(tensors)) if is_forest(tensors) else network_of(tensors)
 
 
 def fastest(tensors: Mapping[str, NDArray[np.generic]], engines: Sequence[str] = EXACT) -> str:

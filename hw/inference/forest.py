@@ -92,15 +92,13 @@ def forest_of(tensors: Tensors, width_max: int = WIDTH_MAX) -> Forest:
     return Forest(mean, scale, roots, columns, thresholds, left, right, leaves)
 
 
-def bounded(forest: Forest) -> Forest:
-    """Give the trees back, or refuse more of them than a node takes."""
-    for what, count, most in (
-        ("splits", len(forest.columns), SPLITS_MAX),
-        ("trees", forest.roots.size, TREES_MAX),
-    ):
+def bounded(tensors: Tensors) -> Tensors:
+    """Give the tensors back, or refuse more trees than a node takes, before anything else is looked at."""
+    for what, name, most in (("splits", COLUMNS, SPLITS_MAX), ("trees", ROOTS, TREES_MAX)):
+        count = np.size(tensors.get(name, ()))
         if count > most:
             raise wrong(f"it has {count} {what}, over {most}")
-    return forest
+    return tensors
 
 
 def _grown(roots: Wholes, left: Wholes, right: Wholes, leaves: int) -> None:

@@ -14,7 +14,7 @@ from hw.inference.network import linear
 from learning.models.model import Exported
 from learning.registry.split import serves
 from tests.agents.builders import S
-from tests.agents.mind_builders import cleared, exported, model_set
+from tests.agents.mind_builders import cleared, exported, model_set, trees
 
 QUIET = np.zeros(16, np.float32)
 WILD = np.full(16, 1_000, np.float32)
@@ -123,6 +123,25 @@ def test_a_blob_that_is_damaged_is_refused_by_name_and_the_champion_goes_on(part
     made = minds(champion)
     damaged = msgspec.structs.replace(other, blob=other.blob[part] or b"x")
     assert "model" in made.set(damaged) and "\n" not in made.set(damaged)
+    assert answered(made)[:2] == (MODEL, champion.model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("trees.left", 0, "leads back"),
+        ("trees.right", 1 << 20, "reached twice, never, or is none"),
+        ("trees.columns", 16, "none of 16"),
+        ("trees.leaves", 1e30, "too large"),
+    ],
+)
+def test_hostile_trees_are_refused_by_name_and_the_champion_goes_on(
+    name: str, value: float, words: str
+) -> None:
+    champion, hostile = model_set(trees()), trees()
+    made = minds(champion)
+    hostile.tensors[name][-1] = value
+    assert words in made.set(model_set(hostile))
     assert answered(made)[:2] == (MODEL, champion.model)
 
 
