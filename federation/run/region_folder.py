@@ -13,6 +13,8 @@ SENT, SENT_KEPT = "sent", 3
 def keep_sent(folder: Path, number: int, shared: Tensors) -> None:
     """Keep a version that came, for whoever holds it against the region's gates; the oldest go."""
     path = _path(folder, number)
+    for newer in [each for each in _known(folder) if each.stem > path.stem]:  # of a line that began anew
+        newer.unlink(missing_ok=True)
     if not path.exists():
         write_tensors(path, shared)
     for old in _known(folder)[:-SENT_KEPT]:

@@ -192,3 +192,9 @@ def test_only_the_newest_versions_that_came_are_kept(tmp_path: Path) -> None:
     assert newest_sent(tmp_path) == 5
     assert len(list((tmp_path / "sent").iterdir())) == 3
     assert read_sent(tmp_path, 5)["weight"].tolist() == [5, 5, 5]
+
+
+def test_versions_of_a_line_that_began_anew_take_the_old_ones_place(tmp_path: Path) -> None:
+    for number in (56, 57, 1, 2):
+        keep_sent(tmp_path, number, {"w": np.full(2, number, np.float32)})
+    assert newest_sent(tmp_path) == 2 and read_sent(tmp_path, 2)["w"][0] == 2
