@@ -37,6 +37,7 @@ def fedavg(updates: Sequence[Update], weights: Sequence[float], like: Arrays) ->
 
 def mean_of(arrays: Arrays, weights: Sequence[float], like: NDArray[np.floating]) -> NDArray[np.floating]:
     """Average arrays of one shape, block by block."""
+    assert like.dtype.kind == "f", f"a mean of {like.dtype} would be cut to whole numbers"
     result = np.empty(like.shape, like.dtype)
     flat = result.reshape(-1)
     sources = [np.ascontiguousarray(array).reshape(-1) for array in arrays]

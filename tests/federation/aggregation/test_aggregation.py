@@ -127,3 +127,8 @@ def test_the_sources_are_not_touched() -> None:
     for name in AGGREGATORS:
         ours(name, updates)
     assert before == [digest(("a", "b", "c"), each.arrays) for each in updates]
+
+
+def test_whole_numbers_are_our_own_mistake_since_their_mean_would_be_cut() -> None:
+    with pytest.raises(AssertionError, match="a mean of int64 would be cut"):
+        mean_of([np.array([1, 2]), np.array([3, 4])], [0.5, 0.5], np.array([0, 0]))
