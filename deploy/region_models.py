@@ -22,7 +22,7 @@ from learning.registry.sequential import CANARY, CHAMPION, WORSE
 from learning.registry.standing import CANDIDATE
 from learning.rows.row import Rows
 from learning.rows.store import Store
-from learning.train.edition import Order, judged, manifest_of, passed
+from learning.train.edition import Order, judged, manifest_of, passed, write_report
 from learning.train.schedule import Finished, Labelled, Passed, Schedule, Train
 from learning.train.score import figures
 from learning.train.trainer import Trained, fit_to_learn, predicted
@@ -111,10 +111,11 @@ class RegionModels:
             self.watch.looked_at(ratio)
         model = self.registry.put(exported, self._manifest(rows, trained, order, why or {}))
         self.registry.judge(model, gates)
-        if not passed(gates):
-            wrong = ", ".join(_failing(g) for g in gates if not g.passed)
-            return self._told(model, f"does not serve: {wrong}")
-        return self._told(model, self._promoted(model))
+        wrong = ", ".join(_failing(gate) for gate in gates if not gate.passed)
+        became = self._promoted(model) if passed(gates) else f"does not serve: {wrong}"
+        said = self._told(model, became)
+        write_report(rows, order, self.registry, model, [], [])
+        return said
 
     def _promoted(self, model: str) -> str:
         pointer = self.registry.pointer()

@@ -159,7 +159,7 @@ def run_report(arguments: argparse.Namespace) -> int:
         purged = arguments.purged
         paths = path_sharpes(rows, config, arguments.seed, progress=progress) if purged else []
     order = Order(config, "", arguments.seed)
-    path = write_report(rows, exported, trials, order, registry.folder, version, paths)
+    path = write_report(rows, order, registry, version, trials, paths)
     figures = {trial.kind: trial.figures for trial in trials}
     answer = {"model": version, "walk_forward": figures, "paths": paths, "report": str(path)}
     return _told(arguments, answer, [*table(trials), f"\n{path}"])

@@ -52,7 +52,7 @@ def offline_gates(
     """Hold a version against what serves and what is simple, all measured on the same held-out rows.
 
     Figures are those of `learning.train.score.figures`; `skill_frac` should be deflated where many were
-    tried. Without a champion a version has only itself and the baselines to beat.
+    tried. Without a champion a version has the baselines to beat, and must not earn less than doing nothing.
     """
     config = config or GatesConfig()
     best = min((each["log_loss"] for each in baselines.values()), default=-math.inf)
@@ -60,7 +60,7 @@ def offline_gates(
     skill = config.skill_frac_min
     if champion is not None:
         skill = max(skill, champion["skill_frac"] - config.skill_frac_less)
-    gain = None if champion is None else champion["gain_bps"] - config.gain_less_bps
+    gain = (0.0 if champion is None else champion["gain_bps"]) - config.gain_less_bps
     return (
         _finite(exported),
         _schema(schema),

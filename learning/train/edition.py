@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from learning.models import load
-from learning.models.model import Exported, Settings
+from learning.models.model import F8, Exported, Settings
 from learning.registry.blob import SCHEMA
 from learning.registry.files import nothing, replace
 from learning.registry.gates import OFFLINE, offline_gates
@@ -24,7 +25,7 @@ from learning.train.sharpe import deflated_of
 from learning.train.tracking import tracked
 from learning.train.trainer import Trained, fit_to_learn, inputs_of, predicted, train
 from learning.train.trial import Progress, Trial, compared, path_sharpes, silent, with_deflated
-from learning.train.validation import held_out
+from learning.train.validation import Fold, held_out
 
 REPORTS = "reports"
 
@@ -74,7 +75,7 @@ def make(rows: Rows, order: Order, registry: Registry, now_ns: int, progress: Pr
     version = registry.put(trained.exported, manifest_of(rows, trained, order, gates, now_ns))
     registry.judge(version, gates)
     paths = path_sharpes(rows, config, order.seed, progress=progress) if order.purged else []
-    report = write_report(rows, trained.exported, trials, order, registry.folder, version, paths)
+    report = write_report(rows, order, registry, version, trials, paths)
     return Edition(
         version, trained, trials, gates, report, searched, tracked(config, trained, version, report)
     )
@@ -131,34 +132,47 @@ def _plain(order: Order) -> Settings:
 
 
 def write_report(
-    rows: Rows,
-    exported: Exported,
-    trials: list[Trial],
-    order: Order,
-    folder: Path,
-    version: str,
-    paths: list[float],
+    rows: Rows, order: Order, registry: Registry, version: str, trials: list[Trial], paths: list[float]
 ) -> Path:
-    """Write the page of a version beside the registry, and remove those of versions that are gone."""
-    model = load(exported)
-    say = importance(model, inputs_of(rows, model), order.seed)
+    """Write the page of a version beside the registry, and remove those of versions that are gone.
+
+    Without trials it is the short one: what the version is, its gates, and how it does on unseen rows.
+    """
+    manifest, exported = registry.show(version), registry.get(version)
     report = Report(
-        version,
+        manifest,
         order.config,
-        exported.config,
         order.seed,
+        unseen_of(rows, exported, manifest, order.config),
         trials,
         columns_of(FEATURE_COUNT),
-        say.reshape(-1, FEATURE_COUNT).sum(axis=0),
+        _importance(rows, exported, order.seed) if trials else np.empty(0),
         paths,
     )
-    path = folder / REPORTS / f"{version}.html"
+    path = registry.folder / REPORTS / f"{version}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, page(report).encode(), nothing, "report")
     for old in path.parent.glob("*.html"):
-        if not (folder / "manifests" / f"{old.stem}.json").exists():
+        if not (registry.folder / "manifests" / f"{old.stem}.json").exists():
             old.unlink(missing_ok=True)
     return path
+
+
+def unseen_of(rows: Rows, exported: Exported, manifest: Manifest, config: TrainConfig) -> Trial | None:
+    """Try a version itself on the rows that were decided after all that it learnt from was known."""
+    places = np.flatnonzero(rows.table["at_ns"] > manifest.window.until_ns)
+    if len(places) == 0:
+        return None
+    told, held = predicted(load(exported), rows, Fold(np.empty(0, np.int64), places)), rows.pick(places)
+    of = figures(held, told, config)
+    return Trial(f"{exported.kind}, this version", held, told, [], of, gains_of(held, told, config))
+
+
+def _importance(rows: Rows, exported: Exported, seed: int) -> F8:
+    model = load(exported)
+    say = importance(model, inputs_of(rows, model), seed)
+    whole: F8 = say.reshape(-1, FEATURE_COUNT).sum(axis=0)
+    return whole
 
 
 def columns_of(count: int) -> tuple[str, ...]:

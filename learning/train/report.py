@@ -8,7 +8,9 @@ from html import escape
 import msgspec
 import numpy as np
 
-from learning.models.model import F8, Settings
+from learning.models.model import F8
+from learning.registry.gates import told
+from learning.registry.manifest import Manifest
 from learning.train import plot
 from learning.train.calibration import reliability
 from learning.train.config import NS_PER_S, TrainConfig
@@ -38,67 +40,118 @@ body{background:#fff}"""
 
 
 class Report(msgspec.Struct, frozen=True, eq=False):
-    """What a page tells: the model's trial first, then its baselines'."""
+    """What a page tells of a version; what was not looked at is left out of it."""
 
-    version: str
+    manifest: Manifest
+    """What it is, with every gate that it was held against."""
     config: TrainConfig
-    settings: Settings
     seed: int
+    unseen: Trial | None
+    """The version itself on rows that came after those it was trained on."""
     trials: list[Trial]
+    """Its kind walked forward over all rows, and then its baselines."""
     columns: tuple[str, ...]
     importance: F8
     paths: list[float]
-    """Sharpe ratios of the paths of combinatorial purged validation; none where it was not run."""
+    """Sharpe ratios of the paths of combinatorial purged validation."""
 
 
 def page(report: Report) -> str:
     """Write the whole page."""
-    own = report.trials[0]
-    title = f"{own.kind} {report.version}"
+    title = f"{report.manifest.kind} {report.manifest.model}"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{_window(own)} {escape(verdict(report.trials))}</p>",
-        _table(report.trials),
-        _figure("Log-loss by fold: each was fitted on what was known before.", _losses(report)),
-        _figure("Earned by decisions after cost.", plot.curves({t.kind: t.curve() for t in report.trials})),
-        _figure("Can its probabilities be believed?", _reliability(own)),
-        _figure(
-            "What it said when each class came.", plot.confusion(confusion(own.probabilities, own.held.y))
-        ),
-        _figure("Which columns move it.", plot.importances(report.columns, report.importance)),
+        _about(report.manifest),
+        _gates(report.manifest),
+        *_unseen(report.unseen),
+        *_walked(report),
+        _importance(report),
         _paths(report),
         _settings(report),
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    body = "\n".join(parts)
+    body = "\n".join(part for part in parts if part)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
+
+
+def _about(manifest: Manifest) -> str:
+    window, config = manifest.window, manifest.config
+    said = f"Made {_minute(manifest.made_ns)} UTC by {manifest.source or 'hand'}"
+    why = [str(config[name]) for name in ("train.reason", "train.how") if config.get(name)]
+    said += f" ({', '.join(why)})" if why else ""
+    said += f", from {manifest.parent}" if manifest.parent else ", from nothing before"
+    said += (
+        f". Trained on {window.rows} rows from {_minute(window.from_ns)} to {_minute(window.until_ns)} UTC"
+    )
+    return f"<p>{escape(said)}, with code {escape(manifest.code_version or 'unknown')}.</p>"
+
+
+def _gates(manifest: Manifest) -> str:
+    if not manifest.gates:
+        return "<p>It was held against no gate yet.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(gate.name)}</td><td>{'passed' if gate.passed else 'not passed'}</td>"
+        f"<td>{escape(told(gate))}</td></tr>"
+        for gate in manifest.gates
+    )
+    return f"<h2>Gates</h2><table><tr><th>gate</th><th></th><th>why</th></tr>{rows}</table>"
+
+
+def _unseen(own: Trial | None) -> list[str]:
+    head = "<h2>Rows that it has not seen</h2>"
+    if own is None:
+        return [head, "<p>There are none: they come after those that it was trained on.</p>"]
+    return [
+        head,
+        f"<p>{_window(own)} {escape(earned(own))}</p>",
+        _table([own]),
+        _figure("Earned by its decisions after cost.", plot.curves({own.kind: own.curve()})),
+        _figure("Can its probabilities be believed?", _reliability(own)),
+        _figure(
+            "What it said when each class came.", plot.confusion(confusion(own.probabilities, own.held.y))
+        ),
+    ]
+
+
+def _walked(report: Report) -> list[str]:
+    """Tell what its kind would have done, fitted anew for each fold."""
+    if not report.trials:
+        return []
+    own, config = report.trials[0], report.config
+    how = f"{config.folds} folds, {config.cost_bps:g} bps a side and back, seed {report.seed}."
+    return [
+        "<h2>Its kind walked forward</h2>",
+        f"<p>{_window(own)} {escape(verdict(report.trials))} {how}</p>",
+        _table(report.trials),
+        _figure("Log-loss by fold: each was fitted on what was known before.", _losses(report)),
+        _figure("Earned by decisions after cost.", plot.curves({t.kind: t.curve() for t in report.trials})),
+    ]
 
 
 def verdict(trials: list[Trial]) -> str:
     """Say in one or two sentences whether the model is better than the baselines."""
     own, others = trials[0], trials[1:]
-    told = []
+    words = []
     if others:
         best = min(others, key=lambda trial: trial.figures["log_loss"])
         gap = best.figures["log_loss"] - own.figures["log_loss"]
         word = "below" if gap > 0 else "above"
-        told.append(f"Its log-loss is {abs(gap):.4f} {word} that of {best.kind}, the best baseline.")
+        words.append(f"Its log-loss is {abs(gap):.4f} {word} that of {best.kind}, the best baseline.")
+    return " ".join([*words, earned(own)])
+
+
+def earned(own: Trial) -> str:
+    """Say what decisions brought, and how likely that is skill."""
     total, skill = own.figures["total_bps"], own.figures.get("deflated_frac", own.figures["skill_frac"])
     if own.figures["taken_frac"] == 0:
-        return " ".join([*told, "It takes no side: nothing is earned or lost."])
-    earned = "earn" if total > 0 else "lose"
-    told.append(
-        f"Its decisions {earned} {abs(total):.0f} bps after cost; that this is skill is {skill:.2f} likely."
-    )
-    return " ".join(told)
+        return "It takes no side: nothing is earned or lost."
+    word = "earn" if total > 0 else "lose"
+    return f"Its decisions {word} {abs(total):.0f} bps after cost; that this is skill is {skill:.2f} likely."
 
 
 def _window(own: Trial) -> str:
     table = own.held.table
-    first, last = (
-        datetime.fromtimestamp(int(at_ns) // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M")
-        for at_ns in (table["at_ns"][0], table["at_ns"][-1])
-    )
+    first, last = (_minute(int(table["at_ns"][place])) for place in (0, -1))
     shares = np.bincount(own.held.y, minlength=3) / len(own.held)
     return (
         f"{len(own.held)} tested rows from {first} to {last} UTC: "
@@ -106,14 +159,23 @@ def _window(own: Trial) -> str:
     )
 
 
+def _minute(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M")
+
+
 def _table(trials: list[Trial]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in ("", *FIGURES.values()))
     rows = []
     for place, trial in enumerate(trials):
-        cells = "".join(f"<td>{trial.figures.get(name, float('nan')):.4g}</td>" for name in FIGURES)
+        cells = "".join(f"<td>{_figure_of(trial, name)}</td>" for name in FIGURES)
         own = ' class="own"' if place == 0 else ""
         rows.append(f"<tr{own}><td>{escape(trial.kind)}</td>{cells}</tr>")
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _figure_of(trial: Trial, name: str) -> str:
+    figure = trial.figures.get(name)
+    return "" if figure is None else f"{figure:.4g}"
 
 
 def _figure(words: str, drawing: str) -> str:
@@ -126,6 +188,12 @@ def _losses(report: Report) -> str:
 
 def _reliability(own: Trial) -> str:
     return plot.reliability({own.kind: reliability(own.probabilities, own.held.y)})
+
+
+def _importance(report: Report) -> str:
+    if len(report.importance) == 0:
+        return ""
+    return _figure("Which columns move it.", plot.importances(report.columns, report.importance))
 
 
 def _paths(report: Report) -> str:
@@ -141,11 +209,8 @@ def _paths(report: Report) -> str:
 
 
 def _settings(report: Report) -> str:
-    pairs = (
-        {"seed": report.seed} | report.config.model_dump(exclude={"model", "tracking_uri"}) | report.settings
-    )
     rows = "".join(
         f"<tr><td><code>{escape(str(name))}</code></td><td>{escape(str(value))}</td></tr>"
-        for name, value in pairs.items()
+        for name, value in report.manifest.config.items()
     )
     return f"<h2>Settings</h2><table>{rows}</table>"

@@ -73,6 +73,10 @@ def test_what_knows_nothing_does_not_serve_and_says_by_which_gate(region: Region
     assert "does not serve" in told and "baselines" in told and "limit" in told
     assert region.models.registry.pointer().champion == ""
     assert region.said == [told]
+    (page,) = (region.models.registry.folder / "reports").glob("*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "<td>baselines</td><td>not passed</td>" in text and "mlp, this version" in text
+    assert text.count("<svg") == 3
 
 
 def test_the_first_good_version_is_champion_the_next_a_canary_and_a_third_waits(region: Region) -> None:

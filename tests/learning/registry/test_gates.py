@@ -75,6 +75,12 @@ def test_without_a_champion_skill_must_be_likelier_than_not() -> None:
     assert held(gates(champion=None, skill_frac=0.49)) == ["sharpe"]
 
 
+def test_without_a_champion_its_decisions_must_not_lose() -> None:
+    assert held(gates(champion=None, gain_bps=0.0)) == []  # it says that nothing pays
+    found = gates(champion=None, gain_bps=-0.11)
+    assert held(found) == ["gain"] and found["gain"].limit == -0.1
+
+
 def changed(name: str, value: float) -> Exported:
     model = exported()
     model.tensors[name] = np.full_like(model.tensors[name], value)

@@ -4,8 +4,10 @@ import re
 from functools import lru_cache
 from xml.etree import ElementTree
 
+import msgspec
 import numpy as np
 
+from learning.registry.manifest import Gate, Manifest, Window
 from learning.train.config import TrainConfig
 from learning.train.report import Report, page, verdict
 from learning.train.trial import Trial, compared
@@ -13,6 +15,10 @@ from tests.learning.builders import rows_with_signal
 
 CONFIG = TrainConfig(kind="logistic", folds=3)
 NAMES = tuple(f"column {place}" for place in range(16))
+GATES = (
+    Gate("norm", True, 1.5, 100.0, "size of <b>"),
+    Gate("baselines", False, 1.2, 1.1, "log-loss, best baseline's"),
+)
 
 
 @lru_cache(maxsize=1)
@@ -20,12 +26,27 @@ def trials() -> list[Trial]:
     return compared(rows_with_signal(500), CONFIG, ("prior",), 0)
 
 
-def report(**changed: object) -> Report:
+def manifest(**changed: object) -> Manifest:
     given = {
-        "version": "<0abc>",
+        "model": "<0abc>",
+        "kind": "logistic",
+        "source": "tokyo",
+        "made_ns": 1_750_000_000 * 10**9,
+        "window": Window(1_749_999_000 * 10**9, 1_749_999_900 * 10**9, 321),
+        "config": {"ridge": 0.25, "train.seed": 7, "train.reason": "drift", "train.how": "whole"},
+        "code_version": "c0de",
+        "gates": GATES,
+    }
+    return Manifest(**(given | changed))  # type: ignore[arg-type]
+
+
+def report(**changed: object) -> Report:
+    unseen = msgspec.structs.replace(trials()[0], kind="logistic, this version")
+    given = {
+        "manifest": manifest(),
         "config": CONFIG,
-        "settings": {"ridge": 0.25},
         "seed": 7,
+        "unseen": unseen,
         "trials": trials(),
         "columns": NAMES,
         "importance": np.arange(16.0),
@@ -50,8 +71,8 @@ def test_the_page_is_whole_in_itself_and_the_same_every_time() -> None:
 def test_every_plot_is_there_and_is_well_formed() -> None:
     text = written()
     drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
-    assert len(drawings) == 5
-    words = ["fold of the walk forward", "earned after cost", "stated probability", "said", "column 15"]
+    words = ["earned after cost", "stated probability", "said"]  # of the version itself
+    words += ["fold of the walk forward", "earned after cost", "column 15"]
     for drawing, word in zip(drawings, words, strict=True):
         ElementTree.fromstring(drawing)
         assert word in drawing
@@ -64,8 +85,27 @@ def test_the_figures_of_model_and_baselines_are_in_the_table() -> None:
     assert (
         "3 paths" in text
         and "<code>ridge</code></td><td>0.25" in text
-        and "<code>seed</code></td><td>7" in text
+        and "<code>train.seed</code></td><td>7" in text
     )
+
+
+def test_it_tells_what_the_version_is_and_every_gate_it_was_held_against() -> None:
+    text = written()
+    assert "Made 2025-06-15 15:06 UTC by tokyo (drift, whole), from nothing before." in text
+    assert "Trained on 321 rows from 2025-06-15 14:50 to 2025-06-15 15:05 UTC, with code c0de." in text
+    assert (
+        "<td>baselines</td><td>not passed</td><td>log-loss, best baseline&#x27;s: 1.2, limit 1.1</td>" in text
+    )
+    assert "size of &lt;b&gt;: 1.5, limit 100" in text
+    plain = page(report(manifest=manifest(gates=(), config={}, source="", parent="1a2b", code_version="")))
+    assert "held against no gate yet" in plain and "by hand, from 1a2b." in plain and "code unknown" in plain
+
+
+def test_what_was_not_looked_at_is_left_out_and_said_where_it_would_be_missed() -> None:
+    text = page(report(unseen=None, trials=[], importance=np.empty(0), paths=[]))
+    assert "<svg" not in text and "walked forward" not in text
+    assert "There are none: they come after those that it was trained on." in text
+    assert "ridge" in text and "baselines" in text
 
 
 def test_what_comes_from_outside_is_escaped() -> None:
