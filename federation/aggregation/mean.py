@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.aggregation.mean_kernels import add_four, add_share
+from federation.aggregation.mean_kernels import add_five, add_share, start_five
 from federation.update import Arrays, Update
 from hw.kernel import kernels_on
 
-# A block of the sum stays in a core's own cache, so that memory is read once and written once.
-BLOCK = 65_536
+# A block of the sum stays near the core, so that memory is read once and written once.
+BLOCK = 262_144
+Flat = NDArray[Any]
 
 
 def shares(examples: Sequence[float]) -> list[float]:
@@ -42,24 +43,25 @@ def mean_of(arrays: Arrays, weights: Sequence[float], like: NDArray[np.floating]
     flat = result.reshape(-1)
     sources = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
     factors = [like.dtype.type(weight) for weight in weights]
-    add = _add_compiled if kernels_on() and like.dtype == np.float32 else _add_plain
+    work = _sum_compiled if kernels_on() and like.dtype == np.float32 else _sum_plain
     for start in range(0, flat.size, BLOCK):
-        target = flat[start : start + BLOCK]
         parts = [source[start : start + BLOCK] for source in sources]
-        np.multiply(parts[0], factors[0], out=target)
-        add(target, parts[1:], factors[1:])
+        work(flat[start : start + BLOCK], parts, factors)
     return result
 
 
-def _add_plain(total: NDArray[Any], parts: list[NDArray[Any]], factors: list[Any]) -> None:
-    for part, factor in zip(parts, factors, strict=True):
+def _sum_plain(total: Flat, parts: list[Flat], factors: list[Any]) -> None:
+    np.multiply(parts[0], factors[0], out=total)
+    for part, factor in zip(parts[1:], factors[1:], strict=True):
         total += part * factor
 
 
-def _add_compiled(total: NDArray[Any], parts: list[NDArray[Any]], factors: list[Any]) -> None:
-    done = len(parts) // 4 * 4
-    for at in range(0, done, 4):
-        a, b, c, d = parts[at : at + 4]
-        add_four(total, a, b, c, d, *factors[at : at + 4])
-    for part, factor in zip(parts[done:], factors[done:], strict=True):
+def _sum_compiled(total: Flat, parts: list[Flat], factors: list[Any]) -> None:
+    done = len(parts) // 5 * 5
+    if done == 0:
+        np.multiply(parts[0], factors[0], out=total)
+    for at in range(0, done, 5):
+        five, by = parts[at : at + 5], factors[at : at + 5]
+        (start_five if at == 0 else add_five)(total, *five, *by)  # type: ignore[arg-type]
+    for part, factor in zip(parts[max(1, done) :], factors[max(1, done) :], strict=True):
         add_share(total, part, factor)

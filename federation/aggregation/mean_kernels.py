@@ -17,22 +17,45 @@ def add_share(total: Floats, source: Floats, weight: np.float32) -> None:
         total[place] += source[place] * weight
 
 
-@kernel(
-    "void(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
-    "float32, float32, float32, float32)",
-    nogil=True,
+_FIVE = (
+    "void(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
+    "float32, float32, float32, float32, float32)"
 )
-def add_four(
+
+
+@kernel(_FIVE, nogil=True)
+def start_five(
     total: Floats,
     a: Floats,
     b: Floats,
     c: Floats,
     d: Floats,
+    e: Floats,
     by_a: np.float32,
     by_b: np.float32,
     by_c: np.float32,
     by_d: np.float32,
+    by_e: np.float32,
 ) -> None:
-    """Add four clients' shares in one pass: the sum is read and written once for all."""
+    """Make `total` the first five clients' shares: it is written and not read."""
     for i in range(len(total)):
-        total[i] = (((total[i] + a[i] * by_a) + b[i] * by_b) + c[i] * by_c) + d[i] * by_d
+        total[i] = (((a[i] * by_a + b[i] * by_b) + c[i] * by_c) + d[i] * by_d) + e[i] * by_e
+
+
+@kernel(_FIVE, nogil=True)
+def add_five(
+    total: Floats,
+    a: Floats,
+    b: Floats,
+    c: Floats,
+    d: Floats,
+    e: Floats,
+    by_a: np.float32,
+    by_b: np.float32,
+    by_c: np.float32,
+    by_d: np.float32,
+    by_e: np.float32,
+) -> None:
+    """Add five clients' shares in one pass: the sum is read and written once for all."""
+    for i in range(len(total)):
+        total[i] = ((((total[i] + a[i] * by_a) + b[i] * by_b) + c[i] * by_c) + d[i] * by_d) + e[i] * by_e
