@@ -17,6 +17,11 @@ def models_root(state: Path) -> Path:
     return state / "models"
 
 
+def page_of(models: Path, version: str) -> Path:
+    """Give the place of a version's page in a region's folder of models."""
+    return models / "reports" / f"{version}.html"
+
+
 def region_folder(root: Path, region: str | None, what: str) -> Path:
     """Give a region's folder; with one region nobody has to name it."""
     known = sorted(path.name for path in root.glob("*") if path.is_dir())

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from domain.errors import SwarmError
+from learning.places import page_of
 from learning.registry.gates import told
 from learning.registry.manifest import Manifest
 from learning.registry.memory import trial
@@ -70,6 +71,8 @@ def shown(registry: Registry, model: str) -> dict[str, Any]:
     plain["tensors"] = {
         name: {"dtype": str(each.dtype), "shape": list(each.shape)} for name, each in exported.tensors.items()
     }
+    page = page_of(registry.folder, model)
+    plain["page"] = str(page) if page.exists() else None
     pointer = registry.pointer()
     if model in (pointer.champion, pointer.canary):
         plain["ab"] = _trial(registry, pointer)
@@ -195,6 +198,7 @@ def print_version(answer: dict[str, Any]) -> None:
         "rows": _window(window),
         "features": f"{answer['schema']}: {', '.join(answer['features']) or 'not told'}",
         "code": answer["code_version"] or "not told",
+        "page": answer["page"] or "none yet: `swarm learn report` writes it",
         "tensors": ", ".join(f"{name} {each['shape']}" for name, each in answer["tensors"].items()),
     }
     _table("", ("", ""), facts.items())

@@ -9,6 +9,7 @@ import numpy as np
 
 from learning.models import load
 from learning.models.model import F8, Exported, Settings
+from learning.places import page_of
 from learning.registry.blob import SCHEMA
 from learning.registry.files import nothing, replace
 from learning.registry.gates import OFFLINE, offline_gates
@@ -26,8 +27,6 @@ from learning.train.tracking import tracked
 from learning.train.trainer import Trained, fit_to_learn, inputs_of, predicted, train
 from learning.train.trial import Progress, Trial, compared, path_sharpes, silent, with_deflated
 from learning.train.validation import Fold, held_out
-
-REPORTS = "reports"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -149,7 +148,7 @@ def write_report(
         _importance(rows, exported, order.seed) if trials else np.empty(0),
         paths,
     )
-    path = registry.folder / REPORTS / f"{version}.html"
+    path = page_of(registry.folder, version)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, page(report).encode(), nothing, "report")
     for old in path.parent.glob("*.html"):

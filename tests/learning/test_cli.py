@@ -12,6 +12,7 @@ from deploy.cli import main
 from learning.cli import KINDS, _progress, settings_of
 from learning.models import MODELS
 from learning.registry.registry import Registry
+from learning.registry.table import shown
 from learning.rows.store import Store
 from learning.train.code import code_version
 from tests.learning.builders import rows_with_signal
@@ -53,6 +54,7 @@ def test_training_keeps_a_candidate_with_gates_page_and_baselines(
     assert registry.get(answer["model"]).config == answer["settings"]
     page = Path(answer["report"]).read_text(encoding="utf-8")
     assert answer["model"] in page and "5 paths" in page and "ofi_1" in page
+    assert shown(registry, answer["model"])["page"] == answer["report"]
     code, out, _ = told(capsys, "report", answer["model"], "--state", state)
     assert code == 0 and out.splitlines()[1].split()[0] == "mlp"
 

@@ -95,6 +95,7 @@ def test_a_version_is_shown_with_tensors_gates_and_history(
     text = shown(state, "show", model, capsys=capsys)
     assert "size of l0.weight: 12, limit 4" in text and "not passed" in text
     assert "promote" in shown(state, "show", "champion", capsys=capsys)
+    assert "none yet: `swarm learn report` writes it" in text
 
 
 def test_two_versions_are_compared(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
