@@ -236,7 +236,9 @@ class Coordinator:
         fresh = member is None or member.incarnation != heartbeat.incarnation
         if member is None or fresh or member.left or share > member.budget_atoms:
             epoch = self._past(heartbeat) + 1 if member is None or fresh else member.epoch
-            fact = EpochGranted(report.node, report.region, heartbeat.incarnation, epoch, share)
+            # An earlier life of the node may still hold more: a restart must count what is the most.
+            most = self.budgets.outstanding(report.node, self.now_ns)
+            fact = EpochGranted(report.node, report.region, heartbeat.incarnation, epoch, most)
             self._apply(fact)
             records.append(Record(fact))
             member = self.members[report.node]

@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 class EpochGranted(msgspec.Struct, frozen=True, tag="epoch"):
-    """A node's incarnation was given an epoch, or a higher budget in it."""
+    """A node's incarnation was given an epoch, or a higher budget in it.
+
+    `budget_atoms` is the most that the node may believe it has, by an earlier incarnation's lease too.
+    """
 
     node: str
     region: str

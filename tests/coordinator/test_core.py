@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coordinator.core import Coordinator
-from coordinator.facts import EpochGranted, LatchSet, NodeLeft
+from coordinator.facts import EpochGranted, LatchSet, NodeLeft, read_state
 from coordinator.steps import Record, Reply, Role
 from domain.control_events import Clocked
 from domain.ids import EPOCH_MAX
@@ -143,6 +143,17 @@ def test_a_budget_that_grew_is_remembered_over_a_restart() -> None:
     desk.say(leave("a-1", epoch=epoch))
     assert desk.grant("b-1").budget_atoms == 300
     assert desk.restarted().later(1).grant("c-1").budget_atoms == 0
+
+
+def test_what_an_earlier_life_still_holds_is_remembered_over_a_restart() -> None:
+    desk = Desk(budget_atoms=1000, expected_nodes=2)
+    assert desk.grant("a-1").budget_atoms == 500
+    desk.later(1.0)
+    assert desk.grant("c-1").budget_atoms == 500 and desk.grant("b-1").budget_atoms == 0
+    assert desk.grant("a-1", incarnation=2).budget_atoms == 333  # while the first may still run with 500
+    for again in (desk.restarted(), Desk(read_state(desk.core.snapshot()), **desk.config.model_dump())):
+        again.now_ns = desk.now_ns
+        assert again.grant("b-1").budget_atoms == 0
 
 
 def test_a_halt_is_recorded_then_pushed_to_every_node_in_scope() -> None:
