@@ -18,6 +18,8 @@ from domain.units import PPM, atoms_text
 _PPB = 1_000_000_000
 _HOUR_NS = 3_600_000_000_000
 _UNLIMITED_ATOMS = 1 << 62
+# No venue trades so little; and where an atom that is rounded counts, moves would go to and fro for it.
+DUST_ATOMS = 1_000
 
 
 class RebalanceConfig(BaseModel):
@@ -121,7 +123,7 @@ def _surplus(inventory: Inventory, asset: str, targets: Mapping[str, int]) -> di
 
 def _is_off(surplus: Mapping[str, int], targets: Mapping[str, int], band_frac: float) -> bool:
     return sum(surplus.values()) == 0 and any(
-        abs(units) > band_frac * targets[venue] for venue, units in surplus.items()
+        abs(units) > max(band_frac * targets[venue], DUST_ATOMS) for venue, units in surplus.items()
     )
 
 
